@@ -1,0 +1,5 @@
+//! `trueup` makes a replica database equal to its primary, and proves it.
+
+#![warn(missing_docs)]
+
+pub mod spec;
