@@ -3,3 +3,4 @@
 #![warn(missing_docs)]
 
 pub mod spec;
+pub mod sql;

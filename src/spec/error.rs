@@ -1,0 +1,280 @@
+//! Where something stands in the spec, and how an error about it reads.
+//!
+//! Owns [`Place`], [`Located`], [`SpecError`] and [`SpecErrors`]. Every error names `path:line:column`, quotes
+//! the line with a caret under the place and may end in a hint. The invariant: nothing quoted here shows a
+//! password, however broken the line is that holds it (see [`redact`]).
+
+use std::fmt;
+
+/// A place in the spec's text. Both numbers count from 1; the column counts characters, not bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl Place {
+    /// The first character of the file, where errors about the file as a whole point.
+    pub const START: Place = Place { line: 1, column: 1 };
+
+    /// The place `characters` further right on the same line.
+    pub fn right(self, characters: u32) -> Place {
+        Place { line: self.line, column: self.column.saturating_add(characters) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// A value and the place in the spec it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// What stands there.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl<T> Located<T> {
+    /// A value with its place.
+    pub fn new(value: T, place: Place) -> Self {
+        Located { value, place }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: change(self.value), place: self.place }
+    }
+}
+
+/// One thing that is wrong with the spec, with the quoted line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    /// The path as the user gave it.
+    pub path: String,
+    /// The place the error points at.
+    pub place: Place,
+    /// What is wrong, lower-case, one sentence without a full stop.
+    pub message: String,
+    /// What to do about it, if there is something short to say.
+    pub hint: Option<String>,
+    /// The quoted line and how far under it the caret stands, both after redaction.
+    quote: Option<Quote>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Quote {
+    line: String,
+    /// Characters before the caret.
+    indent: usize,
+    /// Number of carets, at least one.
+    width: usize,
+}
+
+impl SpecError {
+    /// An error at `place` of `text`, the whole spec, whose line it quotes without secrets.
+    pub fn new(path: &str, text: &str, place: Place, message: impl Into<String>) -> Self {
+        SpecError {
+            path: path.to_owned(),
+            place,
+            message: redact(&message.into()),
+            hint: None,
+            quote: quote(text, place),
+        }
+    }
+
+    /// The same error with a hint.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(redact(&hint.into()));
+        self
+    }
+
+    /// The first line of the error, `path:line:column: message`, for one-line outputs.
+    pub fn headline(&self) -> String {
+        format!("{}:{}: {}", self.path, self.place, self.message)
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.headline())?;
+        if let Some(quote) = &self.quote {
+            let number = self.place.line.to_string();
+            let gutter = " ".repeat(number.len());
+            write!(f, "\n  {number} | {}", quote.line)?;
+            write!(f, "\n  {gutter} | {}{}", " ".repeat(quote.indent), "^".repeat(quote.width))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// All errors that could be found in one go, in the order of their places. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecErrors {
+    errors: Vec<SpecError>,
+}
+
+impl SpecErrors {
+    /// Sorts the errors by place; `None` when there are none.
+    pub fn from_list(mut errors: Vec<SpecError>) -> Option<Self> {
+        errors.sort_by_key(|error| error.place);
+        errors.dedup();
+        if errors.is_empty() { None } else { Some(SpecErrors { errors }) }
+    }
+
+    /// The errors, by place.
+    pub fn iter(&self) -> impl Iterator<Item = &SpecError> {
+        self.errors.iter()
+    }
+
+    /// How many there are, at least one.
+    pub fn count(&self) -> usize {
+        self.errors.len()
+    }
+}
+
+impl From<SpecError> for SpecErrors {
+    fn from(error: SpecError) -> Self {
+        SpecErrors { errors: vec![error] }
+    }
+}
+
+impl fmt::Display for SpecErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            if index > 0 {
+                write!(f, "\n\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecErrors {}
+
+/// The most characters of a line that are quoted; longer lines are cut around the caret.
+const QUOTED_CHARACTERS_MAX: usize = 160;
+
+fn quote(text: &str, place: Place) -> Option<Quote> {
+    let line = text.lines().nth(place.line.checked_sub(1)? as usize)?;
+    let column = place.column.saturating_sub(1) as usize;
+    // Redact what stands before the caret and the whole line: the caret moves by what the first one lost.
+    let shown = redact(line);
+    let before: String = line.chars().take(column).collect();
+    let common = redacted_prefix_chars(&before, &shown);
+    let width = word_width(&shown, common);
+    Some(cut(&shown, common, width))
+}
+
+/// How many characters of `shown` stand before the caret, given the raw text before it.
+fn redacted_prefix_chars(before: &str, shown: &str) -> usize {
+    if shown.starts_with(before) {
+        return before.chars().count();
+    }
+    // The secret lies before or around the caret: stand at the end of the longest common beginning,
+    // or, where the text after the secret is still to be found, right behind it.
+    let redacted = redact(before);
+    if shown.starts_with(&redacted) {
+        return redacted.chars().count();
+    }
+    before.chars().zip(shown.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// How many characters the caret underlines: a quoted string, a word, or one character.
+fn word_width(line: &str, start: usize) -> usize {
+    let mut rest = line.chars().skip(start);
+    let Some(first) = rest.next() else { return 1 };
+    if first == '"' || first == '\'' {
+        return match rest.position(|c| c == first) {
+            Some(length) => length + 2,
+            None => 1,
+        };
+    }
+    if first.is_whitespace() || "[]{},".contains(first) {
+        return 1;
+    }
+    let chars: Vec<char> = line.chars().skip(start).collect();
+    let ends = |index: usize| {
+        let c = chars[index];
+        c.is_whitespace()
+            || ",]}\"'".contains(c)
+            || (c == ':' && chars.get(index + 1).is_none_or(|next| next.is_whitespace()))
+    };
+    (1..chars.len()).find(|&index| ends(index)).unwrap_or(chars.len())
+}
+
+/// Keeps long lines readable: at most [`QUOTED_CHARACTERS_MAX`] characters, with the caret among them.
+fn cut(line: &str, indent: usize, width: usize) -> Quote {
+    let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let indent = indent.min(characters.len());
+    if characters.len() <= QUOTED_CHARACTERS_MAX {
+        return Quote { line: characters.iter().collect(), indent, width };
+    }
+    let from = indent.saturating_sub(QUOTED_CHARACTERS_MAX / 2);
+    let to = (from + QUOTED_CHARACTERS_MAX).min(characters.len());
+    let head = if from > 0 { "…" } else { "" };
+    let tail = if to < characters.len() { "…" } else { "" };
+    let body: String = characters[from..to].iter().collect();
+    let indent = indent - from + head.chars().count();
+    Quote { line: format!("{head}{body}{tail}"), indent, width: width.min(to.saturating_sub(from)).max(1) }
+}
+
+/// Hides what may be a password in any text, even a broken URL: all between the user's `:` and the last
+/// `@` after `://`, and what follows `password`, `passwd` or `pwd` and a `:` or `=`. It rather hides too much.
+pub fn redact(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| redact_assignments(&redact_urls(line))).collect();
+    lines.join("\n")
+}
+
+const HIDDEN: &str = "***";
+
+fn redact_urls(line: &str) -> String {
+    let Some(start) = line.find("://") else { return line.to_owned() };
+    let (head, rest) = line.split_at(start + 3);
+    let Some(colon) = rest.find(':') else { return line.to_owned() };
+    match rest.rfind('@') {
+        Some(at) if at > colon => format!("{head}{}:{HIDDEN}{}", &rest[..colon], &rest[at..]),
+        // An `@` before the first colon: no password, the colon is the port's.
+        Some(_) => line.to_owned(),
+        None if is_port(&rest[colon + 1..]) => line.to_owned(),
+        None => format!("{head}{}:{HIDDEN}", &rest[..colon]),
+    }
+}
+
+/// Whether the text after a colon reads as a port, so that nothing needs hiding.
+fn is_port(text: &str) -> bool {
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    let next = text[digits..].chars().next();
+    (digits > 0 && next.is_none_or(|c| "/?,}]\"' #".contains(c))) || text.is_empty() || text.starts_with("//")
+}
+
+fn redact_assignments(line: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    for word in ["password", "passwd", "pwd"] {
+        let mut from = 0;
+        while let Some(found) = lower[from..].find(word) {
+            let end = from + found + word.len();
+            let rest = line[end..].trim_start_matches(['"', '\'', ' ']);
+            if let Some(value) = rest.strip_prefix([':', '=']) {
+                let keep = line.len() - value.len();
+                if !value.trim().is_empty() && !value.trim_start().starts_with("${") {
+                    let space = if value.starts_with(' ') { " " } else { "" };
+                    return format!("{}{space}{HIDDEN}", &line[..keep]);
+                }
+            }
+            from = end;
+        }
+    }
+    line.to_owned()
+}

@@ -1,0 +1,3 @@
+//! Pure SQL: what is rendered, never what is run.
+
+pub mod expression;
