@@ -1,0 +1,114 @@
+//! Starts the private MariaDB server, with a row-format binary log (the audits of what was written read it).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::watchdog::{self, Watchdog};
+use super::{Address, Engine, Server};
+
+const PASSWORD: &str = "My-s3cret/%";
+
+/// Starts a server; panics with what to install when there is none, or with its log when it does not start.
+pub fn start() -> Server {
+    let server = program(&["mariadbd"]);
+    let template = template(&server);
+    let mut failures = Vec::new();
+    for _ in 0..3 {
+        match try_start(&server, &template) {
+            Ok(server) => return server,
+            Err(why) => failures.push(why),
+        }
+    }
+    panic!("MariaDB could not be started: {}", failures.join("\n"));
+}
+
+fn try_start(server: &Path, template: &Path) -> Result<Server, String> {
+    let directory = watchdog::private_directory("my");
+    watchdog::copy(template, &directory.join("data"));
+    let port = watchdog::free_port();
+    let login = directory.join("init.sql");
+    std::fs::write(
+        &login,
+        format!(
+            "CREATE OR REPLACE USER trueup@'%' IDENTIFIED BY '{PASSWORD}';\n\
+             GRANT ALL PRIVILEGES ON *.* TO trueup@'%' WITH GRANT OPTION;\n"
+        ),
+    )
+    .expect("a temporary file can be written");
+    let place = directory.display();
+    let mut command = vec![server.display().to_string(), "--no-defaults".into()];
+    command.extend(run_as());
+    command.extend([
+        format!("--datadir={place}/data"),
+        format!("--socket={place}/socket"),
+        format!("--pid-file={place}/server-pid"),
+        format!("--init-file={}", login.display()),
+        format!("--port={port}"),
+    ]);
+    command.extend(SETTINGS.iter().map(|setting| format!("--{setting}")));
+    let watchdog = Watchdog::start(&directory, "KILL", &command);
+    let address = Address {
+        scheme: "mysql".into(),
+        user: "trueup".into(),
+        password: PASSWORD.into(),
+        host: "127.0.0.1".into(),
+        port,
+        database: "mysql".into(),
+        parameters: String::new(),
+    };
+    watchdog.wait_until(|| answers(&address), Duration::from_secs(60))?;
+    Ok(Server { engine: Engine::Mariadb, address, _watchdog: Some(watchdog) })
+}
+
+const SETTINGS: &[&str] = &[
+    "skip-networking=0",
+    "bind-address=127.0.0.1",
+    "skip-name-resolve",
+    "character-set-server=utf8mb4",
+    "collation-server=utf8mb4_general_ci",
+    "max-connections=200",
+    "innodb-log-file-size=8M",
+    "innodb-buffer-pool-size=64M",
+    "innodb-flush-log-at-trx-commit=0",
+    "innodb-flush-method=nosync",
+    "innodb-doublewrite=0",
+    "server-id=1",
+    "log-bin=binlog",
+    "binlog-format=ROW",
+    "sync-binlog=0",
+    "local-infile=0",
+];
+
+const HOW_TO_INSTALL: &str =
+    "run tests/run, or: apt-get install mariadb-server mariadb-client (or set TRUEUP_TEST_MYSQL_URL)";
+
+fn answers(address: &Address) -> bool {
+    let ask = super::database::mariadb_client(address, "mysql").args(["-e", "SELECT 1"]).output();
+    ask.unwrap_or_else(|why| panic!("the mariadb client could not be run: {why}; {HOW_TO_INSTALL}"))
+        .status
+        .success()
+}
+
+fn program(names: &[&str]) -> PathBuf {
+    let system = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/bin"].map(PathBuf::from);
+    watchdog::find_program(names, &system)
+        .unwrap_or_else(|| panic!("no MariaDB server is installed ({}); {HOW_TO_INSTALL}", names[0]))
+}
+
+/// MariaDB refuses to run as root unless told so; there is no harm in it for a private server.
+fn run_as() -> Option<String> {
+    watchdog::is_root().then(|| "--user=root".to_string())
+}
+
+fn template(server: &Path) -> PathBuf {
+    let version = watchdog::output(Command::new(server).arg("--version"));
+    let number = version.split_whitespace().nth(2).unwrap_or("0").to_string();
+    let user = if watchdog::is_root() { "root" } else { "self" };
+    watchdog::template(&format!("mariadb-{number}-{user}-1"), |data| {
+        let mut install = Command::new(program(&["mariadb-install-db"]));
+        install.arg("--no-defaults").args(run_as()).arg(format!("--datadir={}", data.display()));
+        install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
+        watchdog::output(install.arg("--innodb-log-file-size=8M"));
+    })
+}

@@ -1,0 +1,113 @@
+//! Databases to test against: SQLite files, and a private PostgreSQL and MariaDB server per test process.
+//!
+//! A server is started when a test first asks for one, in its own temporary directory, by a watchdog that
+//! stops it when this process is gone, however it ended (`watchdog`). A server that is not installed fails
+//! the test and says how to install it; nothing is ever skipped. `TRUEUP_TEST_POSTGRES_URL` and
+//! `TRUEUP_TEST_MYSQL_URL` name a running server to use instead (with the right to create databases and roles).
+//!
+//! Start at [`open`]: an empty [`Database`] of an [`Engine`], which is dropped again with the value.
+
+mod address;
+mod database;
+mod mariadb;
+mod postgres;
+mod self_test;
+mod watchdog;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use address::Address;
+pub use database::Database;
+
+/// An engine of the test matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Mariadb,
+}
+
+impl Engine {
+    /// Every engine the suite runs on.
+    pub fn all() -> [Engine; 3] {
+        [Engine::Sqlite, Engine::Postgres, Engine::Mariadb]
+    }
+
+    /// Every ordered pair (primary, replica).
+    pub fn pairs() -> Vec<(Engine, Engine)> {
+        Engine::all().into_iter().flat_map(|p| Engine::all().into_iter().map(move |r| (p, r))).collect()
+    }
+
+    /// The name used in cases, in output and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgres",
+            Engine::Mariadb => "mariadb",
+        }
+    }
+}
+
+/// A running server: where it listens, and as whom to log in as its administrator.
+pub struct Server {
+    pub engine: Engine,
+    pub address: Address,
+    /// Held so that the server lives exactly as long as this process; `None` for a given server.
+    _watchdog: Option<watchdog::Watchdog>,
+}
+
+impl Server {
+    /// An empty database with a name no other test has; `hint` makes it recognisable.
+    pub fn fresh_database(&'static self, hint: &str) -> Database {
+        Database::on_server(self, &unique_name(hint))
+    }
+}
+
+/// The PostgreSQL server of this test process.
+pub fn postgres() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| given("TRUEUP_TEST_POSTGRES_URL", Engine::Postgres).unwrap_or_else(postgres::start))
+}
+
+/// The MariaDB server of this test process.
+pub fn mariadb() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| given("TRUEUP_TEST_MYSQL_URL", Engine::Mariadb).unwrap_or_else(mariadb::start))
+}
+
+/// An empty database of `engine`.
+pub fn open(engine: Engine, hint: &str) -> Database {
+    match engine {
+        Engine::Sqlite => Database::sqlite_file(&unique_name(hint)),
+        Engine::Postgres => postgres().fresh_database(hint),
+        Engine::Mariadb => mariadb().fresh_database(hint),
+    }
+}
+
+/// Runs a script under any login, for tests of rights.
+pub fn database_script(
+    engine: Engine,
+    address: &Address,
+    database: &str,
+    sql: &str,
+) -> Result<String, String> {
+    database::run_client(engine, address, database, sql)
+}
+
+fn given(variable: &str, engine: Engine) -> Option<Server> {
+    let url = std::env::var(variable).ok().filter(|url| !url.is_empty())?;
+    let address = Address::parse(&url).unwrap_or_else(|why| panic!("{variable} is not usable: {why}"));
+    Some(Server { engine, address, _watchdog: None })
+}
+
+/// `hint` reduced to what every engine takes unquoted, with the process and a counter behind it.
+fn unique_name(hint: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let hint: String = hint
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .take(30)
+        .collect();
+    format!("t_{hint}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
