@@ -1,3 +1,141 @@
-//! Pure SQL: what is rendered, never what is run.
+//! Pure SQL: the facts and the text of each engine's language. A file per engine implements [`Dialect`].
+//!
+//! Nothing here talks to a database. What a stage wants to know about an engine is a method here, so that
+//! nobody else asks which engine it is. Every literal and every identifier of the program is made here.
 
 pub mod expression;
+mod statement;
+
+pub use statement::{
+    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate,
+    Select, SelectColumn, Selection, TableDefinition, TableName,
+};
+
+use crate::value::{ColumnType, Domain, Value};
+use expression::{Expression, ExpressionError};
+
+/// The engines, as named in output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EngineName {
+    /// SQLite 3.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
+}
+
+impl EngineName {
+    /// The word used in JSON and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EngineName::Sqlite => "sqlite",
+            EngineName::Postgres => "postgres",
+            EngineName::Mysql => "mysql",
+            EngineName::Mariadb => "mariadb",
+        }
+    }
+}
+
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A value that a column of this engine cannot hold exactly, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unwritable {
+    /// For example `a text with a NUL character cannot be stored in PostgreSQL`. Never holds the value.
+    pub reason: String,
+}
+
+/// One engine's SQL.
+pub trait Dialect: Send + Sync + std::fmt::Debug {
+    /// The engine.
+    fn engine(&self) -> EngineName;
+
+    /// Whether values of a type with the same declaration mean the same on both: the same engine, or two
+    /// of one family (MySQL and MariaDB).
+    fn same_family(&self, other: &dyn Dialect) -> bool;
+
+    /// Whether every value carries its own storage class whatever its column's type (SQLite).
+    fn stores_any_class(&self) -> bool;
+
+    /// Whether CREATE and ALTER take part in a transaction.
+    fn transactional_ddl(&self) -> bool;
+
+    /// The longest statement to send, in bytes.
+    fn statement_bytes_max(&self) -> usize;
+
+    /// A quoted identifier.
+    fn identifier(&self, name: &str) -> String;
+
+    /// A quoted, if need be qualified, table name.
+    fn table(&self, name: &TableName) -> String {
+        match &name.schema {
+            Some(schema) => format!("{}.{}", self.identifier(schema), self.identifier(&name.name)),
+            None => self.identifier(&name.name),
+        }
+    }
+
+    /// A value as a literal that stores exactly this value in a column of this type, or why that cannot be
+    /// (out of range, too long, too many digits, NUL, year 10000 …).
+    fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable>;
+
+    /// Reads rows: in the order of [`KeyOrder`](crate::value::KeyOrder) when `select.ordered`, of a range or
+    /// of given keys, in scope, maybe locked. The engine's scanner wraps or runs it.
+    fn select(&self, select: &Select) -> String;
+
+    /// Whether rows of this key type come out in the common order only through an expression, so that an
+    /// index on the plain column does not give it. `column` knows its collation.
+    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool;
+
+    /// Set-wise inserts: few statements, each below [`statement_bytes_max`](Self::statement_bytes_max)
+    /// unless one row alone is longer. Rows have a value for each column.
+    fn insert(
+        &self,
+        table: &TableName,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable>;
+
+    /// Set-wise updates of rows that change the same columns.
+    fn update(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable>;
+
+    /// Set-wise deletes by key.
+    fn delete(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable>;
+
+    /// CREATE TABLE with its primary key.
+    fn create_table(&self, table: &TableDefinition) -> String;
+
+    /// ALTER TABLE … ADD COLUMN.
+    fn add_column(&self, table: &TableName, column: &Column) -> String;
+
+    /// The type to create here for a column of that meaning, or `None` where there is no exact one.
+    /// `key`: the column is part of a key (MySQL cannot index unbounded text).
+    fn type_for(&self, meaning: &crate::value::Type, key: bool) -> Option<ColumnType>;
+
+    /// Renders a `where` expression for one side: `column` gives this side's column for a primary's name,
+    /// `now` is the start of the run. Text compares by code point.
+    fn scope(
+        &self,
+        expression: &Expression,
+        column: &dyn Fn(&str) -> Option<Column>,
+        now: jiff::Timestamp,
+    ) -> Result<String, ExpressionError>;
+}

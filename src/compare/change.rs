@@ -1,0 +1,73 @@
+//! What one row of a replica needs.
+
+use crate::value::Row;
+
+/// One change of one row, as encoded rows of the pair's columns (key first). The key is the prefix of either
+/// row, the guard is the digest of `before`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// The row is missing on the replica.
+    Insert {
+        /// The row as it will be.
+        after: Row,
+    },
+    /// The row differs.
+    Update {
+        /// The row as it is on the replica.
+        before: Row,
+        /// The row as it is on the primary.
+        after: Row,
+        /// Indexes of the columns that differ and are not excused, ascending; never a key column.
+        columns: Vec<u16>,
+    },
+    /// The row is extra on the replica.
+    Delete {
+        /// The row as it is on the replica.
+        before: Row,
+    },
+}
+
+impl RowChange {
+    /// The row that carries the key.
+    pub fn row(&self) -> &Row {
+        match self {
+            RowChange::Insert { after } => after,
+            RowChange::Update { before, .. } | RowChange::Delete { before } => before,
+        }
+    }
+}
+
+/// How many rows to insert, update and delete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows missing on the replica.
+    pub insert: u64,
+    /// Rows that differ.
+    pub update: u64,
+    /// Rows extra on the replica.
+    pub delete: u64,
+}
+
+impl RowCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.insert + self.update + self.delete
+    }
+
+    /// Counts one change.
+    pub fn count(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Insert { .. } => self.insert += 1,
+            RowChange::Update { .. } => self.update += 1,
+            RowChange::Delete { .. } => self.delete += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for RowCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.insert += other.insert;
+        self.update += other.update;
+        self.delete += other.delete;
+    }
+}

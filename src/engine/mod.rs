@@ -1,0 +1,166 @@
+//! Database I/O, the second step of the flow and the only room that does it. [`Engine`] is what the house sees of
+//! a database; `sqlite`, `postgres` and `mysql` implement it with the same file names: `mod` (session),
+//! `introspect`, `scan`, `write`.
+//!
+//! Invariant: a [`Primary`] has no way to write, by type; its sessions are also read-only on the wire.
+
+mod error;
+mod mysql;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+pub use error::EngineError;
+
+use crate::schema::Catalog;
+use crate::server::Server;
+use crate::spec::{EngineScheme, Side};
+use crate::sql::{Dialect, Select};
+use crate::value::{Key, RowBlock};
+
+/// Connects to a side. `writable` says whether apply will want to write; a primary's connections refuse to.
+pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, EngineError> {
+    match side.url.scheme {
+        EngineScheme::Sqlite => sqlite::connect(side, writable).await,
+        EngineScheme::Postgres => postgres::connect(side, writable).await,
+        EngineScheme::Mysql | EngineScheme::Mariadb => mysql::connect(side, writable).await,
+    }
+}
+
+/// A connected database. Connections are opened as needed, at most as many as the side's `connections`.
+#[async_trait]
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    /// The engine's SQL.
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// What was learned when connecting.
+    fn server(&self) -> &Server;
+
+    /// All base tables of the default schema (`None`) and of the named ones, read set-wise.
+    async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError>;
+
+    /// Begins one moment: all reads through it see the same committed state, and cannot write.
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError>;
+
+    /// Opens the connection that writes.
+    async fn writer(&self) -> Result<Box<dyn Writer>, EngineError>;
+}
+
+/// One moment of a database. Dropping it ends its transactions.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// How many scans may run at once; a further one waits.
+    fn readers(&self) -> usize;
+
+    /// What was used, for people: `an exported snapshot shared by 4 connections`.
+    fn method(&self) -> String;
+
+    /// Starts reading. Rows come in blocks of some hundred kilobytes; with `select.ordered`, in key order.
+    async fn scan(&self, select: Select) -> Result<RowStream, EngineError>;
+
+    /// Up to `parts - 1` keys, ascending, that cut the selected range into parts of about equal row counts,
+    /// found without reading the table. Empty when that is not to be had cheaply or would not help (the
+    /// server would have to sort for every part).
+    async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError>;
+}
+
+/// The one connection that may change a replica.
+#[async_trait]
+pub trait Writer: Send {
+    /// Takes the advisory lock that keeps other trueups off this database until the writer is dropped.
+    /// `wait` is how long to wait for it; [`EngineError`] of kind `Locked` says who holds it.
+    async fn lock(&mut self, wait: Duration) -> Result<(), EngineError>;
+
+    /// Begins a transaction.
+    async fn begin(&mut self) -> Result<(), EngineError>;
+
+    /// Runs one statement and returns how many rows it matched.
+    async fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
+
+    /// Reads within the transaction.
+    async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError>;
+
+    /// Keys, at most 20 shown as text, of rows that break a foreign key in one of these tables, where the
+    /// engine does not itself check before commit. Empty when all hold.
+    async fn foreign_key_violations(
+        &mut self,
+        tables: &[crate::sql::TableName],
+    ) -> Result<Vec<String>, EngineError>;
+
+    /// Commits.
+    async fn commit(&mut self) -> Result<(), EngineError>;
+
+    /// Rolls back. Also what dropping the writer does.
+    async fn rollback(&mut self) -> Result<(), EngineError>;
+}
+
+/// Blocks of rows while they are read. Dropping it stops the reader.
+#[derive(Debug)]
+pub struct RowStream(mpsc::Receiver<Result<RowBlock, EngineError>>);
+
+impl RowStream {
+    /// A stream fed by `sender`'s other end. The feeder must end with an `Err` when it cannot end well:
+    /// a channel that closes means that all rows have been sent.
+    pub fn new(receiver: mpsc::Receiver<Result<RowBlock, EngineError>>) -> Self {
+        RowStream(receiver)
+    }
+
+    /// The next block, never empty; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<RowBlock>, EngineError> {
+        self.0.recv().await.transpose()
+    }
+}
+
+/// A database that is only ever read.
+#[derive(Clone, Debug)]
+pub struct Primary(Arc<dyn Engine>);
+
+/// A database that may be written.
+#[derive(Clone, Debug)]
+pub struct Replica(Arc<dyn Engine>);
+
+macro_rules! reads {
+    ($side:ty) => {
+        impl $side {
+            /// Wraps a connected engine.
+            pub fn new(engine: Arc<dyn Engine>) -> Self {
+                Self(engine)
+            }
+
+            /// See [`Engine::dialect`].
+            pub fn dialect(&self) -> &'static dyn Dialect {
+                self.0.dialect()
+            }
+
+            /// See [`Engine::server`].
+            pub fn server(&self) -> &Server {
+                self.0.server()
+            }
+
+            /// See [`Engine::catalog`].
+            pub async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+                self.0.catalog(schemas).await
+            }
+
+            /// See [`Engine::snapshot`].
+            pub async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
+                self.0.snapshot().await
+            }
+        }
+    };
+}
+
+reads!(Primary);
+reads!(Replica);
+
+impl Replica {
+    /// See [`Engine::writer`].
+    pub async fn writer(&self) -> Result<Box<dyn Writer>, EngineError> {
+        self.0.writer().await
+    }
+}

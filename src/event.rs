@@ -1,0 +1,67 @@
+//! What the stages report while they work. No formatting here: `cli` turns events into bars and lines.
+
+/// Something that happened. Names are the output's: replicas by name, tables as in the spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Comparing begins.
+    CompareStarted {
+        /// Tables to compare, over all replicas.
+        tables: usize,
+        /// Estimated rows to read on both sides, where every table has an estimate.
+        rows_estimate: Option<u64>,
+    },
+    /// A table pair is being compared.
+    TableStarted {
+        /// Replica's name.
+        replica: String,
+        /// Table.
+        table: String,
+    },
+    /// Rows were read, on either side.
+    RowsRead {
+        /// How many.
+        rows: u64,
+    },
+    /// A table pair is done.
+    TableFinished {
+        /// Replica's name.
+        replica: String,
+        /// Table.
+        table: String,
+        /// Differing rows found.
+        changes: u64,
+        /// Whether it ended in an error.
+        failed: bool,
+    },
+    /// Writing to a replica begins.
+    ApplyStarted {
+        /// Replica's name.
+        replica: String,
+        /// Rows to write.
+        rows: u64,
+    },
+    /// Rows were written.
+    RowsWritten {
+        /// How many.
+        rows: u64,
+    },
+    /// A replica was committed or given up.
+    ApplyFinished {
+        /// Replica's name.
+        replica: String,
+    },
+}
+
+/// Who listens to events. Called from many threads; must return quickly.
+pub trait Observer: Send + Sync {
+    /// Takes note.
+    fn observe(&self, event: Event);
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&self, _event: Event) {}
+}

@@ -1,0 +1,164 @@
+//! 6. The plan: what would change on each replica, and why it might be refused. Pure.
+//!
+//! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
+//! error and is never in sync.
+
+use crate::compare::{RowChange, RowCounts};
+use crate::failure::Failure;
+use crate::schema::TablePair;
+use crate::server::Server;
+use crate::sides::Sides;
+use crate::value::{Digest, KeyRange};
+
+/// What was found on the primary and on all replicas.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The spec's path as given.
+    pub spec_path: String,
+    /// When the run began.
+    pub created_at: jiff::Timestamp,
+    /// The primary.
+    pub primary: Server,
+    /// How the primary's one moment was held, for people.
+    pub primary_snapshot: String,
+    /// One for each replica, in the spec's order.
+    pub replicas: Vec<ReplicaPlan>,
+}
+
+/// What one replica needs.
+#[derive(Clone, Debug)]
+pub struct ReplicaPlan {
+    /// Its name in the spec.
+    pub name: String,
+    /// The server, unless it could not be reached.
+    pub server: Option<Server>,
+    /// How its one moment was held, for people.
+    pub snapshot: String,
+    /// Its tables, in the spec's order.
+    pub tables: Vec<TablePlan>,
+    /// Safety rules that forbid applying.
+    pub refusals: Vec<Refusal>,
+    /// Why nothing of it could be looked at.
+    pub error: Option<Failure>,
+}
+
+/// What one table of a replica needs.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// What was compared; absent when pairing failed.
+    pub pair: Option<TablePair>,
+    /// The table's name in output.
+    pub table: String,
+    /// The replica's name for it in output.
+    pub replica_table: String,
+    /// How it stands.
+    pub status: Status,
+    /// Rows in scope.
+    pub rows: Sides<u64>,
+    /// Digests over all rows in scope, comparable within this plan only.
+    pub digest: Option<Sides<Digest>>,
+    /// Structural changes, in execution order.
+    pub schema_changes: Vec<SchemaChange>,
+    /// Differing ranges, merged where they touch.
+    pub ranges: Vec<RangeDrift>,
+    /// Row changes in key order, withheld ones included.
+    pub changes: Vec<PlannedChange>,
+    /// Rows to write.
+    pub summary: RowCounts,
+    /// Rows that differ and are not written.
+    pub withheld: RowCounts,
+    /// Rows whose differences the spec excuses.
+    pub excused: u64,
+    /// Whether looking stopped early (`--max-diffs`).
+    pub truncated: bool,
+    /// Why it could not be compared.
+    pub error: Option<Failure>,
+}
+
+/// How a table stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All rows and the structure equal.
+    InSync,
+    /// Something differs.
+    Drift,
+    /// The replica has no such table yet.
+    Missing,
+    /// It could not be told.
+    Error,
+}
+
+/// A row change, and whether the spec withholds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedChange {
+    /// The change.
+    pub change: RowChange,
+    /// Shown, counted as drift, never written.
+    pub withheld: bool,
+    /// For a delete: values of the replica's columns out of scope, in the order of
+    /// [`TablePair::replica_extra`], as literals of its engine's own text.
+    pub extra: Vec<crate::value::Value>,
+}
+
+/// A structural change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaChange {
+    /// What kind.
+    pub action: SchemaAction,
+    /// `table` or `table.column`, by the replica's names.
+    pub object: String,
+    /// The statements, in order.
+    pub sql: Vec<String>,
+    /// The definition now (`None`: not there) and as it will be, for people.
+    pub before: Option<String>,
+    /// See `before`.
+    pub after: Option<String>,
+    /// Hazards it needs allowed.
+    pub hazards: Vec<String>,
+    /// Shown and drift, never written (`schema: check`).
+    pub withheld: bool,
+}
+
+/// The kinds of structural change there are so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaAction {
+    /// CREATE TABLE.
+    CreateTable,
+    /// ADD COLUMN.
+    AddColumn,
+    /// A difference that is reported only.
+    AlterColumn,
+}
+
+impl SchemaAction {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SchemaAction::CreateTable => "create_table",
+            SchemaAction::AddColumn => "add_column",
+            SchemaAction::AlterColumn => "alter_column",
+        }
+    }
+}
+
+/// A range of keys in which the sides differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeDrift {
+    /// The keys.
+    pub range: KeyRange,
+    /// Rows of each side in it.
+    pub rows: Sides<u64>,
+}
+
+/// A safety rule that forbids applying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `limits.deletes`, `limits.changes`, `empty_primary`, or a hazard's name.
+    pub rule: String,
+    /// The table, when the rule is about one.
+    pub table: Option<String>,
+    /// What is allowed.
+    pub limit: String,
+    /// What was found.
+    pub found: String,
+}

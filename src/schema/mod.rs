@@ -1,0 +1,54 @@
+//! Structure, the third step: the nouns of a catalog, the pairing of tables and columns, their domains, and
+//! the structural differences. Pure.
+
+use crate::sql::{Column, ForeignKey, TableName};
+
+/// Base tables of the schemas that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// The schema or database that names without one mean; `None` for SQLite.
+    pub default_schema: Option<String>,
+    /// The tables, by schema and name.
+    pub tables: Vec<Table>,
+}
+
+/// A base table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name, always with the schema where the engine has schemas.
+    pub name: TableName,
+    /// Its columns in order.
+    pub columns: Vec<Column>,
+    /// Primary key and unique keys, primary first. Only whole, valid ones over plain columns.
+    pub keys: Vec<UniqueKey>,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The server's estimate of its rows, if it has one.
+    pub rows_estimate: Option<u64>,
+    /// Why this session would not see all of its rows (row-level security), if so.
+    pub hidden_rows: Option<String>,
+}
+
+impl Table {
+    /// A column by name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// Columns that identify a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// The constraint's or index's name.
+    pub name: String,
+    /// Its columns in order.
+    pub columns: Vec<String>,
+    /// Whether it is the primary key.
+    pub primary: bool,
+    /// Whether no row can be missing from it: all columns NOT NULL and no predicate.
+    pub total: bool,
+}
+
+mod pair;
+
+pub use pair::{ColumnPair, TablePair, Writes};

@@ -1,0 +1,112 @@
+//! A table pair: what is compared with what, and in which domains.
+
+use crate::sides::Sides;
+use crate::spec::{CompareRule, Place, SchemaMode};
+use crate::sql::{Column, TableName};
+use crate::value::{Domain, Key, KeyOrder, Value, decode};
+
+/// A table on the primary and its counterpart on one replica.
+#[derive(Clone, Debug)]
+pub struct TablePair {
+    /// The name in output: as in the spec, for a glob's tables without schema in the default schema.
+    pub table: String,
+    /// The name on each side, qualified as the catalog has it.
+    pub names: Sides<TableName>,
+    /// The replica's name for people: as in the spec's `to`, else like `table`.
+    pub replica_table: String,
+    /// Where the spec speaks of it.
+    pub place: Place,
+    /// The columns in scope, key columns first.
+    pub columns: Vec<ColumnPair>,
+    /// How many of `columns` are the key.
+    pub key_columns: usize,
+    /// The scope (`where`) rendered for each side.
+    pub scope: Option<Sides<String>>,
+    /// Whether the replica lacks the table (it will be created, or `apply` cannot run).
+    pub replica_missing: bool,
+    /// Columns that only the replica has, or that are out of scope: shown in deletes, never compared.
+    pub replica_extra: Vec<Column>,
+    /// What to do with structure.
+    pub schema: SchemaMode,
+    /// Whether inserts, updates and deletes are written; `false` means withheld.
+    pub writes: Writes,
+    /// The server's row estimates.
+    pub rows_estimate: Sides<Option<u64>>,
+}
+
+/// Which kinds of row change the spec lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// Missing rows are written.
+    pub insert: bool,
+    /// Differing rows are written.
+    pub update: bool,
+    /// Extra rows are deleted.
+    pub delete: bool,
+}
+
+/// A column on the primary and its counterpart.
+#[derive(Clone, Debug)]
+pub struct ColumnPair {
+    /// The column on each side. The replica's is the one to be created where it is missing.
+    pub sides: Sides<Column>,
+    /// What the values are compared as.
+    pub domain: Domain,
+    /// What the spec excuses.
+    pub rule: Option<CompareRule>,
+    /// Whether the replica has the column already.
+    pub on_replica: bool,
+    /// Generated on the replica: never written, never compared.
+    pub generated_on_replica: bool,
+}
+
+impl ColumnPair {
+    /// The name in output: the primary's.
+    pub fn name(&self) -> &str {
+        &self.sides.primary.name
+    }
+
+    /// Whether values of this column take part in comparing.
+    pub fn is_compared(&self) -> bool {
+        !self.generated_on_replica && self.rule != Some(CompareRule::Ignore)
+    }
+
+    /// Decodes a field read on the primary, decimals with the zeros that side prints.
+    pub fn primary_value(&self, field: Option<&[u8]>) -> Value {
+        shown(decode(&self.domain, field), &self.sides.primary)
+    }
+
+    /// Decodes a field read on the replica, decimals with the zeros that side prints.
+    pub fn replica_value(&self, field: Option<&[u8]>) -> Value {
+        shown(decode(&self.domain, field), &self.sides.replica)
+    }
+}
+
+fn shown(value: Value, column: &Column) -> Value {
+    match (value, column.column_type.fixed_scale()) {
+        (Value::Decimal(decimal), Some(scale)) => Value::Decimal(decimal.padded(scale as usize)),
+        (value, _) => value,
+    }
+}
+
+impl TablePair {
+    /// The key's column pairs.
+    pub fn key(&self) -> &[ColumnPair] {
+        &self.columns[..self.key_columns]
+    }
+
+    /// The order of its keys.
+    pub fn key_order(&self) -> KeyOrder {
+        KeyOrder::new(self.key().iter().map(|column| column.domain.clone()).collect::<Vec<_>>())
+    }
+
+    /// The values of a key.
+    pub fn key_values(&self, key: &Key) -> Vec<Value> {
+        self.key_order().values(key)
+    }
+
+    /// The domains of all columns.
+    pub fn domains(&self) -> Vec<Domain> {
+        self.columns.iter().map(|column| column.domain.clone()).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! What a column's declared type means, in words that all engines share.
+
+/// The meaning of a declared type. `Other` is a type that only its own engine understands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// true or false.
+    Boolean,
+    /// An integer of `bytes` (1, 2, 3, 4, 8) width.
+    Integer {
+        /// Width in bytes.
+        bytes: u8,
+        /// Whether the range begins at zero.
+        unsigned: bool,
+    },
+    /// An exact decimal; without precision and scale any number of digits.
+    Decimal {
+        /// Digits in all.
+        precision: Option<u32>,
+        /// Digits after the point.
+        scale: Option<i32>,
+    },
+    /// IEEE 754 single precision.
+    Float32,
+    /// IEEE 754 double precision.
+    Float64,
+    /// Text of at most `chars_max` characters.
+    Text {
+        /// Limit in characters, `None` for none worth naming.
+        chars_max: Option<u64>,
+        /// Blank-padded `char(n)`: trailing spaces mean nothing.
+        fixed: bool,
+    },
+    /// Bytes, at most `bytes_max`.
+    Bytes {
+        /// Limit in bytes.
+        bytes_max: Option<u64>,
+        /// Zero-padded `binary(n)`.
+        fixed: bool,
+    },
+    /// A calendar date.
+    Date,
+    /// Time of day with `digits` (0 to 6) of fraction.
+    Time {
+        /// Digits of fractional seconds.
+        digits: u8,
+    },
+    /// Date and time without zone.
+    DateTime {
+        /// Digits of fractional seconds.
+        digits: u8,
+    },
+    /// A moment (with time zone, or stored in UTC).
+    Instant {
+        /// Digits of fractional seconds.
+        digits: u8,
+    },
+    /// A UUID.
+    Uuid,
+    /// JSON kept as the text it was written as (PostgreSQL `json`, MariaDB `JSON`).
+    JsonText,
+    /// JSON kept by structure (`jsonb`, MySQL `JSON`).
+    Json,
+    /// Anything else.
+    Other,
+}
+
+/// A column's type: as declared in its engine's own words, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ColumnType {
+    /// The type as the engine's DDL would write it, for example `character varying(40)`.
+    pub declared: String,
+    /// Its meaning.
+    pub meaning: Type,
+}
+
+impl ColumnType {
+    /// A type from its declaration and meaning.
+    pub fn new(declared: impl Into<String>, meaning: Type) -> Self {
+        ColumnType { declared: declared.into(), meaning }
+    }
+
+    /// Digits after the point that the column always prints, where its type fixes them.
+    pub fn fixed_scale(&self) -> Option<u32> {
+        match self.meaning {
+            Type::Decimal { scale: Some(scale), .. } => u32::try_from(scale).ok(),
+            _ => None,
+        }
+    }
+}
