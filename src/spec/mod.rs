@@ -5,18 +5,35 @@
 //! a [`Spec`] that exists is valid as far as the file alone can tell, every default is filled in, and
 //! everything a later stage may find wrong (a table, a column, a URL) still knows its [`Place`].
 
+mod amounts;
+mod canonical;
+mod compare;
+mod env;
 mod error;
+mod expression;
 mod names;
+mod parse;
+mod read;
+mod side;
+mod table;
+#[cfg(test)]
+mod tests;
 mod url;
+mod url_parse;
+mod yaml;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::sql::expression::Expression;
 
+pub use amounts::{AmountError, parse_duration, parse_size};
 pub use error::{Located, Place, SpecError, SpecErrors, redact};
 pub use names::{Glob, NameError, QualifiedName, TablePattern};
+pub use read::did_you_mean;
 pub use url::{EngineScheme, Secret, SideUrl, Tls, TlsMode};
+pub use url_parse::UrlError;
+pub use yaml::quote_scalar;
 
 /// The declaration of what is to be equal, with all defaults filled in.
 #[derive(Debug, Clone)]

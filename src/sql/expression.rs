@@ -5,6 +5,8 @@
 //! string functions): the tree has no node for it. The invariant: text compares by code point, which is why a
 //! literal is always rendered with the column it stands beside.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 /// One condition over the primary's column names.
@@ -197,13 +199,44 @@ impl Expression {
     /// The condition in SQL for one side, fully parenthesised. `now` is the start of the run, the same for
     /// all sides and tables.
     pub fn render(&self, renderer: &dyn Renderer, now: Timestamp) -> Result<String, ExpressionError> {
-        self.root.render(&Rendering { renderer, now })
+        self.root.render(&Rendering { renderer, now: Some(now) })
+    }
+}
+
+/// The canonical text: the same for expressions that mean the same tree, different for all others. Moments
+/// stay symbolic in it, so that it does not change from run to run.
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text =
+            self.root.render(&Rendering { renderer: &Canonical, now: None }).map_err(|_| fmt::Error)?;
+        write!(f, "{text}")
+    }
+}
+
+struct Canonical;
+
+impl Renderer for Canonical {
+    fn column(&self, name: &str) -> Result<String, ExpressionError> {
+        Ok(format!("\"{}\"", name.replace('"', "\"\"")))
+    }
+
+    fn literal(&self, literal: &Literal, _beside: Option<&str>) -> Result<String, ExpressionError> {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        Ok(match literal {
+            Literal::Text(text) => quoted(text),
+            Literal::Number(number) => number.clone(),
+            Literal::Boolean(boolean) => boolean.to_string(),
+            Literal::Date(date) => format!("DATE {}", quoted(date)),
+            Literal::DateTime(date_time) => format!("TIMESTAMP {}", quoted(date_time)),
+            Literal::Instant(instant) => format!("TIMESTAMP {}", quoted(&format!("{instant}Z"))),
+        })
     }
 }
 
 struct Rendering<'a> {
     renderer: &'a dyn Renderer,
-    now: Timestamp,
+    /// `None`: moments are rendered as `now()` and `current_date`, shifted by seconds.
+    now: Option<Timestamp>,
 }
 
 fn remember<'a>(name: &'a str, columns: &mut Vec<&'a str>) {
@@ -280,7 +313,10 @@ impl Operand {
         match self {
             Operand::Column(name) => to.renderer.column(name),
             Operand::Literal(literal) => to.renderer.literal(literal, beside),
-            Operand::Moment(moment) => to.renderer.literal(&moment.at(to.now)?, beside),
+            Operand::Moment(moment) => match to.now {
+                Some(now) => to.renderer.literal(&moment.at(now)?, beside),
+                None => Ok(moment.symbol()),
+            },
             Operand::Call { function, arguments } => {
                 let arguments =
                     arguments.iter().map(|a| a.render(to, beside)).collect::<Result<Vec<_>, _>>()?;
@@ -291,6 +327,17 @@ impl Operand {
 }
 
 impl Moment {
+    fn symbol(self) -> String {
+        let name = match self.kind {
+            MomentKind::Instant => "now()",
+            MomentKind::Date => "current_date",
+        };
+        match self.shift_seconds {
+            0 => name.to_owned(),
+            seconds => format!("{name} + interval '{seconds} seconds'"),
+        }
+    }
+
     /// The literal it stands for in a run that started at `now`, to the microsecond.
     pub fn at(self, now: Timestamp) -> Result<Literal, ExpressionError> {
         let shifted = now.checked_add(SignedDuration::from_secs(self.shift_seconds)).map_err(|_| {
@@ -306,5 +353,77 @@ impl Moment {
             0 => whole.to_string(),
             fraction => format!("{whole}.{fraction:06}"),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shows what the renderer was asked.
+    struct Asked;
+
+    impl Renderer for Asked {
+        fn column(&self, name: &str) -> Result<String, ExpressionError> {
+            match name {
+                "missing" => Err(ExpressionError { message: "no column `missing`".to_owned() }),
+                _ => Ok(format!("`{name}`")),
+            }
+        }
+
+        fn literal(&self, literal: &Literal, beside: Option<&str>) -> Result<String, ExpressionError> {
+            Ok(format!("<{literal:?} beside {}>", beside.unwrap_or("nothing")))
+        }
+    }
+
+    fn column(name: &str) -> Operand {
+        Operand::Column(name.to_owned())
+    }
+
+    fn rendered(root: Predicate) -> Result<String, ExpressionError> {
+        let now = Timestamp::from_microsecond(1_700_000_000_250_000).expect("an instant");
+        Expression { root }.render(&Asked, now)
+    }
+
+    #[test]
+    fn literals_know_the_column_they_stand_beside() {
+        let value = Operand::Call {
+            function: Function::Coalesce,
+            arguments: vec![column("note"), Operand::Literal(Literal::Text(String::new()))],
+        };
+        let root = Predicate::In {
+            value,
+            list: vec![Operand::Literal(Literal::Text("x".to_owned()))],
+            negated: true,
+        };
+        assert_eq!(
+            rendered(root).as_deref(),
+            Ok("(COALESCE(`note`, <Text(\"\") beside note>) NOT IN (<Text(\"x\") beside note>))")
+        );
+    }
+
+    #[test]
+    fn moments_become_one_literal() {
+        let moment = |kind, shift_seconds| Operand::Moment(Moment { kind, shift_seconds });
+        let root = Predicate::Between {
+            value: column("at"),
+            low: moment(MomentKind::Date, -86_400),
+            high: moment(MomentKind::Instant, 0),
+            negated: false,
+        };
+        assert_eq!(
+            rendered(root).as_deref(),
+            Ok(
+                "(`at` BETWEEN <Date(\"2023-11-13\") beside at> AND <Instant(\"2023-11-14 22:13:20.250000\") beside at>)"
+            )
+        );
+        let far = Moment { kind: MomentKind::Instant, shift_seconds: i64::MAX };
+        assert!(far.at(Timestamp::UNIX_EPOCH).is_err());
+    }
+
+    #[test]
+    fn a_renderer_can_refuse() {
+        let root = Predicate::IsNull { value: column("missing"), negated: false };
+        assert_eq!(rendered(root).map_err(|error| error.to_string()), Err("no column `missing`".to_owned()));
     }
 }
