@@ -65,3 +65,19 @@ pub struct Silent;
 impl Observer for Silent {
     fn observe(&self, _event: Event) {}
 }
+
+/// A request to stop at the next safe point, shared by all stages of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Stop {
+    /// Asks everyone to stop.
+    pub fn request(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Whether someone asked.
+    pub fn requested(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Changed,
     /// Another trueup holds the replica's lock.
     Locked,
+    /// The user asked to stop.
+    Interrupted,
     /// Anything else.
     Internal,
 }
@@ -38,6 +40,7 @@ impl ErrorKind {
             ErrorKind::Timeout => "timeout",
             ErrorKind::Changed => "changed",
             ErrorKind::Locked => "locked",
+            ErrorKind::Interrupted => "interrupted",
             ErrorKind::Internal => "internal",
         }
     }
@@ -54,4 +57,31 @@ pub struct Failure {
     pub detail: Option<String>,
     /// What the user could do.
     pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in our own words.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Failure { kind, message: message.into(), detail: None, hint: None }
+    }
+
+    /// Adds what may quote row values.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The message and, behind a colon, the detail.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
 }

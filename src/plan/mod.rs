@@ -89,15 +89,15 @@ pub enum Status {
 }
 
 /// A row change, and whether the spec withholds it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedChange {
     /// The change.
     pub change: RowChange,
     /// Shown, counted as drift, never written.
     pub withheld: bool,
-    /// For a delete: values of the replica's columns out of scope, in the order of
-    /// [`TablePair::replica_extra`], as literals of its engine's own text.
-    pub extra: Vec<crate::value::Value>,
+    /// For a delete: the replica's columns out of scope, encoded in the order and the domains of
+    /// [`TablePair::replica_extra`]; empty when there are none.
+    pub extra: Option<crate::value::Row>,
 }
 
 /// A structural change.
@@ -161,4 +161,60 @@ pub struct Refusal {
     pub limit: String,
     /// What was found.
     pub found: String,
+}
+
+/// How a run ended for one replica. The words of JSON's `outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Nothing differs.
+    InSync,
+    /// Something differs and was not (or not all) written.
+    Drift,
+    /// Written, committed, and equal afterwards (or not checked on request).
+    Applied,
+    /// A safety rule or the user said no; nothing was written.
+    Refused,
+    /// The replica no longer is what the plan was made from.
+    Stale,
+    /// Another trueup holds the replica's lock.
+    Locked,
+    /// Something could not be read, compared or written.
+    Error,
+    /// Stopped by a signal.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::InSync => "in_sync",
+            Outcome::Drift => "drift",
+            Outcome::Applied => "applied",
+            Outcome::Refused => "refused",
+            Outcome::Stale => "stale",
+            Outcome::Locked => "locked",
+            Outcome::Error => "error",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What apply did to one replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Schema changes made.
+    pub schema_changes: u64,
+    /// Rows written.
+    pub rows: RowCounts,
+    /// Changes that were already there.
+    pub already: u64,
+    /// Transactions committed, and of how many.
+    pub batches: (u64, u64),
+    /// Whether the rows written equal the primary: `None` when that was not looked at.
+    pub verified: Option<bool>,
+    /// What went wrong.
+    pub error: Option<Failure>,
 }

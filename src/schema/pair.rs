@@ -1,9 +1,11 @@
 //! A table pair: what is compared with what, and in which domains.
 
-use crate::sides::Sides;
+use crate::sides::{Side, Sides};
 use crate::spec::{CompareRule, Place, SchemaMode};
-use crate::sql::{Column, TableName};
+use crate::sql::{Column, ForeignKey, Select, SelectColumn, Selection, TableName};
 use crate::value::{Domain, Key, KeyOrder, Value, decode};
+
+use super::UniqueKey;
 
 /// A table on the primary and its counterpart on one replica.
 #[derive(Clone, Debug)]
@@ -16,16 +18,23 @@ pub struct TablePair {
     pub replica_table: String,
     /// Where the spec speaks of it.
     pub place: Place,
-    /// The columns in scope, key columns first.
+    /// The columns in scope: the key's, then those compared, then those that the spec ignores. Columns
+    /// generated on the replica are not among them.
     pub columns: Vec<ColumnPair>,
     /// How many of `columns` are the key.
     pub key_columns: usize,
+    /// How many of `columns` take part in comparing, key included.
+    pub compared_columns: usize,
     /// The scope (`where`) rendered for each side.
     pub scope: Option<Sides<String>>,
     /// Whether the replica lacks the table (it will be created, or `apply` cannot run).
     pub replica_missing: bool,
     /// Columns that only the replica has, or that are out of scope: shown in deletes, never compared.
-    pub replica_extra: Vec<Column>,
+    pub replica_extra: Vec<SelectColumn>,
+    /// Foreign keys of the replica's table.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Unique keys of the replica's table other than the key, by the replica's column names.
+    pub unique_keys: Vec<UniqueKey>,
     /// What to do with structure.
     pub schema: SchemaMode,
     /// Whether inserts, updates and deletes are written; `false` means withheld.
@@ -56,19 +65,12 @@ pub struct ColumnPair {
     pub rule: Option<CompareRule>,
     /// Whether the replica has the column already.
     pub on_replica: bool,
-    /// Generated on the replica: never written, never compared.
-    pub generated_on_replica: bool,
 }
 
 impl ColumnPair {
     /// The name in output: the primary's.
     pub fn name(&self) -> &str {
         &self.sides.primary.name
-    }
-
-    /// Whether values of this column take part in comparing.
-    pub fn is_compared(&self) -> bool {
-        !self.generated_on_replica && self.rule != Some(CompareRule::Ignore)
     }
 
     /// Decodes a field read on the primary, decimals with the zeros that side prints.
@@ -108,5 +110,23 @@ impl TablePair {
     /// The domains of all columns.
     pub fn domains(&self) -> Vec<Domain> {
         self.columns.iter().map(|column| column.domain.clone()).collect()
+    }
+
+    /// The read of these columns on one side, in scope, unlocked. `ordered` is what a range wants and a list
+    /// of keys does not need.
+    pub fn select(&self, side: Side, selection: Selection, ordered: bool) -> Select {
+        let columns = self.columns.iter().map(|column| SelectColumn {
+            column: column.sides.get(side).clone(),
+            domain: column.domain.clone(),
+        });
+        Select {
+            table: self.names.get(side).clone(),
+            columns: columns.collect(),
+            key_columns: self.key_columns,
+            scope: self.scope.as_ref().map(|scope| scope.get(side).clone()),
+            selection,
+            ordered,
+            locked: false,
+        }
     }
 }
