@@ -1,19 +1,14 @@
-//! One database of a test: made empty, driven by the engine's own client, dropped at the end.
+//! One database of a test: made empty, filled, queried and dumped, dropped at the end.
 //!
-//! Nothing here goes through the code under test. Scripts run under settings that make plain SQL portable
-//! (MariaDB: `ANSI_QUOTES`, no backslash escapes), and stop at the first error.
+//! Nothing here goes through the code under test.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use super::{Address, Engine, Server};
-
-/// A row as text; `None` is NULL.
-pub type TextRow = Vec<Option<String>>;
+use super::session::{Session, TextRow};
+use super::{Engine, Server};
 
 /// Every base table of a database with its rows in an injective textual form, sorted.
 pub type Dump = BTreeMap<String, Vec<String>>;
@@ -29,7 +24,7 @@ pub struct Database {
 
 enum Place {
     File { _directory: TempDir },
-    Server { server: &'static Server, roles: Mutex<Vec<String>> },
+    Server { server: &'static Server, session: Mutex<Option<Session>>, roles: Mutex<Vec<String>> },
 }
 
 impl Database {
@@ -47,14 +42,10 @@ impl Database {
     }
 
     pub(super) fn on_server(server: &'static Server, name: &str) -> Database {
-        run_client(
-            server.engine,
-            &server.address,
-            &server.address.database,
-            &format!("CREATE DATABASE {name};"),
-        )
-        .unwrap_or_else(|why| panic!("database {name} could not be made: {why}"));
-        let place = Place::Server { server, roles: Mutex::default() };
+        server
+            .administer(&format!("CREATE DATABASE {name}"))
+            .unwrap_or_else(|why| panic!("database {name} could not be made: {why}"));
+        let place = Place::Server { server, session: Mutex::default(), roles: Mutex::default() };
         Database { engine: server.engine, name: name.into(), url: server.address.url(name), place }
     }
 
@@ -69,33 +60,36 @@ impl Database {
             .unwrap_or_else(|why| panic!("{} script failed: {why}\n{sql}", self.engine.name()));
     }
 
-    /// Runs a script; the client's message at the first error.
+    /// Runs a script; the server's message at the first error.
     pub fn try_script(&self, sql: &str) -> Result<(), String> {
         match &self.place {
             Place::File { .. } => self.sqlite().execute_batch(sql).map_err(|why| why.to_string()),
-            Place::Server { server, .. } => {
-                run_client(self.engine, &server.address, &self.name, sql).map(drop)
-            }
+            Place::Server { .. } => self.run(sql).map(drop),
         }
     }
 
-    /// The rows of one query, each value as the client prints it.
+    /// The rows of one query, each value as the engine prints it.
     pub fn query(&self, sql: &str) -> Vec<TextRow> {
         let rows = match &self.place {
             Place::File { .. } => self.query_sqlite(sql).map_err(|why| why.to_string()),
-            Place::Server { server, .. } => {
-                run_client(self.engine, &server.address, &self.name, sql).map(|out| {
-                    if self.engine == Engine::Mariadb { read_xml(&out) } else { read_separated(&out) }
-                })
-            }
+            Place::Server { .. } => self.run(sql),
         };
         rows.unwrap_or_else(|why| panic!("{} query failed: {why}\n{sql}", self.engine.name()))
+    }
+
+    fn run(&self, sql: &str) -> Result<Vec<TextRow>, String> {
+        let Place::Server { server, session, .. } = &self.place else { panic!("SQLite has no session") };
+        let mut session = session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if session.is_none() {
+            *session = Some(Session::connect(self.engine, &server.address, &self.name)?);
+        }
+        session.as_mut().expect("it was just made").run(sql)
     }
 
     /// A login of its own with no rights but those of `grants`, a script in which `{role}` stands for its
     /// name. Gives the URL for that login. Server engines only.
     pub fn limited_role(&self, grants: &str) -> String {
-        let Place::Server { server, roles } = &self.place else { panic!("SQLite has no roles") };
+        let Place::Server { server, roles, .. } = &self.place else { panic!("SQLite has no roles") };
         let role = super::unique_name("role");
         let (create, name) = match self.engine {
             Engine::Postgres => (format!("CREATE ROLE {role} LOGIN PASSWORD 'limited';"), role.clone()),
@@ -140,14 +134,11 @@ impl Database {
                 WHERE table_schema = database() AND table_type = 'BASE TABLE' GROUP BY table_name"
             }
         };
-        let long = "SET group_concat_max_len = 1000000;\n";
-        let catalog =
-            if self.engine == Engine::Mariadb { format!("{long}{catalog}") } else { catalog.to_string() };
         let pair = |row: TextRow| {
             let mut values = row.into_iter().flatten();
             Some((values.next()?, values.next()?))
         };
-        self.query(&catalog).into_iter().filter_map(pair).collect()
+        self.query(catalog).into_iter().filter_map(pair).collect()
     }
 
     fn sqlite(&self) -> rusqlite::Connection {
@@ -169,19 +160,24 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let Place::Server { server, roles } = &self.place else { return };
+        let Place::Server { server, session, roles } = &self.place else { return };
         if std::env::var_os("TRUEUP_KEEP").is_some() {
             return;
         }
+        // PostgreSQL waits a tenth of a second when it meets a connection that is about to end.
+        if let Some(session) = session.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+            session.close();
+            std::thread::sleep(std::time::Duration::from_millis(4));
+        }
         let (force, role_word) =
             if self.engine == Engine::Postgres { (" WITH (FORCE)", "ROLE") } else { ("", "USER") };
-        let mut script = format!("DROP DATABASE {}{force};\n", self.name);
-        for role in roles.lock().iter().flat_map(|roles| roles.iter()) {
-            script.push_str(&format!("DROP {role_word} {role};\n"));
-        }
-        // A test that already failed must show its own reason, so this does not panic.
-        if let Err(why) = run_client(self.engine, &server.address, &server.address.database, &script) {
-            eprintln!("database {} could not be dropped: {why}", self.name);
+        let roles = roles.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let drops = roles.iter().map(|role| format!("DROP {role_word} {role}"));
+        for sql in [format!("DROP DATABASE {}{force}", self.name)].into_iter().chain(drops) {
+            // A test that already failed must show its own reason, so this does not panic.
+            if let Err(why) = server.administer(&sql) {
+                eprintln!("{sql}: {why}");
+            }
         }
     }
 }
@@ -195,81 +191,4 @@ fn sqlite_text(value: rusqlite::types::ValueRef<'_>) -> Option<String> {
         ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02X}")).collect()),
     }
-}
-
-/// The `psql` program for `database`: no start-up file, values apart by unit separators, NULL marked.
-fn psql_client(address: &Address, database: &str) -> Command {
-    let mut command = Command::new("psql");
-    command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\u{1f}", "-R", "\u{1e}", "-P", "null=\u{1}NULL"]);
-    command.env("PGOPTIONS", "-c client_min_messages=warning").env("PGCLIENTENCODING", "UTF8");
-    command.arg(address.url(database));
-    command
-}
-
-/// The `mariadb` program for `database`: no start-up file, XML (the only form that tells NULL from 'NULL').
-pub(super) fn mariadb_client(address: &Address, database: &str) -> Command {
-    let mut command = Command::new("mariadb");
-    command.args(["--no-defaults", "--protocol=tcp", "--default-character-set=utf8mb4", "--xml"]);
-    command.arg("--init-command=SET sql_mode='ANSI_QUOTES,STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO'");
-    command.arg(format!("--host={}", address.host)).arg(format!("--port={}", address.port));
-    command.arg(format!("--user={}", address.user)).env("MYSQL_PWD", &address.password);
-    command.arg(format!("--database={database}"));
-    command
-}
-
-/// Runs `sql` through the engine's client; its output, or its message when it failed.
-pub(super) fn run_client(
-    engine: Engine,
-    address: &Address,
-    database: &str,
-    sql: &str,
-) -> Result<String, String> {
-    let mut command = match engine {
-        Engine::Postgres => psql_client(address, database),
-        _ => mariadb_client(address, database),
-    };
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|why| format!("{command:?}: {why}"))?;
-    let mut stdin = child.stdin.take().expect("standard input is a pipe");
-    let text = sql.to_string();
-    // A client that stops early closes its input; its message is what counts then.
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
-    let done = child.wait_with_output().map_err(|why| why.to_string())?;
-    drop(feeder.join());
-    match done.status.success() {
-        true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
-        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-    }
-}
-
-/// Rows apart by U+001E, values by U+001F, as `psql_client` asks for.
-fn read_separated(out: &str) -> Vec<TextRow> {
-    let out = out.strip_suffix('\n').unwrap_or(out);
-    if out.is_empty() {
-        return Vec::new();
-    }
-    let value = |text: &str| (text != "\u{1}NULL").then(|| text.to_string());
-    out.split('\u{1e}').map(|row| row.split('\u{1f}').map(value).collect()).collect()
-}
-
-/// The `<row>`s of `mariadb --xml`.
-fn read_xml(out: &str) -> Vec<TextRow> {
-    out.split("<row>").skip(1).map(read_xml_row).collect()
-}
-
-fn read_xml_row(row: &str) -> TextRow {
-    let row = row.split("</row>").next().unwrap_or_default();
-    let field = |text: &str| {
-        let (head, rest) = text.split_once('>')?;
-        if head.ends_with('/') { None } else { Some(unescape_xml(rest.split("</field>").next()?)) }
-    };
-    row.split("<field ").skip(1).map(field).collect()
-}
-
-fn unescape_xml(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::session::Session;
 use super::watchdog::{self, Watchdog};
 use super::{Address, Engine, Server};
 
@@ -57,8 +58,9 @@ fn try_start(server: &Path, template: &Path) -> Result<Server, String> {
         database: "mysql".into(),
         parameters: String::new(),
     };
-    watchdog.wait_until(|| answers(&address), Duration::from_secs(60))?;
-    Ok(Server { engine: Engine::Mariadb, address, _watchdog: Some(watchdog) })
+    let ready = || Session::connect(Engine::Mariadb, &address, "mysql").is_ok();
+    watchdog.wait_until(ready, Duration::from_secs(60))?;
+    Ok(Server::new(Engine::Mariadb, address, Some(watchdog)))
 }
 
 const SETTINGS: &[&str] = &[
@@ -82,13 +84,6 @@ const SETTINGS: &[&str] = &[
 
 const HOW_TO_INSTALL: &str =
     "run tests/run, or: apt-get install mariadb-server mariadb-client (or set TRUEUP_TEST_MYSQL_URL)";
-
-fn answers(address: &Address) -> bool {
-    let ask = super::database::mariadb_client(address, "mysql").args(["-e", "SELECT 1"]).output();
-    ask.unwrap_or_else(|why| panic!("the mariadb client could not be run: {why}; {HOW_TO_INSTALL}"))
-        .status
-        .success()
-}
 
 fn program(names: &[&str]) -> PathBuf {
     let system = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/bin"].map(PathBuf::from);

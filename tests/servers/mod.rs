@@ -12,10 +12,13 @@ mod database;
 mod mariadb;
 mod postgres;
 mod self_test;
+mod session;
 mod watchdog;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use session::Session;
 
 pub use address::Address;
 pub use database::Database;
@@ -53,14 +56,29 @@ impl Engine {
 pub struct Server {
     pub engine: Engine,
     pub address: Address,
+    /// The administrator's connection, made when it is first needed.
+    session: Mutex<Option<Session>>,
     /// Held so that the server lives exactly as long as this process; `None` for a given server.
     _watchdog: Option<watchdog::Watchdog>,
 }
 
 impl Server {
+    fn new(engine: Engine, address: Address, watchdog: Option<watchdog::Watchdog>) -> Server {
+        Server { engine, address, session: Mutex::default(), _watchdog: watchdog }
+    }
+
     /// An empty database with a name no other test has; `hint` makes it recognisable.
     pub fn fresh_database(&'static self, hint: &str) -> Database {
         Database::on_server(self, &unique_name(hint))
+    }
+
+    /// Runs a statement as the administrator, outside any test's database.
+    pub fn administer(&self, sql: &str) -> Result<(), String> {
+        let mut session = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if session.is_none() {
+            *session = Some(Session::connect(self.engine, &self.address, &self.address.database)?);
+        }
+        session.as_mut().expect("it was just made").run(sql).map(drop)
     }
 }
 
@@ -85,20 +103,10 @@ pub fn open(engine: Engine, hint: &str) -> Database {
     }
 }
 
-/// Runs a script under any login, for tests of rights.
-pub fn database_script(
-    engine: Engine,
-    address: &Address,
-    database: &str,
-    sql: &str,
-) -> Result<String, String> {
-    database::run_client(engine, address, database, sql)
-}
-
 fn given(variable: &str, engine: Engine) -> Option<Server> {
     let url = std::env::var(variable).ok().filter(|url| !url.is_empty())?;
     let address = Address::parse(&url).unwrap_or_else(|why| panic!("{variable} is not usable: {why}"));
-    Some(Server { engine, address, _watchdog: None })
+    Some(Server::new(engine, address, None))
 }
 
 /// `hint` reduced to what every engine takes unquoted, with the process and a counter behind it.

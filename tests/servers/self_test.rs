@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use super::session::Session;
 use super::watchdog::{Watchdog, private_directory};
 use super::{Address, Engine, open};
 
@@ -32,7 +33,7 @@ fn a_script_stops_at_its_first_error() {
             "CREATE TABLE one (id integer); SELECT * FROM nowhere; CREATE TABLE two (id integer);",
         );
         assert!(failed.is_err_and(|why| why.contains("nowhere")), "{}", engine.name());
-        assert_eq!(database.dump().len(), 1, "{}", engine.name());
+        assert!(!database.dump().keys().any(|table| table.ends_with("two")), "{}", engine.name());
     }
 }
 
@@ -87,8 +88,9 @@ fn a_limited_role_has_only_the_rights_it_was_given() {
         database.execute_script("CREATE TABLE seen (id integer); CREATE TABLE hidden (id integer);");
         let url = database.limited_role("GRANT SELECT ON seen TO {role};");
         let address = Address::parse(&url).expect("our own URL can be read");
-        assert!(super::database_script(engine, &address, &database.name, "SELECT * FROM seen;").is_ok());
-        assert!(super::database_script(engine, &address, &database.name, "SELECT * FROM hidden;").is_err());
+        let mut session = Session::connect(engine, &address, &database.name).expect("the role may log in");
+        assert_eq!(session.run("SELECT * FROM seen"), Ok(vec![]));
+        assert!(session.run("SELECT * FROM hidden").is_err());
     }
 }
 
