@@ -135,7 +135,7 @@ pub(super) fn parse_tolerance(text: &str) -> Result<String, AmountError> {
         return Err(form);
     }
     // The point stands after this many digits; zeros are put in where that is outside of them.
-    let point = whole.len() as i64 + exponent;
+    let point = exponent.saturating_add(whole.len() as i64);
     let bound = TOLERANCE_DIGITS_MAX as i64;
     if digits.len() > TOLERANCE_DIGITS_MAX || !(-bound..=bound).contains(&point) {
         return Err(AmountError::TooLarge("a thousand digits"));
@@ -244,7 +244,18 @@ mod tests {
         ] {
             assert_eq!(parse_tolerance(text).as_deref(), Ok(plain), "{text}");
         }
-        for bad in ["", "-1", ".", "abc", ".inf", "0x10", "1e99999", "1e"] {
+        for bad in [
+            "",
+            "-1",
+            ".",
+            "abc",
+            ".inf",
+            "0x10",
+            "1e99999",
+            "1e9223372036854775807",
+            "1e-9223372036854775808",
+            "1e",
+        ] {
             assert!(parse_tolerance(bad).is_err(), "{bad}");
         }
     }

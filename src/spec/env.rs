@@ -28,7 +28,7 @@ impl Shield {
         while let Some(start) = rest.find("${") {
             let inner = &rest[start + 2..];
             shielded.push_str(&rest[..start]);
-            match inner.find(['}', '\n']).filter(|end| inner[*end..].starts_with('}')) {
+            match closing_brace(inner) {
                 Some(end) => {
                     shielded.extend(['$', open]);
                     shielded.push_str(&inner[..end]);
@@ -55,6 +55,17 @@ impl Shield {
             })
             .collect()
     }
+}
+
+/// Where `NAME}` or `NAME:-default}` ends, if the text begins with one. A quote ends the search: the scalar may
+/// end there.
+fn closing_brace(inner: &str) -> Option<usize> {
+    let name = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+    if name == 0 || !(inner[name..].starts_with('}') || inner[name..].starts_with(":-")) {
+        return None;
+    }
+    let end = inner.find(['}', '\n', '"', '\''])?;
+    inner[end..].starts_with('}').then_some(end)
 }
 
 /// Puts the variables in; one that is not set is an error at its own place. Places are kept in step: what a

@@ -88,9 +88,9 @@ impl SpecError {
         }
     }
 
-    /// The same error with a hint.
+    /// The same error with a hint. Shown as it is: a hint must not quote what a user wrote as a URL.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(redact(&hint.into()));
+        self.hint = Some(hint.into());
         self
     }
 
@@ -244,12 +244,22 @@ fn redact_urls(line: &str) -> String {
     let (head, rest) = line.split_at(start + 3);
     let Some(colon) = rest.find(':') else { return line.to_owned() };
     match rest.rfind('@') {
-        Some(at) if at > colon => format!("{head}{}:{HIDDEN}{}", &rest[..colon], &rest[at..]),
+        Some(at) if at > colon => {
+            let password = &rest[colon + 1..at];
+            let shown = if is_variable(password) { password } else { HIDDEN };
+            format!("{head}{}:{shown}{}", &rest[..colon], redact_urls(&rest[at..]))
+        }
         // An `@` before the first colon: no password, the colon is the port's.
         Some(_) => line.to_owned(),
         None if is_port(&rest[colon + 1..]) => line.to_owned(),
         None => format!("{head}{}:{HIDDEN}", &rest[..colon]),
     }
+}
+
+/// `${NAME}`: the name of a variable is no secret.
+fn is_variable(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// Whether the text after a colon reads as a port, so that nothing needs hiding.

@@ -138,7 +138,8 @@ fn syntax_fault(error: ParserError, at: Location) -> Fault {
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
             let (message, at) = split_location(&message, at);
-            Fault { at, message: sentence(message), hint: None }
+            let hint = "a name that is also a word of SQL goes in double quotes, text in single quotes";
+            Fault { at, message: sentence(message), hint: Some(hint.to_owned()) }
         }
     }
 }
@@ -415,8 +416,12 @@ fn typed_literal(typed: &TypedString, at: Location) -> Parsed<Literal> {
 
 /// With a zone it is an instant, without one the date and time as written.
 fn timestamp_literal(text: &str, at: Location) -> Parsed<Literal> {
-    let instant = text.parse::<Timestamp>().ok();
-    if let Some(instant) = instant {
+    const FORM: &str = "write TIMESTAMP '2024-01-31 12:00:00', or with a zone '2024-01-31 12:00:00Z'";
+    const TOO_FINE: &str = "this is finer than a microsecond";
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        if instant.subsec_nanosecond() % 1000 != 0 {
+            return fault(at, TOO_FINE, FORM);
+        }
         let unshifted = Moment { kind: MomentKind::Instant, shift_seconds: 0 };
         return match unshifted.at(instant) {
             Ok(literal) => Ok(literal),
@@ -426,6 +431,7 @@ fn timestamp_literal(text: &str, at: Location) -> Parsed<Literal> {
     // jiff would read over a zone it does not need: whatever holds one is no plain date and time.
     let plain = !text.contains(['Z', 'z', '+', '[']) && text.matches('-').count() == 2;
     match text.parse::<DateTime>() {
+        Ok(date_time) if plain && date_time.subsec_nanosecond() % 1000 != 0 => fault(at, TOO_FINE, FORM),
         Ok(date_time) if plain => {
             let whole = date_time.strftime("%Y-%m-%d %H:%M:%S");
             let fraction = date_time.subsec_nanosecond() / 1000;
@@ -434,11 +440,7 @@ fn timestamp_literal(text: &str, at: Location) -> Parsed<Literal> {
                 fraction => format!("{whole}.{fraction:06}"),
             }))
         }
-        _ => fault(
-            at,
-            "this is no date and time",
-            "write TIMESTAMP '2024-01-31 12:00:00', or with a zone '2024-01-31 12:00:00Z'",
-        ),
+        _ => fault(at, "this is no date and time", FORM),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::sql::expression::Expression;
 
 pub use amounts::{AmountError, parse_duration, parse_size};
 pub use error::{Located, Place, SpecError, SpecErrors, redact};
-pub use names::{Glob, NameError, QualifiedName, TablePattern};
+pub use names::{Glob, NameError, OWN_PREFIX, QualifiedName, TablePattern};
 pub use read::did_you_mean;
 pub use url::{EngineScheme, Secret, SideUrl, Tls, TlsMode};
 pub use url_parse::UrlError;

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+/// What the names of the tool's own tables begin with.
+pub const OWN_PREFIX: &str = "_trueup_";
+
 /// A table's name, perhaps with its schema (PostgreSQL) or database (MySQL family).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QualifiedName {
@@ -176,8 +179,12 @@ impl TablePattern {
     }
 
     /// Whether a table of the given schema matches; without a schema in the pattern only tables of
-    /// `default_schema` do. Engines without schemas pass the same text twice.
+    /// `default_schema` do. Engines without schemas pass the same text twice. No glob matches the tool's own
+    /// tables ([`OWN_PREFIX`]).
     pub fn matches(&self, schema: &str, name: &str, default_schema: &str) -> bool {
+        if name.starts_with(OWN_PREFIX) && self.is_glob() {
+            return false;
+        }
         let schema_fits = match &self.schema {
             None => schema == default_schema,
             Some(glob) => glob.matches(schema),

@@ -102,8 +102,9 @@ impl<'a> Reader<'a> {
         match &node.kind {
             Kind::Sequence(items) => Some(items),
             Kind::Scalar(scalar) if !node.is_null() && !scalar.broken => {
-                let hint = format!("with brackets it is a list: [{}]", scalar.text);
-                self.expected(node, what, "a list", Some(hint));
+                let plain = !scalar.substituted && !scalar.text.contains("://");
+                let hint = plain.then(|| format!("with brackets it is a list: [{}]", scalar.text));
+                self.expected(node, what, "a list", hint);
                 None
             }
             _ => {
@@ -190,7 +191,10 @@ impl<'a> Reader<'a> {
             return Some(*value);
         }
         let hint = did_you_mean(&scalar.text, words).map(|near| format!("did you mean `{near}`?"));
-        self.error_with_hint(node.place, format!("{what} must be {expected}, not `{}`", scalar.text), hint);
+        // What a variable holds may be a secret that went to the wrong place.
+        let found =
+            if scalar.substituted { "what stands here".to_owned() } else { format!("`{}`", scalar.text) };
+        self.error_with_hint(node.place, format!("{what} must be {expected}, not {found}"), hint);
         None
     }
 

@@ -3,7 +3,9 @@
 use super::expression::read_expression;
 use super::read::{Fields, Keys, Reader};
 use super::yaml::{Kind, Node};
-use super::{CompareEntry, Located, NameError, Place, QualifiedName, SchemaMode, TableEntry, TablePattern};
+use super::{
+    CompareEntry, Located, NameError, OWN_PREFIX, Place, QualifiedName, SchemaMode, TableEntry, TablePattern,
+};
 use super::{compare, read};
 
 const RESERVED: &[&str] = &["triggers", "cast", "renamed_from", "drop", "online", "incremental"];
@@ -139,7 +141,7 @@ fn check_counterparts(entries: &[TableEntry], reader: &mut Reader<'_>) {
 
 fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option<TableEntry> {
     if matches!(node.kind, Kind::Scalar(_)) {
-        let table = read_pattern(node, "a table", reader)?;
+        let table = read_table(node, "a table", reader)?;
         return Some(merge(table, Shared::default(), defaults));
     }
     if !matches!(node.kind, Kind::Mapping(_)) {
@@ -152,7 +154,7 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     }
     let fields = reader.fields(node, "an entry of `tables`", &TABLE_KEYS)?;
     let table = match fields.get("table") {
-        Some(table) => read_pattern(table, "`table`", reader),
+        Some(table) => read_table(table, "`table`", reader),
         None => {
             reader.error(node.place, "`table` is missing in this entry of `tables`");
             None
@@ -220,6 +222,16 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         update: own.update.or(defaults.update).unwrap_or(true),
         delete: own.delete.or(defaults.delete).unwrap_or(true),
     }
+}
+
+/// Reads what an entry speaks of, which is never one of the tool's own tables.
+fn read_table(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Located<TablePattern>> {
+    let table = read_pattern(node, what, reader)?;
+    if table.value.exact().is_some_and(|table| table.name.starts_with(OWN_PREFIX)) {
+        reader.error(table.place, format!("tables that begin with `{OWN_PREFIX}` are trueup's own"));
+        return None;
+    }
+    Some(table)
 }
 
 /// Reads a name or glob.

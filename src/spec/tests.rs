@@ -541,6 +541,13 @@ fn tables() {
 }
 
 #[test]
+fn the_tools_own_tables_are_out_of_bounds() {
+    bad(&with_head("tables: [_trueup_lock]\n"), &["4:10 tables that begin with `_trueup_` are trueup's own"]);
+    let all = TablePattern::parse("*.*").expect("a glob");
+    assert!(!all.matches("public", "_trueup_lock", "public") && all.matches("public", "trueup", "public"));
+}
+
+#[test]
 fn a_glob_takes_nothing_that_speaks_of_one_table() {
     for (key, value) in
         [("to", "x"), ("key", "[id]"), ("columns", "[id]"), ("rename", "{ a: b }"), ("where", "a = 1")]
@@ -700,6 +707,7 @@ fn conditions_that_are_refused_point_into_the_text() {
         ("a = (b = c)", 18, "a condition cannot stand where a value is needed"),
         ("a = date '2024-02-30'", 22, "this is no date"),
         ("a = timestamp 'noon'", 27, "this is no date and time"),
+        ("a = timestamp '2024-01-01 00:00:00.1234567'", 27, "this is finer than a microsecond"),
         ("a = 'open", 17, "unterminated string literal"),
         ("a = x'00'", 17, "this kind of literal cannot stand here"),
         ("abs(a, b) = 1", 13, "`abs` takes one argument"),
@@ -773,10 +781,12 @@ fn quoted_lines_never_show_a_password() {
     ] {
         let shown = redact(line);
         assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(!redact(&format!("mysql://ana:pw@h/d, b: {line}")).contains("hunter2"));
         if let Err(errors) = parse(&with_primary(line)) {
             assert!(!format!("{errors} {errors:?}").contains("hunter2"), "{errors}");
         }
     }
+    assert_eq!(redact("mysql://ana:${PW}@h"), "mysql://ana:${PW}@h");
     assert_eq!(
         redact("see https://example.org:443/x and postgres://h:5432/db"),
         "see https://example.org:443/x and postgres://h:5432/db"
@@ -832,4 +842,109 @@ fn near_words_are_offered() {
     assert_eq!(did_you_mean("tabels", ["tables", "apply"]), Some("tables"));
     assert_eq!(did_you_mean("precison", ["precision"]), Some("precision"));
     assert_eq!(did_you_mean("colour", ["tables"]), None);
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces that mean something to YAML, to variables, to URLs or to SQL.
+    const PIECES: &[&str] = &[
+        "\n", "  ", "- ", ": ", "{", "}", "[", "]", "\"", "'", "#", "*a", "&a ", "!x", "|", ">", "---", "\t",
+        "${", "${COUNT}", "$${", "://", "@", "%", "%4", "\\", "ß", "\u{e000}", "e999", "-", "?", ",", "null",
+        "tables", "table: ",
+    ];
+    const WORDS: &[&str] = &[
+        "a",
+        "\"b\"",
+        "'c'",
+        "1",
+        "-",
+        "+",
+        "(",
+        ")",
+        "=",
+        "<",
+        "and",
+        "or",
+        "not",
+        "in",
+        "between",
+        "is",
+        "null",
+        "now()",
+        "interval",
+        "'1 day'",
+        "coalesce(",
+        ",",
+        "select",
+        "case",
+        "date",
+        "'2024-01-01'",
+        "timestamp",
+        "::",
+        ".",
+        "like",
+        "true",
+        "'",
+        "\"",
+        "--",
+        "/*",
+        "array[",
+        "abs(",
+        "exists",
+        "cast(",
+        "*",
+        "x'00'",
+        "struct",
+        "lambda",
+        "->",
+    ];
+
+    fn check(text: &str) {
+        if let Err(errors) = parse(text) {
+            let lines = text.lines().count().max(1) as u32;
+            for error in errors.iter() {
+                assert!(error.place.line <= lines + 1 && error.place.column >= 1, "{error}");
+            }
+            assert!(!errors.to_string().contains("hunter2"), "{errors}");
+        }
+    }
+
+    proptest! {
+        /// A damaged spec is read or refused, never a panic, and never shows what the environment holds.
+        #[test]
+        fn damaged_specs(cuts in prop::collection::vec((0usize..4000, 0usize..30, 0..PIECES.len()), 1..6)) {
+            let mut text = include_str!("../../specs/full.yml").replace("PRIMARY_URL:-", "URL:-");
+            for (at, remove, piece) in cuts {
+                let bytes: Vec<usize> = text.char_indices().map(|(index, _)| index).collect();
+                let from = bytes[at % bytes.len()];
+                let to = text[from..].char_indices().nth(remove).map_or(text.len(), |(index, _)| from + index);
+                text.replace_range(from..to, PIECES[piece]);
+            }
+            check(&text);
+        }
+
+        /// A condition made of anything is read or refused; what is read prints as itself.
+        #[test]
+        fn conditions_of_anything(words in prop::collection::vec(0..WORDS.len(), 1..12)) {
+            let condition: Vec<&str> = words.into_iter().map(|word| WORDS[word]).collect();
+            let text = entry(&format!("    where: {}", serde_json::Value::from(condition.join(" "))));
+            check(&text);
+            if let Ok(spec) = parse(&text) {
+                let canonical = spec.tables[0].filter.as_ref().expect("where").value.to_string();
+                prop_assert_eq!(filter(&canonical), canonical);
+            }
+        }
+
+        /// What is quoted for a spec is read back from it.
+        #[test]
+        fn quoted_scalars_come_back(name in "[^\\x00\\x01-\\x1f\\x7f\\ufffe\\uffff]{1,20}") {
+            prop_assume!(!name.trim().is_empty());
+            let text = entry(&format!("    rename: {{ a: {} }}", quote_scalar(&name)));
+            let spec = good(&text);
+            prop_assert_eq!(&spec.tables[0].rename[0].1.value, &name);
+        }
+    }
 }
