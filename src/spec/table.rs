@@ -152,6 +152,11 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
         reader.error(node.place, message);
         return None;
     }
+    if let Some(name) = name_as_key(node) {
+        let hint = format!("write `- table: {}` with its options beside `table`", name.value);
+        reader.error_with_hint(name.place, "the name of a table cannot be a key here", Some(hint));
+        return None;
+    }
     let fields = reader.fields(node, "an entry of `tables`", &TABLE_KEYS)?;
     let table = match fields.get("table") {
         Some(table) => read_table(table, "`table`", reader),
@@ -186,6 +191,15 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     entry.columns = columns;
     check_columns(&entry, reader);
     Some(entry)
+}
+
+/// `- users: { key: [id] }`, which other tools take, or `- users:`.
+fn name_as_key(node: &Node) -> Option<&Located<String>> {
+    let Kind::Mapping(entries) = &node.kind else { return None };
+    let [(name, value)] = &entries[..] else { return None };
+    let known = TABLE_KEYS.known.contains(&name.value.as_str()) || RESERVED.contains(&name.value.as_str());
+    let looks_so = value.is_null() || matches!(value.kind, Kind::Mapping(_));
+    (looks_so && !known).then_some(name)
 }
 
 fn refuse_with_glob(table: &Located<TablePattern>, fields: &Fields<'_>, reader: &mut Reader<'_>) {

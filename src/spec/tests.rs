@@ -307,6 +307,12 @@ fn broken_yaml_points_at_the_place() {
 }
 
 #[test]
+fn what_is_still_open_at_the_end_is_reported_there() {
+    let errors = headlines(&with_head("tables: [a\n\n"));
+    assert!(errors[0].starts_with("4:11 this is not valid YAML"), "{errors:?}");
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut text = with_head("tables:\n  - &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..9 {
@@ -523,6 +529,7 @@ fn tables() {
         &["4:10 a table is not a table's name: the double quotes are not balanced"],
     );
     bad(&with_head("tables: [.a]\n"), &["4:10 a table is not a table's name: the name is empty"]);
+    bad(&with_head("tables:\n  - users: { key: [id] }\n"), &["5:5 the name of a table cannot be a key here"]);
     bad(&with_head("tables:\n  - key: [id]\n"), &["5:5 `table` is missing in this entry of `tables`"]);
     bad(
         &with_head("tables:\n  - a\n  - table: a\n    delete: false\n"),

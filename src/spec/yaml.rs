@@ -213,10 +213,21 @@ impl<'t> Tree<'t, '_, '_> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let message = format!("this is not valid YAML: {}", error.info());
-                let place = place_at(error.marker().line(), error.marker().col());
+                let place = self.within(place_at(error.marker().line(), error.marker().col()));
                 Err(Stop { place, message, hint: scan_hint(error.info()) })
             }
             None => stop(Place::START, "the YAML ends too early"),
+        }
+    }
+
+    /// What is still open at the end of the file is reported at the end of its last line, not behind it.
+    fn within(&self, place: Place) -> Place {
+        let last = self.lines.iter().rposition(|line| !line.trim().is_empty());
+        match last {
+            Some(last) if place.line as usize > last + 1 => {
+                place_at(last + 1, self.lines[last].trim_end().chars().count())
+            }
+            _ => place,
         }
     }
 
