@@ -10,21 +10,26 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may know whom: a room, and the rooms its paths may lead to (itself is always allowed).
+/// The nouns that every room may know. They know each other no further than the table says.
+const NOUNS: &[&str] = &["failure", "sides", "server", "value"];
+
+/// Who may know whom besides: a room, and the rooms its paths may lead to (itself is always allowed).
 const KNOWS: &[(&str, &[&str])] = &[
+    ("failure", &[]),
     ("sides", &[]),
     ("value", &[]),
-    ("sql", &["sides", "value"]),
-    ("spec", &["sides", "value", "sql"]),
-    ("engine", &["sides", "value", "sql", "spec", "schema"]),
-    ("schema", &["sides", "value", "sql", "spec"]),
-    ("compare", &["sides", "value"]),
-    ("audit", &["sides", "value", "sql", "spec", "schema", "engine", "compare", "event"]),
-    ("plan", &["sides", "value", "sql", "spec", "schema"]),
-    ("apply", &["sides", "value", "sql", "spec", "schema", "plan", "engine", "event"]),
-    ("verify", &["sides", "value", "sql", "spec", "schema", "audit", "plan", "engine", "event"]),
-    ("event", &["sides", "value", "plan"]),
-    ("report", &["sides", "value", "sql", "spec", "schema", "plan", "event", "compare"]),
+    ("server", &["sql"]),
+    ("sql", &[]),
+    ("spec", &["sql"]),
+    ("engine", &["sql", "spec", "schema"]),
+    ("schema", &["sql", "spec"]),
+    ("compare", &[]),
+    ("audit", &["sql", "spec", "schema", "engine", "compare", "event"]),
+    ("plan", &["sql", "spec", "schema", "compare"]),
+    ("apply", &["sql", "spec", "schema", "compare", "plan", "engine", "event"]),
+    ("verify", &["sql", "spec", "schema", "compare", "audit", "plan", "engine", "event"]),
+    ("event", &["plan"]),
+    ("report", &["sql", "spec", "schema", "plan", "event", "compare"]),
     ("reconcile", &ALL_BUT_REPORT_AND_CLI),
     ("watch", &ALL_BUT_CLI),
     ("init", &ALL_BUT_CLI),
@@ -33,13 +38,9 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("lib", &EVERYTHING),
 ];
 
-const ALL_BUT_REPORT_AND_CLI: [&str; 12] = [
-    "sides", "value", "sql", "spec", "engine", "schema", "compare", "audit", "plan", "apply", "verify",
-    "event",
-];
-const ALL_BUT_CLI: [&str; 14] = [
-    "sides",
-    "value",
+const ALL_BUT_REPORT_AND_CLI: [&str; 10] =
+    ["sql", "spec", "engine", "schema", "compare", "audit", "plan", "apply", "verify", "event"];
+const ALL_BUT_CLI: [&str; 12] = [
     "sql",
     "spec",
     "engine",
@@ -53,9 +54,7 @@ const ALL_BUT_CLI: [&str; 14] = [
     "reconcile",
     "report",
 ];
-const EVERYTHING: [&str; 17] = [
-    "sides",
-    "value",
+const EVERYTHING: [&str; 15] = [
     "sql",
     "spec",
     "engine",
@@ -73,8 +72,12 @@ const EVERYTHING: [&str; 17] = [
     "cli",
 ];
 
+/// The nouns that know no other noun either.
+const ALONE: &[&str] = &["failure", "sides", "value"];
+
 /// Rooms without waiting, I/O, clock or engine handle.
-const PURE: &[&str] = &["sides", "value", "sql", "spec", "schema", "compare", "plan", "report"];
+const PURE: &[&str] =
+    &["failure", "sides", "server", "value", "sql", "spec", "schema", "compare", "plan", "report"];
 const IMPURE: &[&str] = &[
     "tokio",
     "futures_util",
@@ -88,6 +91,10 @@ const IMPURE: &[&str] = &[
     "std::time::Instant",
     "time::SystemTime",
     "time::Instant",
+    "jiff::Timestamp::now",
+    "Timestamp::now",
+    "jiff::Zoned::now",
+    "Zoned::now",
 ];
 
 /// What only these rooms may name: the paths (by their beginning), and why.
@@ -222,7 +229,8 @@ fn leads_astray(room: &str, known: &[&str], path: &[String]) -> Option<String> {
     if to == "*" || to == "self" {
         return Some(format!("`{}` in {room} does not name a room", path.join("::")));
     }
-    if to == room || known.contains(&to) {
+    let is_common_noun = NOUNS.contains(&to) && !ALONE.contains(&room);
+    if to == room || is_common_noun || known.contains(&to) {
         return None;
     }
     let exists = KNOWS.iter().any(|(name, _)| *name == to);

@@ -12,7 +12,6 @@ mod case;
 mod expected;
 mod portable;
 mod run;
-mod tool;
 
 use crate::servers::Engine;
 

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use super::case::{Case, Failure, Pair, Refused};
 use super::expected;
 use super::portable::expand;
-use super::tool::{self, Run};
 use crate::servers::{Database, Engine, open};
+use crate::tool::{self, Run};
 
 /// Every table's rows, as `Database::dump` gives them.
 type Dump = BTreeMap<String, Vec<String>>;
