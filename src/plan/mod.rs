@@ -6,6 +6,7 @@
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
 use crate::schema::TablePair;
+pub use crate::schema::{SchemaAction, SchemaChange};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::value::{Digest, KeyRange};
@@ -98,47 +99,6 @@ pub struct PlannedChange {
     /// For a delete: the replica's columns out of scope, encoded in the order and the domains of
     /// [`TablePair::replica_extra`]; empty when there are none.
     pub extra: Option<crate::value::Row>,
-}
-
-/// A structural change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaChange {
-    /// What kind.
-    pub action: SchemaAction,
-    /// `table` or `table.column`, by the replica's names.
-    pub object: String,
-    /// The statements, in order.
-    pub sql: Vec<String>,
-    /// The definition now (`None`: not there) and as it will be, for people.
-    pub before: Option<String>,
-    /// See `before`.
-    pub after: Option<String>,
-    /// Hazards it needs allowed.
-    pub hazards: Vec<String>,
-    /// Shown and drift, never written (`schema: check`).
-    pub withheld: bool,
-}
-
-/// The kinds of structural change there are so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaAction {
-    /// CREATE TABLE.
-    CreateTable,
-    /// ADD COLUMN.
-    AddColumn,
-    /// A difference that is reported only.
-    AlterColumn,
-}
-
-impl SchemaAction {
-    /// The word in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SchemaAction::CreateTable => "create_table",
-            SchemaAction::AddColumn => "add_column",
-            SchemaAction::AlterColumn => "alter_column",
-        }
-    }
 }
 
 /// A range of keys in which the sides differ.

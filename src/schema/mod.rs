@@ -1,6 +1,19 @@
 //! Structure, the third step: the nouns of a catalog, the pairing of tables and columns, their domains, and
 //! the structural differences. Pure.
 
+mod change;
+mod domain;
+mod pair;
+mod pairing;
+mod selection;
+mod structure;
+
+pub use change::{SchemaAction, SchemaChange};
+pub use domain::choose as choose_domain;
+pub use pair::{ColumnPair, TablePair, Writes};
+pub use pairing::{Databases, Pairing, pair_table, replica_table_name};
+pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
+
 use crate::sql::{Column, ForeignKey, TableName};
 
 /// Base tables of the schemas that were asked for.
@@ -48,7 +61,3 @@ pub struct UniqueKey {
     /// Whether no row can be missing from it: all columns NOT NULL and no predicate.
     pub total: bool,
 }
-
-mod pair;
-
-pub use pair::{ColumnPair, TablePair, Writes};

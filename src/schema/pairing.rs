@@ -1,0 +1,390 @@
+//! Makes a [`TablePair`] of a primary's table and its counterpart: which columns are in scope, which are the
+//! key, what each column is compared as, and what structure the replica lacks.
+//!
+//! Everything that could make a comparison inexact is refused here, with the spec line that would settle it.
+
+use crate::failure::{ErrorKind, Failure};
+use crate::sides::Sides;
+use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry};
+use crate::sql::{Column, Dialect, SelectColumn, TableName};
+use crate::value::{Domain, Type};
+
+use super::change::SchemaChange;
+use super::structure::{self, Structure};
+use super::{Catalog, ColumnPair, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
+
+/// What pairing needs to know of the two databases.
+#[derive(Clone, Copy, Debug)]
+pub struct Databases<'a> {
+    /// Both dialects.
+    pub dialects: Sides<&'a dyn Dialect>,
+    /// The replica's catalog.
+    pub replica: &'a Catalog,
+    /// The primary's default schema.
+    pub primary_default: Option<&'a str>,
+    /// The start of the run, for `now()` in a `where`.
+    pub now: jiff::Timestamp,
+}
+
+/// A pair and what its structure needs.
+#[derive(Clone, Debug)]
+pub struct Pairing {
+    /// The pair.
+    pub pair: TablePair,
+    /// Changes of the replica's structure, in order.
+    pub schema_changes: Vec<SchemaChange>,
+}
+
+/// Pairs one selected table with its counterpart on the replica.
+///
+/// # Errors
+/// A column or table that is not there, no usable key, two types without an exact domain, a structural
+/// difference that cannot be reconciled.
+pub fn pair_table(
+    spec: &Spec,
+    selected: &Selected<'_>,
+    databases: &Databases<'_>,
+) -> Result<Pairing, Failure> {
+    let primary = selected.table.clone()?;
+    let pairer = Pairer { spec, entry: selected.entry, primary, databases };
+    pairer.pair(&selected.name)
+}
+
+/// The name the replica's table has in output.
+pub fn replica_table_name(selected: &Selected<'_>) -> String {
+    match &selected.entry.to {
+        Some(to) => to.value.to_string(),
+        None => selected.name.clone(),
+    }
+}
+
+struct Pairer<'a> {
+    spec: &'a Spec,
+    entry: &'a TableEntry,
+    primary: &'a Table,
+    databases: &'a Databases<'a>,
+}
+
+impl Pairer<'_> {
+    fn pair(&self, name: &str) -> Result<Pairing, Failure> {
+        let replica_name = self.replica_name();
+        let replica = self.databases.replica.tables.iter().find(|table| table.name == replica_name);
+        self.refuse_hidden_rows(replica)?;
+        self.check_mentioned_columns()?;
+        let key = self.key()?;
+        let columns = self.columns(&key, replica)?;
+        let structure = Structure {
+            mode: self.entry.schema,
+            names: Sides::new(&self.primary.name, &replica_name),
+            dialects: self.databases.dialects,
+            primary: self.primary,
+            replica,
+            key: &key,
+        };
+        let schema_changes = structure::changes(&structure, &columns)?;
+        let key_columns = key.len();
+        let columns = in_order(columns, &key, self.entry.schema);
+        let compared = columns.iter().filter(|column| column.rule != Some(CompareRule::Ignore)).count();
+        let scope = self.scope(&columns)?;
+        let pair = TablePair {
+            table: name.to_owned(),
+            names: Sides::new(self.primary.name.clone(), replica_name),
+            replica_table: match &self.entry.to {
+                Some(to) => to.value.to_string(),
+                None => name.to_owned(),
+            },
+            place: self.entry.table.place,
+            key_columns,
+            compared_columns: compared,
+            scope,
+            replica_missing: replica.is_none(),
+            replica_extra: replica.map(|table| extra_columns(table, &columns)).unwrap_or_default(),
+            foreign_keys: replica.map(|table| table.foreign_keys.clone()).unwrap_or_default(),
+            unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
+            schema: self.entry.schema,
+            writes: Writes {
+                insert: self.entry.insert,
+                update: self.entry.update,
+                delete: self.entry.delete,
+            },
+            rows_estimate: Sides::new(
+                self.primary.rows_estimate,
+                replica.map_or(Some(0), |table| table.rows_estimate),
+            ),
+            columns,
+        };
+        Ok(Pairing { pair, schema_changes })
+    }
+
+    /// `to`, else the same name: in the same schema where the spec names one and the replica has schemas of
+    /// the same kind, else in the replica's default schema.
+    fn replica_name(&self) -> TableName {
+        let default = &self.databases.replica.default_schema;
+        if let Some(to) = &self.entry.to {
+            let schema = default.as_ref().and_then(|_| to.value.schema.clone()).or_else(|| default.clone());
+            return TableName { schema, name: to.value.name.clone() };
+        }
+        let dialects = self.databases.dialects;
+        let named = self.entry.table.value.schema.is_some()
+            && self.primary.name.schema.as_deref() != self.databases.primary_default;
+        let schema = if named && dialects.primary.same_family(dialects.replica) {
+            self.primary.name.schema.clone()
+        } else {
+            default.clone()
+        };
+        TableName { schema, name: self.primary.name.name.clone() }
+    }
+
+    fn refuse_hidden_rows(&self, replica: Option<&Table>) -> Result<(), Failure> {
+        for table in [Some(self.primary), replica].into_iter().flatten() {
+            if let Some(reason) = &table.hidden_rows {
+                let message = format!("the table {} would be seen only in part: {reason}", table.name);
+                return Err(Failure::new(ErrorKind::Permission, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every column that the entry names must exist on the primary.
+    fn check_mentioned_columns(&self) -> Result<(), Failure> {
+        let entry = self.entry;
+        let compared = entry.compare.iter().filter(|compare| !compare.from_defaults).map(|c| &c.column);
+        let excluded = entry.exclude_columns.iter().filter(|_| !entry.exclude_from_defaults);
+        let mentioned = (entry.key.iter().flatten())
+            .chain(entry.columns.iter().flatten())
+            .chain(excluded)
+            .chain(entry.rename.iter().map(|(primary, _)| primary))
+            .chain(compared);
+        for column in mentioned {
+            if self.primary.column(&column.value).is_none() {
+                return Err(self.no_column(&column.value, column.place));
+            }
+        }
+        let in_filter = entry.filter.iter().flat_map(|filter| {
+            filter.value.columns().into_iter().map(move |column| (column.to_owned(), filter.place))
+        });
+        for (column, place) in in_filter {
+            if self.primary.column(&column).is_none() {
+                return Err(self.no_column(&column, place));
+            }
+        }
+        Ok(())
+    }
+
+    fn no_column(&self, column: &str, place: Place) -> Failure {
+        let message = format!("the primary's table {} has no column {column}", self.primary.name);
+        let failure = Failure::new(ErrorKind::Missing, self.spec.error_at(place, message).headline());
+        let near = self
+            .primary
+            .columns
+            .iter()
+            .map(|other| (strsim::jaro_winkler(&other.name.to_lowercase(), &column.to_lowercase()), other))
+            .filter(|(similarity, _)| *similarity > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        match near {
+            Some((_, other)) => failure.hint(format!("did you mean {}?", other.name)),
+            None => failure,
+        }
+    }
+
+    /// The key: the spec's, else the primary key, else the unique key over NOT NULL columns with the fewest
+    /// columns, then by name.
+    fn key(&self) -> Result<Vec<String>, Failure> {
+        let key = match &self.entry.key {
+            Some(key) => key.iter().map(|column| column.value.clone()).collect(),
+            None => self.own_key()?,
+        };
+        for column in &self.entry.exclude_columns {
+            if key.contains(&column.value) && !self.entry.exclude_from_defaults {
+                let message = format!("{} is part of the key and cannot be excluded", column.value);
+                return Err(self.error(ErrorKind::Key, column, message));
+            }
+        }
+        for compare in &self.entry.compare {
+            if key.contains(&compare.column.value) && !compare.from_defaults {
+                let message = format!(
+                    "{} is part of the key, whose differences cannot be excused",
+                    compare.column.value
+                );
+                return Err(self.error(ErrorKind::Key, &compare.column, message));
+            }
+        }
+        Ok(key)
+    }
+
+    fn own_key(&self) -> Result<Vec<String>, Failure> {
+        let total = self.primary.keys.iter().filter(|key| key.total);
+        let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
+        best.map(|key| key.columns.clone()).ok_or_else(|| {
+            let message = format!(
+                "the primary's table {} has no primary key and no unique key over NOT NULL columns",
+                self.primary.name
+            );
+            let error = self.spec.error_at(self.entry.table.place, message);
+            Failure::new(ErrorKind::Key, error.headline()).hint(
+                "name the columns that identify a row with `key: [...]`; tables without any key are not available yet",
+            )
+        })
+    }
+
+    fn error(&self, kind: ErrorKind, column: &Located<String>, message: String) -> Failure {
+        Failure::new(kind, self.spec.error_at(column.place, message).headline())
+    }
+
+    /// Whether a column is in scope: key columns always are.
+    fn in_scope(&self, name: &str, key: &[String]) -> bool {
+        let listed = |list: &[Located<String>]| list.iter().any(|column| column.value == name);
+        key.iter().any(|column| column == name)
+            || (self.entry.columns.as_deref().is_none_or(listed) && !listed(&self.entry.exclude_columns))
+    }
+
+    /// The column pairs in the primary's order; columns generated on the replica are left out.
+    fn columns(&self, key: &[String], replica: Option<&Table>) -> Result<Vec<ColumnPair>, Failure> {
+        let mut pairs = Vec::new();
+        for column in self.primary.columns.iter().filter(|column| self.in_scope(&column.name, key)) {
+            let is_key = key.contains(&column.name);
+            let renamed = self.entry.rename.iter().find(|(primary, _)| primary.value == column.name);
+            let name = renamed.map_or(column.name.as_str(), |(_, replica)| replica.value.as_str());
+            let found = replica.and_then(|table| table.column(name));
+            if found.is_some_and(|column| column.generated.is_some()) && !is_key {
+                continue;
+            }
+            let counterpart = match found {
+                Some(found) => found.clone(),
+                None => self.column_to_create(column, name, is_key, replica)?,
+            };
+            let sides = Sides::new(column.clone(), counterpart);
+            let domain = self.domain(&sides)?;
+            if is_key && !domain.has_common_order() {
+                return Err(self.key_without_order(column, &domain));
+            }
+            let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
+            let rule = rule.filter(|_| !is_key).map(|compare| compare.rule.clone());
+            pairs.push(ColumnPair { sides, domain, rule, on_replica: found.is_some() });
+        }
+        Ok(pairs)
+    }
+
+    fn column_to_create(
+        &self,
+        column: &Column,
+        name: &str,
+        is_key: bool,
+        replica: Option<&Table>,
+    ) -> Result<Column, Failure> {
+        if self.entry.schema == SchemaMode::Ignore {
+            let what = match replica {
+                Some(table) => format!("the replica's table {} has no column {name}", table.name),
+                None => format!("the replica has no table {}", self.replica_name()),
+            };
+            let message = self.spec.error_at(self.entry.table.place, what).headline();
+            return Err(Failure::new(ErrorKind::Missing, message).hint(
+                "`schema: ignore` creates nothing; use `schema: sync`, or leave the column out of scope",
+            ));
+        }
+        let dialects = self.databases.dialects;
+        let mut created = column.clone();
+        created.name = name.to_owned();
+        created.generated = None;
+        if !dialects.primary.same_family(dialects.replica) {
+            created.collation = None;
+            created.column_type =
+                dialects.replica.type_for(&column.column_type.meaning, is_key).ok_or_else(|| {
+                    self.no_domain(column, &format!("no type of {}", dialects.replica.engine()))
+                })?;
+        }
+        Ok(created)
+    }
+
+    fn domain(&self, sides: &Sides<Column>) -> Result<Domain, Failure> {
+        let types = sides.as_ref().map(|column| &column.column_type);
+        choose_domain(types, self.databases.dialects)
+            .ok_or_else(|| self.no_domain(&sides.primary, &sides.replica.column_type.declared))
+    }
+
+    fn no_domain(&self, column: &Column, other: &str) -> Failure {
+        let message = format!(
+            "table {}, column {}: {} on the primary and {other} on the replica have no exact common domain",
+            self.primary.name, column.name, column.column_type.declared
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Type, error.headline())
+            .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
+    }
+
+    fn key_without_order(&self, column: &Column, domain: &Domain) -> Failure {
+        let message = format!(
+            "table {}, key column {}: keys of the domain {} ({}) are not available yet",
+            self.primary.name,
+            column.name,
+            domain.name(),
+            column.column_type.declared
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Key, error.headline())
+            .hint("name another unique key with `key: [...]`, of integers, uuids, dates, bytes or text")
+    }
+
+    /// The `where` for each side: the same tree, this side's column names.
+    fn scope(&self, columns: &[ColumnPair]) -> Result<Option<Sides<String>>, Failure> {
+        let Some(filter) = &self.entry.filter else { return Ok(None) };
+        let Databases { dialects, now, .. } = *self.databases;
+        let on_primary = |name: &str| self.primary.column(name).cloned();
+        let on_replica = |name: &str| {
+            let pair = columns.iter().find(|pair| pair.name() == name && pair.on_replica);
+            pair.map(|pair| pair.sides.replica.clone())
+        };
+        let failed = |error: crate::sql::expression::ExpressionError| {
+            let message = self.spec.error_at(filter.place, error.to_string()).headline();
+            Failure::new(ErrorKind::Type, message)
+        };
+        let replica_missing = !columns.iter().any(|pair| pair.on_replica);
+        Ok(Some(Sides {
+            primary: dialects.primary.scope(&filter.value, &on_primary, now).map_err(failed)?,
+            replica: if replica_missing {
+                String::new()
+            } else {
+                dialects.replica.scope(&filter.value, &on_replica, now).map_err(failed)?
+            },
+        }))
+    }
+}
+
+/// Key first (in the key's order), then what is compared, then what is ignored. With `schema: check` columns
+/// that the replica lacks are reported, and the rest is compared without them.
+fn in_order(columns: Vec<ColumnPair>, key: &[String], mode: SchemaMode) -> Vec<ColumnPair> {
+    let mut columns: Vec<ColumnPair> =
+        columns.into_iter().filter(|column| column.on_replica || mode != SchemaMode::Check).collect();
+    columns.sort_by_key(|column| {
+        let in_key = key.iter().position(|name| name == column.name()).unwrap_or(usize::MAX);
+        (in_key, column.rule == Some(CompareRule::Ignore))
+    });
+    columns
+}
+
+/// The replica's columns that no pair covers, generated ones left out: what a delete also takes away.
+fn extra_columns(table: &Table, columns: &[ColumnPair]) -> Vec<SelectColumn> {
+    let paired = |name: &str| columns.iter().any(|column| column.sides.replica.name == name);
+    table
+        .columns
+        .iter()
+        .filter(|column| column.generated.is_none() && !paired(&column.name))
+        .map(|column| SelectColumn {
+            column: column.clone(),
+            domain: own_domain(&column.column_type.meaning),
+        })
+        .collect()
+}
+
+/// The domain of a column that is only shown and put back, never compared with another engine's.
+fn own_domain(meaning: &Type) -> Domain {
+    super::domain::same_type(meaning)
+}
+
+fn other_keys(table: &Table, key: &[ColumnPair]) -> Vec<UniqueKey> {
+    let is_key = |unique: &&UniqueKey| {
+        unique.columns.len() == key.len()
+            && key.iter().all(|column| unique.columns.contains(&column.sides.replica.name))
+    };
+    table.keys.iter().filter(|unique| !is_key(unique)).cloned().collect()
+}

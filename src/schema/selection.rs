@@ -1,0 +1,163 @@
+//! Which tables the spec selects on the primary, and what each one is called.
+//!
+//! An explicit entry wins over a glob, a table matched twice is one entry, and what cannot be found becomes a
+//! failure of its own entry: one missing table does not keep the others from being looked at.
+
+use std::collections::HashSet;
+
+use crate::failure::{ErrorKind, Failure};
+use crate::spec::{QualifiedName, Spec, TableEntry, TablePattern};
+
+use super::{Catalog, Table};
+
+/// Tables that belong to trueup itself; no glob selects them.
+const OWN_PREFIX: &str = "_trueup_";
+
+/// A table that the spec selects, or an entry that selects none.
+#[derive(Clone, Debug)]
+pub struct Selected<'a> {
+    /// The entry that selects it.
+    pub entry: &'a TableEntry,
+    /// The name in output.
+    pub name: String,
+    /// The table, or why there is none.
+    pub table: Result<&'a Table, Failure>,
+}
+
+/// The selected tables in the spec's order, a glob's by name. `only` (`--table`) keeps those it matches.
+pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePattern]) -> Vec<Selected<'a>> {
+    let default = catalog.default_schema.as_deref().unwrap_or_default();
+    let explicit: HashSet<_> = spec
+        .tables
+        .iter()
+        .filter_map(|entry| entry.table.value.exact())
+        .map(|name| (name.schema.unwrap_or_else(|| default.to_owned()), name.name))
+        .collect();
+    let mut seen = HashSet::new();
+    let mut selected = Vec::new();
+    for entry in &spec.tables {
+        match entry.table.value.exact() {
+            Some(name) => selected.push(select_one(spec, entry, &name, catalog)),
+            None => select_glob(spec, entry, catalog, &explicit, &mut seen, &mut selected),
+        }
+    }
+    selected.retain(|selected| {
+        only.is_empty() || only.iter().any(|pattern| is_meant(pattern, selected, default))
+    });
+    selected
+}
+
+fn is_meant(pattern: &TablePattern, selected: &Selected<'_>, default: &str) -> bool {
+    match &selected.table {
+        Ok(table) => pattern.matches(schema_of(table), &table.name.name, default),
+        // What could not be found is asked for by the name that the spec has for it.
+        Err(_) => match selected.entry.table.value.exact() {
+            Some(name) => pattern.matches(name.schema.as_deref().unwrap_or(default), &name.name, default),
+            None => false,
+        },
+    }
+}
+
+fn schema_of(table: &Table) -> &str {
+    table.name.schema.as_deref().unwrap_or_default()
+}
+
+fn select_one<'a>(
+    spec: &Spec,
+    entry: &'a TableEntry,
+    name: &QualifiedName,
+    catalog: &'a Catalog,
+) -> Selected<'a> {
+    let schema = name.schema.as_deref().or(catalog.default_schema.as_deref()).unwrap_or_default();
+    let found =
+        catalog.tables.iter().find(|table| schema_of(table) == schema && table.name.name == name.name);
+    let table = found.ok_or_else(|| missing_table(spec, entry, name, catalog, schema));
+    Selected { entry, name: name.to_string(), table }
+}
+
+fn missing_table(
+    spec: &Spec,
+    entry: &TableEntry,
+    name: &QualifiedName,
+    catalog: &Catalog,
+    schema: &str,
+) -> Failure {
+    let error = spec.error_at(entry.table.place, format!("the primary has no table {name}"));
+    let near = catalog
+        .tables
+        .iter()
+        .filter(|table| schema_of(table) == schema)
+        .map(|table| {
+            (strsim::jaro_winkler(&table.name.name.to_lowercase(), &name.name.to_lowercase()), table)
+        })
+        .filter(|(similarity, _)| *similarity > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = match near {
+        Some((_, table)) => format!("did you mean {}?", table.name.name),
+        None => {
+            "names are compared exactly, and a table that the user may not see counts as missing".to_owned()
+        }
+    };
+    Failure::new(ErrorKind::Missing, error.headline()).hint(hint)
+}
+
+fn select_glob<'a>(
+    spec: &'a Spec,
+    entry: &'a TableEntry,
+    catalog: &'a Catalog,
+    explicit: &HashSet<(String, String)>,
+    seen: &mut HashSet<(String, String)>,
+    selected: &mut Vec<Selected<'a>>,
+) {
+    let default = catalog.default_schema.as_deref().unwrap_or_default();
+    let pattern = &entry.table.value;
+    if pattern.schema.as_ref().is_some_and(|schema| schema.is_glob()) {
+        let message = "not available yet: a glob for the schema; name each schema in an entry of its own";
+        let failure = Failure::new(ErrorKind::Missing, spec.error_at(entry.table.place, message).headline());
+        selected.push(Selected { entry, name: pattern.to_string(), table: Err(failure) });
+        return;
+    }
+    let mut matched = false;
+    let mut tables: Vec<&Table> = catalog.tables.iter().collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    for table in tables {
+        let (schema, name) = (schema_of(table), table.name.name.as_str());
+        let skipped = spec.skip_tables.iter().any(|skip| skip.value.matches(schema, name, default));
+        if name.starts_with(OWN_PREFIX) || skipped || !pattern.matches(schema, name, default) {
+            continue;
+        }
+        matched = true;
+        let id = (schema.to_owned(), name.to_owned());
+        if explicit.contains(&id) || !seen.insert(id) {
+            continue;
+        }
+        let full =
+            QualifiedName { schema: (schema != default).then(|| schema.to_owned()), name: name.to_owned() };
+        selected.push(Selected { entry, name: full.to_string(), table: Ok(table) });
+    }
+    if !matched {
+        let error = spec.error_at(entry.table.place, format!("no table of the primary matches {pattern}"));
+        let failure = Failure::new(ErrorKind::Missing, error.headline());
+        selected.push(Selected { entry, name: pattern.to_string(), table: Err(failure) });
+    }
+}
+
+/// The schemas that must be read so that every entry can be looked up: `None` is the default one.
+pub fn primary_schemas(spec: &Spec) -> Vec<Option<String>> {
+    let named =
+        spec.tables.iter().map(|entry| entry.table.value.schema.as_ref().and_then(|glob| glob.exact()));
+    unique(named.chain([None]))
+}
+
+/// The same for a replica, whose tables may be in other schemas.
+pub fn replica_schemas(spec: &Spec) -> Vec<Option<String>> {
+    let named = spec.tables.iter().filter_map(|entry| entry.to.as_ref()).map(|to| to.value.schema.clone());
+    unique(primary_schemas(spec).into_iter().chain(named))
+}
+
+fn unique(schemas: impl Iterator<Item = Option<String>>) -> Vec<Option<String>> {
+    let mut all: Vec<_> = schemas.collect();
+    all.sort();
+    all.dedup();
+    all
+}
