@@ -5,7 +5,7 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry};
+use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::{Column, Dialect, SelectColumn, TableName};
 use crate::value::{Domain, Type};
 
@@ -174,15 +174,9 @@ impl Pairer<'_> {
     fn no_column(&self, column: &str, place: Place) -> Failure {
         let message = format!("the primary's table {} has no column {column}", self.primary.name);
         let failure = Failure::new(ErrorKind::Missing, self.spec.error_at(place, message).headline());
-        let near = self
-            .primary
-            .columns
-            .iter()
-            .map(|other| (strsim::jaro_winkler(&other.name.to_lowercase(), &column.to_lowercase()), other))
-            .filter(|(similarity, _)| *similarity > 0.8)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((_, other)) => failure.hint(format!("did you mean {}?", other.name)),
+        let names = self.primary.columns.iter().map(|column| column.name.as_str());
+        match did_you_mean(column, names) {
+            Some(near) => failure.hint(format!("did you mean {near}?")),
             None => failure,
         }
     }

@@ -6,12 +6,9 @@
 use std::collections::HashSet;
 
 use crate::failure::{ErrorKind, Failure};
-use crate::spec::{QualifiedName, Spec, TableEntry, TablePattern};
+use crate::spec::{QualifiedName, Spec, TableEntry, TablePattern, did_you_mean};
 
 use super::{Catalog, Table};
-
-/// Tables that belong to trueup itself; no glob selects them.
-const OWN_PREFIX: &str = "_trueup_";
 
 /// A table that the spec selects, or an entry that selects none.
 #[derive(Clone, Debug)]
@@ -83,17 +80,10 @@ fn missing_table(
     schema: &str,
 ) -> Failure {
     let error = spec.error_at(entry.table.place, format!("the primary has no table {name}"));
-    let near = catalog
-        .tables
-        .iter()
-        .filter(|table| schema_of(table) == schema)
-        .map(|table| {
-            (strsim::jaro_winkler(&table.name.name.to_lowercase(), &name.name.to_lowercase()), table)
-        })
-        .filter(|(similarity, _)| *similarity > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = match near {
-        Some((_, table)) => format!("did you mean {}?", table.name.name),
+    let in_schema = catalog.tables.iter().filter(|table| schema_of(table) == schema);
+    let names = in_schema.map(|table| table.name.name.as_str());
+    let hint = match did_you_mean(&name.name, names) {
+        Some(near) => format!("did you mean {near}?"),
         None => {
             "names are compared exactly, and a table that the user may not see counts as missing".to_owned()
         }
@@ -123,7 +113,7 @@ fn select_glob<'a>(
     for table in tables {
         let (schema, name) = (schema_of(table), table.name.name.as_str());
         let skipped = spec.skip_tables.iter().any(|skip| skip.value.matches(schema, name, default));
-        if name.starts_with(OWN_PREFIX) || skipped || !pattern.matches(schema, name, default) {
+        if skipped || !pattern.matches(schema, name, default) {
             continue;
         }
         matched = true;
