@@ -1,0 +1,92 @@
+//! What a login may do: the least that is needed is enough, and what it cannot see is never "in sync".
+
+use std::collections::BTreeMap;
+
+use crate::servers::{Database, Engine, open};
+use crate::tool::{self, Run};
+
+const TABLE: &str =
+    "CREATE TABLE t (id integer PRIMARY KEY, v integer); INSERT INTO t VALUES (1, 1), (2, 2);";
+const SPEC: &str =
+    "version: 1\nprimary: ${PRIMARY_URL}\nreplicas: { copy: \"${REPLICA_URL}\" }\ntables: [t]\n";
+
+fn run(primary: &str, replica: &str, args: &[&str]) -> Run {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    std::fs::write(directory.path().join("spec.yml"), SPEC).expect("the spec can be written");
+    let urls = [("PRIMARY_URL", primary), ("REPLICA_URL", replica)];
+    let variables: BTreeMap<String, String> =
+        urls.map(|(name, url)| (name.to_string(), url.to_string())).into();
+    tool::run(directory.path(), &variables, args)
+}
+
+fn plan(primary: &str, replica: &str) -> Run {
+    run(primary, replica, &["plan", "spec.yml", "--format", "json", "--detailed-exitcode"])
+}
+
+/// Two databases of `engine` whose row 2 differs.
+fn drifted(engine: Engine) -> (Database, Database) {
+    let (primary, replica) = (open(engine, "rights primary"), open(engine, "rights replica"));
+    primary.execute_script(TABLE);
+    replica.execute_script(TABLE);
+    replica.execute_script("UPDATE t SET v = 3 WHERE id = 2");
+    (primary, replica)
+}
+
+const SELECT: &str = "GRANT SELECT ON t TO {role}";
+
+#[test]
+fn the_right_to_select_is_enough_for_the_primary_and_for_a_plan() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        let reader = primary.limited_role(SELECT);
+        let watcher = replica.limited_role(SELECT);
+        let planned = plan(&reader, &watcher);
+        assert_eq!(planned.exit, Some(2), "{}\n{}", engine.name(), planned.told());
+        let before = replica.dump();
+        let refused = run(&reader, &watcher, &["apply", "spec.yml", "-y", "--format", "json"]);
+        assert_eq!(refused.exit, Some(1), "a replica that may not be written\n{}", refused.told());
+        assert_eq!(replica.dump(), before);
+        let applied = run(&reader, &replica.url, &["apply", "spec.yml", "-y"]);
+        assert_eq!(applied.exit, Some(0), "{}\n{}", engine.name(), applied.told());
+        assert_eq!(replica.dump(), primary.dump(), "{}", engine.name());
+    }
+}
+
+#[test]
+fn a_table_that_may_not_be_read_is_an_error() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        replica.execute_script("CREATE TABLE other (id integer)");
+        let blind = replica.limited_role("GRANT SELECT ON other TO {role}");
+        let planned = plan(&primary.url, &blind);
+        assert_eq!(planned.exit, Some(1), "{}\n{}", engine.name(), planned.told());
+        assert_eq!(planned.document()["in_sync"], false, "{}", planned.told());
+    }
+}
+
+#[test]
+fn rows_hidden_by_a_policy_are_an_error() {
+    let (primary, replica) = drifted(Engine::Postgres);
+    replica.execute_script("DELETE FROM t WHERE id = 2; UPDATE t SET v = 1; INSERT INTO t VALUES (3, 3)");
+    primary.execute_script("DELETE FROM t WHERE id = 2");
+    replica.execute_script("ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id < 3)");
+    let half_blind = replica.limited_role("GRANT SELECT ON t TO {role}");
+    let planned = plan(&primary.url, &half_blind);
+    assert_eq!(planned.exit, Some(1), "what a policy hides must not look equal\n{}", planned.told());
+    assert_eq!(planned.document()["in_sync"], false, "{}", planned.told());
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_database_are_told_apart_without_the_password() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        let wrong = primary.limited_role(SELECT).replace(":limited@", ":Wr0ng@");
+        let unknown = replica.url.replace(&replica.name, "no_such_database");
+        for (url, word) in [(&wrong, "password"), (&unknown, "no_such_database")] {
+            let run = plan(url, &replica.url);
+            assert_eq!(run.exit, Some(1), "{}", run.told());
+            assert!(run.stderr.contains(word), "should contain {word}: {}", run.told());
+            assert!(!format!("{}{}", run.stdout, run.stderr).contains("Wr0ng"), "{}", run.told());
+        }
+    }
+}
