@@ -1,7 +1,30 @@
 //! 6. The plan: what would change on each replica, and why it might be refused. Pure.
 //!
+//! The nouns are here; what is done with them has a file each: `order` (steps that break no constraint), `limits`
+//! (why it may be refused), `values` (what the replica cannot hold), `write` (statements), `summary` (sums and
+//! outcomes), `words` (keys in messages).
+//!
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
+
+mod layers;
+mod limits;
+mod order;
+mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
+mod values;
+mod words;
+mod write;
+
+pub use limits::{LimitOverrides, refusals};
+pub use order::{RowAction, RowStep, Step, steps};
+pub use summary::{Changes, PlanSummary, worst};
+pub use values::check_values;
+pub use words::{key_text, keys_text};
+pub use write::{
+    ChunkLimits, Write, chunks, key_columns, key_values, replica_columns, statements, writes, written_columns,
+};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;

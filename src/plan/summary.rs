@@ -1,0 +1,222 @@
+//! What a plan amounts to: its sums, its outcome, and which of many outcomes speaks for a run.
+//!
+//! Small pure functions over the counts that the tables carry. Invariant: a table or replica that could not
+//! be told is never in sync, whatever the others say.
+
+use crate::compare::{RowChange, RowCounts};
+use crate::schema::TablePair;
+use crate::value::Row;
+
+use super::{Outcome, Plan, PlannedChange, ReplicaPlan, SchemaChange, Status, TablePlan};
+
+/// Changes of structure and of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Structural changes.
+    pub schema_changes: u64,
+    /// Rows.
+    pub rows: RowCounts,
+}
+
+impl Changes {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.schema_changes + self.rows.total()
+    }
+}
+
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, other: Self) {
+        self.schema_changes += other.schema_changes;
+        self.rows += other.rows;
+    }
+}
+
+impl std::iter::Sum for Changes {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Changes::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+/// How many table pairs stand how, over all replicas, and what would be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanSummary {
+    /// Table pairs looked at.
+    pub tables: u64,
+    /// Equal ones.
+    pub in_sync: u64,
+    /// Differing ones, those that are missing on the replica included.
+    pub drift: u64,
+    /// Those that could not be told.
+    pub error: u64,
+    /// What would be written.
+    pub changes: Changes,
+}
+
+impl PlannedChange {
+    /// A change, withheld where the spec does not let its kind through or where the table it belongs to is
+    /// not going to exist.
+    pub fn new(pair: &TablePair, change: RowChange, extra: Option<Row>) -> Self {
+        let allowed = match change {
+            RowChange::Insert { .. } => pair.writes.insert,
+            RowChange::Update { .. } => pair.writes.update,
+            RowChange::Delete { .. } => pair.writes.delete,
+        };
+        let nowhere = pair.replica_missing && pair.schema != crate::spec::SchemaMode::Sync;
+        PlannedChange { withheld: !allowed || nowhere, change, extra }
+    }
+}
+
+impl TablePlan {
+    /// Counts the row changes into [`summary`](Self::summary) and [`withheld`](Self::withheld).
+    pub fn count_changes(&mut self) {
+        (self.summary, self.withheld) = (RowCounts::default(), RowCounts::default());
+        for planned in &self.changes {
+            let counts = if planned.withheld { &mut self.withheld } else { &mut self.summary };
+            counts.count(&planned.change);
+        }
+    }
+
+    /// What would be written to it: nothing where it is in error.
+    pub fn written(&self) -> Changes {
+        if self.error.is_some() {
+            return Changes::default();
+        }
+        Changes { schema_changes: schema_changes(&self.schema_changes, false), rows: self.summary }
+    }
+
+    /// What differs and the spec withholds.
+    pub fn kept_back(&self) -> Changes {
+        Changes { schema_changes: schema_changes(&self.schema_changes, true), rows: self.withheld }
+    }
+
+    /// The status that its contents ask for: error before missing before drift.
+    pub fn status_found(&self) -> Status {
+        let missing = self.pair.as_ref().is_some_and(|pair| pair.replica_missing);
+        let differs = self.truncated || self.written().total() + self.kept_back().total() > 0;
+        match (self.error.is_some(), missing, differs) {
+            (true, ..) => Status::Error,
+            (false, true, _) => Status::Missing,
+            (false, false, true) => Status::Drift,
+            (false, false, false) => Status::InSync,
+        }
+    }
+}
+
+fn schema_changes(changes: &[SchemaChange], withheld: bool) -> u64 {
+    changes.iter().filter(|change| change.withheld == withheld).count() as u64
+}
+
+impl ReplicaPlan {
+    /// What would be written, withheld changes and tables in error left out.
+    pub fn summary(&self) -> Changes {
+        self.tables.iter().map(TablePlan::written).sum()
+    }
+
+    /// What differs and the spec withholds.
+    pub fn withheld(&self) -> Changes {
+        self.tables.iter().map(TablePlan::kept_back).sum()
+    }
+
+    /// Its outcome for plan and verify: `error`, `drift` (also where apply would be refused) or `in_sync`.
+    pub fn outcome(&self) -> Outcome {
+        let has = |status: Status| self.tables.iter().any(|table| table.status == status);
+        if self.error.is_some() || has(Status::Error) {
+            Outcome::Error
+        } else if has(Status::Drift) || has(Status::Missing) {
+            Outcome::Drift
+        } else {
+            Outcome::InSync
+        }
+    }
+}
+
+impl Plan {
+    /// Sums over all replicas.
+    pub fn summary(&self) -> PlanSummary {
+        let mut summary = PlanSummary::default();
+        for table in self.replicas.iter().flat_map(|replica| &replica.tables) {
+            summary.tables += 1;
+            match table.status {
+                Status::InSync => summary.in_sync += 1,
+                Status::Drift | Status::Missing => summary.drift += 1,
+                Status::Error => summary.error += 1,
+            }
+            summary.changes += table.written();
+        }
+        summary
+    }
+
+    /// Whether every replica was looked at and equals the primary.
+    pub fn in_sync(&self) -> bool {
+        self.outcome() == Outcome::InSync
+    }
+
+    /// The outcome that speaks for all replicas.
+    pub fn outcome(&self) -> Outcome {
+        worst(self.replicas.iter().map(ReplicaPlan::outcome))
+    }
+}
+
+/// The outcome that decides how a run ends: the first that occurs of interrupted, error, locked, stale,
+/// refused, drift. Of none at all: in sync.
+pub fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    outcomes.into_iter().max_by_key(|outcome| gravity(*outcome)).unwrap_or(Outcome::InSync)
+}
+
+fn gravity(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::InSync => 0,
+        Outcome::Applied => 1,
+        Outcome::Drift => 2,
+        Outcome::Refused => 3,
+        Outcome::Stale => 4,
+        Outcome::Locked => 5,
+        Outcome::Error => 6,
+        Outcome::Interrupted => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{ErrorKind, Failure};
+    use crate::plan::testing::{table, with_tables};
+
+    #[test]
+    fn what_could_not_be_told_is_never_in_sync() {
+        let mut plan = with_tables(vec![table("a")]);
+        assert_eq!(plan.outcome(), Outcome::InSync);
+        plan.error = Some(Failure::new(ErrorKind::Connect, "no connection"));
+        assert_eq!(plan.outcome(), Outcome::Error);
+        let mut broken = table("b");
+        broken.error = Some(Failure::new(ErrorKind::Type, "no domain"));
+        broken.status = broken.status_found();
+        assert_eq!(with_tables(vec![table("a"), broken]).outcome(), Outcome::Error);
+    }
+
+    #[test]
+    fn a_look_that_stopped_early_is_drift() {
+        let mut cut = table("a");
+        cut.truncated = true;
+        assert_eq!(cut.status_found(), Status::Drift);
+    }
+
+    #[test]
+    fn a_table_in_error_writes_nothing() {
+        let mut broken = table("a");
+        broken.summary.insert = 3;
+        broken.error = Some(Failure::new(ErrorKind::Value, "too long"));
+        assert_eq!(with_tables(vec![broken]).summary(), Changes::default());
+    }
+
+    #[test]
+    fn the_gravest_outcome_speaks() {
+        assert_eq!(worst([Outcome::Drift, Outcome::Locked, Outcome::Stale]), Outcome::Locked);
+        assert_eq!(worst([Outcome::Applied, Outcome::InSync]), Outcome::Applied);
+        assert_eq!(worst([]), Outcome::InSync);
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether the replica can hold what a plan wants to write, found out before anything is written.
+//!
+//! Owns the two errors of kind `value` that a plan can have: a value its column cannot hold, and a column that
+//! must have a value and gets none. Invariant: the message names table and column and never holds a value; the
+//! key, which is made of values, is the failure's detail.
+
+use crate::compare::RowChange;
+use crate::failure::{ErrorKind, Failure};
+use crate::schema::TablePair;
+use crate::sql::{Column, DefaultKind, Dialect};
+use crate::value::Row;
+
+use super::write::written_columns;
+use super::{TablePlan, words};
+
+/// Checks every value that would be written to a table, with the replica's dialect.
+///
+/// # Errors
+/// The first value that its column cannot hold, or the first column that must not be NULL, has no default and
+/// receives no value.
+pub fn check_values(table: &TablePlan, dialect: &dyn Dialect) -> Result<(), Failure> {
+    let Some(pair) = &table.pair else { return Ok(()) };
+    let all = written_columns(pair);
+    for planned in table.changes.iter().filter(|planned| !planned.withheld) {
+        match &planned.change {
+            RowChange::Insert { after } => {
+                check_unfilled(table, pair, after)?;
+                check_row(table, pair, after, &all, dialect)?;
+            }
+            RowChange::Update { after, columns, .. } => check_row(table, pair, after, columns, dialect)?,
+            RowChange::Delete { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_row(
+    table: &TablePlan,
+    pair: &TablePair,
+    row: &Row,
+    columns: &[u16],
+    dialect: &dyn Dialect,
+) -> Result<(), Failure> {
+    let fields: Vec<Option<&[u8]>> = row.fields().collect();
+    for index in columns.iter().map(|index| usize::from(*index)) {
+        let (column, field) = (&pair.columns[index], fields[index]);
+        let on_replica = &column.sides.replica;
+        if field.is_none() && !on_replica.nullable {
+            return Err(unwritable(
+                table,
+                pair,
+                column.name(),
+                "NULL in a column that is NOT NULL on the replica",
+                row,
+            ));
+        }
+        let value = column.primary_value(field);
+        if let Err(error) = dialect.literal(&value, &on_replica.column_type) {
+            return Err(unwritable(table, pair, column.name(), &error.reason, row));
+        }
+    }
+    Ok(())
+}
+
+fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), Failure> {
+    let unfilled = pair.replica_extra.iter().map(|extra| &extra.column).find(|column| needs_value(column));
+    match unfilled {
+        None => Ok(()),
+        Some(column) => {
+            let reason = "the replica's column is NOT NULL without default and receives no value";
+            let hint =
+                format!("bring {} into the spec's columns, or give it a default on the replica", column.name);
+            Err(unwritable(table, pair, &column.name, reason, row).hint(hint))
+        }
+    }
+}
+
+fn needs_value(column: &Column) -> bool {
+    let has_default = !matches!(column.default, None | Some(DefaultKind::Null));
+    !(column.nullable || has_default || column.generated.is_some() || column.identity.is_some())
+}
+
+fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {
+    let message = format!("table {}, column {column}: {reason}", table.table);
+    Failure::new(ErrorKind::Value, message).detail(words::key_text(pair, row.bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::*;
+
+    #[test]
+    fn a_value_that_does_not_fit_is_found_with_its_key() {
+        let table = with_changes(table("t"), vec![insert(&[1, 10]), insert(&[7, TOO_LARGE])]);
+        let failure = check_values(&table, &FakeDialect).expect_err("it does not fit");
+        assert_eq!(failure.kind, ErrorKind::Value);
+        assert_eq!(failure.message, "table t, column ref: too large");
+        assert_eq!(failure.detail.as_deref(), Some("id = 7"));
+    }
+
+    #[test]
+    fn what_is_not_written_is_not_checked() {
+        let mut table = with_changes(table("t"), vec![insert(&[7, TOO_LARGE]), delete(&[8, TOO_LARGE])]);
+        table.changes[0].withheld = true;
+        assert_eq!(check_values(&table, &FakeDialect), Ok(()));
+        let unchanged = update(&[9, TOO_LARGE], &[9, TOO_LARGE], &[]);
+        assert_eq!(check_values(&with_changes(table, vec![unchanged]), &FakeDialect), Ok(()));
+    }
+
+    #[test]
+    fn a_column_that_must_have_a_value_gets_one() {
+        let mut plan = with_changes(table("t"), vec![update(&[1, 1], &[1, 2], &[1])]);
+        let pair = plan.pair.as_mut().expect("paired");
+        pair.replica_extra = vec![extra_column("must", false)];
+        assert_eq!(check_values(&plan, &FakeDialect), Ok(()));
+        let failure = check_values(&with_changes(plan, vec![insert(&[2, 2])]), &FakeDialect);
+        assert!(failure.expect_err("no value").message.starts_with("table t, column must: "));
+    }
+
+    #[test]
+    fn null_for_a_column_that_takes_none_is_found() {
+        let mut plan = with_changes(table("t"), vec![insert_null(3)]);
+        plan.pair.as_mut().expect("paired").columns[1].sides.replica.nullable = false;
+        let failure = check_values(&plan, &FakeDialect).expect_err("NULL");
+        assert!(failure.message.contains("column ref: NULL"), "{}", failure.message);
+    }
+}
