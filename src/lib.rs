@@ -61,3 +61,5 @@ pub mod compare;
 pub mod plan;
 
 pub mod event;
+
+pub mod report;

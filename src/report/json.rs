@@ -1,0 +1,321 @@
+//! The JSON document of plan, apply and verify, written as a stream.
+//!
+//! What could not be told is `null`, never a number that looks like one that was counted.
+
+use std::fmt::{self, Write};
+
+use crate::compare::{RowChange, RowCounts};
+use crate::failure::Failure;
+use crate::plan::{Applied, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan};
+use crate::schema::{ColumnPair, TablePair};
+use crate::sides::Sides;
+use crate::value::{Digest, Key};
+
+use super::json_value::{put_redacted, put_value};
+use super::json_writer::{JsonWriter, Layout};
+use super::outcome::{all_in_sync, outcome_of};
+use super::row::{Cell, decoded, with_copies};
+use super::{Command, Part, Report, Rows};
+use crate::plan::Outcome;
+
+const FORMAT_VERSION: &str = "1.0";
+
+type Json<'w> = JsonWriter<'w>;
+
+/// Writes the whole document.
+pub fn write(report: &Report<'_>, out: &mut dyn Write) -> fmt::Result {
+    Json::new(out).object(Layout::Block, |json| {
+        json.key("format_version")?.string(FORMAT_VERSION)?;
+        json.key("trueup_version")?.string(env!("CARGO_PKG_VERSION"))?;
+        json.key("command")?.string(report.command.as_str())?;
+        json.key("created_at")?.string(&whole_seconds(report.plan.created_at))?;
+        json.key("primary")?.object(Layout::Line, |json| {
+            json.key("engine")?.string(report.plan.primary.engine.as_str())?;
+            json.key("version")?.string(&report.plan.primary.version)
+        })?;
+        json.key("replicas")?
+            .array(Layout::Block, report.parts(), |json, part| put_replica(json, report, &part))?;
+        put_summary(json.key("summary")?, report)?;
+        put_applied_in_all(json, report)?;
+        json.key("in_sync")?.raw(in_sync(report))
+    })?;
+    out.write_char('\n')
+}
+
+fn whole_seconds(moment: jiff::Timestamp) -> String {
+    let seconds = jiff::Timestamp::from_second(moment.as_second()).expect("a moment without its fraction");
+    seconds.to_string()
+}
+
+/// What comparing found, and for a document of one replica only that one's.
+fn in_sync(report: &Report<'_>) -> bool {
+    match report.only {
+        None => all_in_sync(report.plan),
+        Some(_) => report.parts().all(|part| outcome_of(part.plan) == Outcome::InSync),
+    }
+}
+
+fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> fmt::Result {
+    let plan = part.plan;
+    let server = plan.server.as_ref();
+    json.object(Layout::Block, |json| {
+        json.key("name")?.string(&plan.name)?;
+        json.key("engine")?.string_or_null(server.map(|server| server.engine.as_str()))?;
+        json.key("version")?.string_or_null(server.map(|server| server.version.as_str()))?;
+        json.key("outcome")?.string(part.outcome().as_str())?;
+        json.key("refusals")?.array(Layout::Block, &plan.refusals, put_refusal)?;
+        // What went wrong while writing comes after what went wrong before.
+        let error = plan.error.as_ref().or(part.applied.and_then(|applied| applied.error.as_ref()));
+        put_error(json.key("error")?, error, report.redact)?;
+        json.key("tables")?
+            .array(Layout::Block, &plan.tables, |json, table| put_table(json, report, table))?;
+        json.key("summary")?.object(Layout::Line, |json| {
+            json.key("schema_changes")?.raw(schema_changes_in(&plan.tables))?;
+            put_counts(json, &rows_in(&plan.tables))
+        })?;
+        part.applied.map_or(Ok(()), |applied| put_applied(json, &[applied]))
+    })
+}
+
+fn put_refusal(json: &mut Json<'_>, refusal: &Refusal) -> fmt::Result {
+    json.object(Layout::Line, |json| {
+        json.key("rule")?.string(&refusal.rule)?;
+        json.key("table")?.string_or_null(refusal.table.as_deref())?;
+        json.key("limit")?.string(&refusal.limit)?;
+        json.key("found")?.string(&refusal.found)
+    })
+}
+
+fn put_error(json: &mut Json<'_>, error: Option<&Failure>, redact: bool) -> fmt::Result {
+    let Some(error) = error else { return json.raw("null") };
+    json.object(Layout::Line, |json| {
+        json.key("kind")?.string(error.kind.as_str())?;
+        let message = if redact { error.message.clone() } else { error.to_string() };
+        json.key("message")?.string(&message)
+    })
+}
+
+fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> fmt::Result {
+    json.object(Layout::Block, |json| {
+        json.key("table")?.string(&table.table)?;
+        json.key("replica_table")?.string(&table.replica_table)?;
+        put_pair(json, table.pair.as_ref())?;
+        json.key("status")?.string(status_word(table.status))?;
+        put_rows(json.key("rows")?, table)?;
+        put_digest(json.key("digest")?, table.digest.as_ref())?;
+        json.key("schema_changes")?.array(Layout::Block, &table.schema_changes, put_schema_change)?;
+        json.key("summary")?.object(Layout::Line, |json| put_counts(json, &table.summary))?;
+        json.key("withheld")?.object(Layout::Line, |json| put_counts(json, &table.withheld))?;
+        json.key("excused")?.raw(table.excused)?;
+        if table.truncated {
+            json.key("truncated")?.raw(true)?;
+        }
+        put_ranges(json.key("ranges")?, table)?;
+        if report.command != Command::Verify || report.rows == Rows::All {
+            put_changes(json.key("changes")?, table, report.redact)?;
+        }
+        put_error(json.key("error")?, table.error.as_ref(), report.redact)
+    })
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::InSync => "in_sync",
+        Status::Drift => "drift",
+        Status::Missing => "missing",
+        Status::Error => "error",
+    }
+}
+
+fn put_pair(json: &mut Json<'_>, pair: Option<&TablePair>) -> fmt::Result {
+    let Some(pair) = pair else {
+        json.key("key")?.raw("null")?;
+        return json.key("columns")?.raw("null");
+    };
+    json.key("key")?.array(Layout::Line, pair.key(), |json, column| json.string(column.name()))?;
+    json.key("columns")?.array(Layout::Block, &pair.columns, put_column)
+}
+
+fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> fmt::Result {
+    json.object(Layout::Line, |json| {
+        json.key("name")?.string(column.name())?;
+        json.key("replica_name")?.string(&column.sides.replica.name)?;
+        json.key("domain")?.string(column.domain.name())
+    })
+}
+
+fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
+    if table.status == Status::Error {
+        return json.raw("null");
+    }
+    json.object(Layout::Line, |json| {
+        json.key("primary")?.raw(table.rows.primary)?;
+        json.key("replica")?.raw(table.rows.replica)
+    })
+}
+
+fn put_digest(json: &mut Json<'_>, digest: Option<&Sides<Digest>>) -> fmt::Result {
+    let Some(digest) = digest else { return json.raw("null") };
+    json.object(Layout::Line, |json| {
+        json.key("primary")?.string(&digest.primary.hex())?;
+        json.key("replica")?.string(&digest.replica.hex())?;
+        json.key("method")?.string("blake3")
+    })
+}
+
+fn put_schema_change(json: &mut Json<'_>, change: &SchemaChange) -> fmt::Result {
+    json.object(Layout::Line, |json| {
+        json.key("action")?.string(change.action.as_str())?;
+        json.key("object")?.string(&change.object)?;
+        json.key("sql")?.array(Layout::Line, &change.sql, |json, sql| json.string(sql))?;
+        json.key("hazards")?.array(Layout::Line, &change.hazards, |json, hazard| json.string(hazard))?;
+        json.key("withheld")?.raw(change.withheld)
+    })
+}
+
+fn put_counts(json: &mut Json<'_>, counts: &RowCounts) -> fmt::Result {
+    json.key("insert")?.raw(counts.insert)?;
+    json.key("update")?.raw(counts.update)?;
+    json.key("delete")?.raw(counts.delete)
+}
+
+fn put_ranges(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
+    let Some(pair) = &table.pair else { return json.raw("[]") };
+    json.array(Layout::Block, &table.ranges, |json, range| put_range(json, pair, range))
+}
+
+fn put_range(json: &mut Json<'_>, pair: &TablePair, range: &RangeDrift) -> fmt::Result {
+    json.object(Layout::Line, |json| {
+        put_bound(json.key("from")?, pair, range.range.from.as_ref())?;
+        put_bound(json.key("to")?, pair, range.range.to.as_ref())?;
+        json.key("primary_rows")?.raw(range.rows.primary)?;
+        json.key("replica_rows")?.raw(range.rows.replica)
+    })
+}
+
+fn put_bound(json: &mut Json<'_>, pair: &TablePair, key: Option<&Key>) -> fmt::Result {
+    let Some(key) = key else { return json.raw("null") };
+    json.object(Layout::Line, |json| {
+        for (column, value) in pair.key().iter().zip(pair.key_values(key)) {
+            put_value(json.key(column.name())?, &value)?;
+        }
+        Ok(())
+    })
+}
+
+fn put_changes(json: &mut Json<'_>, table: &TablePlan, redact: bool) -> fmt::Result {
+    let Some(pair) = &table.pair else { return json.raw("[]") };
+    json.array(Layout::Block, with_copies(pair, &table.changes), |json, (change, copies)| {
+        put_change(json, pair, change, copies, redact)
+    })
+}
+
+fn put_change(
+    json: &mut Json<'_>,
+    pair: &TablePair,
+    planned: &PlannedChange,
+    copies: u64,
+    redact: bool,
+) -> fmt::Result {
+    let shown = decoded(pair, planned);
+    json.object(Layout::Line, |json| {
+        json.key("action")?.string(action_word(&planned.change))?;
+        match shown.key.as_slice() {
+            [] => json.key("key")?.raw("null")?,
+            key => put_cells(json.key("key")?, key, false)?,
+        }
+        if !matches!(planned.change, RowChange::Insert { .. }) {
+            put_cells(json.key("before")?, &shown.before, redact)?;
+        }
+        if !matches!(planned.change, RowChange::Delete { .. }) {
+            put_cells(json.key("after")?, &shown.after, redact)?;
+        }
+        if shown.key.is_empty() {
+            json.key("copies")?.raw(copies)?;
+        }
+        if planned.withheld { json.key("withheld")?.raw(true) } else { Ok(()) }
+    })
+}
+
+fn action_word(change: &RowChange) -> &'static str {
+    match change {
+        RowChange::Insert { .. } => "insert",
+        RowChange::Update { .. } => "update",
+        RowChange::Delete { .. } => "delete",
+    }
+}
+
+fn put_cells(json: &mut Json<'_>, cells: &[Cell], redact: bool) -> fmt::Result {
+    json.object(Layout::Line, |json| {
+        for cell in cells {
+            let json = json.key(&cell.name)?;
+            if redact { put_redacted(json)? } else { put_value(json, &cell.value)? }
+        }
+        Ok(())
+    })
+}
+
+fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
+    let tables = || report.parts().flat_map(|part| &part.plan.tables);
+    let with = |wanted: &[Status]| tables().filter(|table| wanted.contains(&table.status)).count();
+    json.object(Layout::Line, |json| {
+        json.key("tables")?.raw(tables().count())?;
+        json.key("in_sync")?.raw(with(&[Status::InSync]))?;
+        json.key("drift")?.raw(with(&[Status::Drift, Status::Missing]))?;
+        json.key("error")?.raw(with(&[Status::Error]))?;
+        json.key("schema_changes")?.raw(schema_changes_in(tables()))?;
+        put_counts(json, &rows_in(tables()))
+    })
+}
+
+/// Structural changes that will be made.
+pub fn schema_changes_in<'a>(tables: impl IntoIterator<Item = &'a TablePlan>) -> u64 {
+    let changes = tables.into_iter().flat_map(|table| &table.schema_changes);
+    changes.filter(|change| !change.withheld).count() as u64
+}
+
+/// Rows that will be written.
+pub fn rows_in<'a>(tables: impl IntoIterator<Item = &'a TablePlan>) -> RowCounts {
+    tables.into_iter().fold(RowCounts::default(), |mut sum, table| {
+        sum += table.summary;
+        sum
+    })
+}
+
+fn put_applied_in_all(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
+    let applied: Vec<&Applied> = report.parts().filter_map(|part| part.applied).collect();
+    if report.applied.is_none() { Ok(()) } else { put_applied(json, &applied) }
+}
+
+/// What was done, summed over replicas.
+fn put_applied(json: &mut Json<'_>, all: &[&Applied]) -> fmt::Result {
+    let rows = all.iter().fold(RowCounts::default(), |mut sum, applied| {
+        sum += applied.rows;
+        sum
+    });
+    json.key("applied")?.object(Layout::Line, |json| {
+        json.key("schema_changes")?.raw(all.iter().map(|applied| applied.schema_changes).sum::<u64>())?;
+        put_counts(json, &rows)?;
+        json.key("already")?.raw(all.iter().map(|applied| applied.already).sum::<u64>())
+    })?;
+    json.key("batches")?.object(Layout::Line, |json| {
+        json.key("committed")?.raw(all.iter().map(|applied| applied.batches.0).sum::<u64>())?;
+        json.key("of")?.raw(all.iter().map(|applied| applied.batches.1).sum::<u64>())
+    })?;
+    match verified_in(all) {
+        Some(verified) => json.key("verified")?.raw(verified),
+        None => json.key("verified")?.raw("null"),
+    }
+}
+
+/// False where one is false; unknown where one that was written is; else true where one is true.
+fn verified_in(all: &[&Applied]) -> Option<bool> {
+    if all.iter().any(|applied| applied.verified == Some(false)) {
+        return Some(false);
+    }
+    let unknown = |applied: &&&Applied| applied.verified.is_none() && applied.outcome != Outcome::InSync;
+    if all.iter().any(|applied| unknown(&applied)) {
+        return None;
+    }
+    all.iter().any(|applied| applied.verified == Some(true)).then_some(true)
+}

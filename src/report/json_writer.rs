@@ -1,0 +1,112 @@
+//! JSON as a stream: objects and arrays over several lines, or on one.
+//!
+//! Nothing is kept but the place in the document, so that a million changes cost no memory here.
+
+use std::fmt::{self, Write};
+
+/// How the members of an object or array are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Each on a line of its own.
+    Block,
+    /// All on one line.
+    Line,
+}
+
+struct Level {
+    layout: Layout,
+    empty: bool,
+}
+
+/// Writes one document.
+pub struct JsonWriter<'w> {
+    out: &'w mut dyn Write,
+    levels: Vec<Level>,
+}
+
+impl<'w> JsonWriter<'w> {
+    pub fn new(out: &'w mut dyn Write) -> Self {
+        JsonWriter { out, levels: Vec::new() }
+    }
+
+    /// An object whose members `body` writes with [`key`](Self::key).
+    pub fn object(&mut self, layout: Layout, body: impl FnOnce(&mut Self) -> fmt::Result) -> fmt::Result {
+        self.container(layout, ('{', '}'), body)
+    }
+
+    /// An array of `items`, each written by `write`.
+    pub fn array<T>(
+        &mut self,
+        layout: Layout,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T) -> fmt::Result,
+    ) -> fmt::Result {
+        self.container(layout, ('[', ']'), |json| {
+            for item in items {
+                json.separate()?;
+                write(json, item)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A member's name; its value must follow.
+    pub fn key(&mut self, name: &str) -> Result<&mut Self, fmt::Error> {
+        self.separate()?;
+        self.string(name)?;
+        self.out.write_str(": ")?;
+        Ok(self)
+    }
+
+    /// A string.
+    pub fn string(&mut self, text: &str) -> fmt::Result {
+        let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+        self.out.write_str(&quoted)
+    }
+
+    /// A string, or null.
+    pub fn string_or_null(&mut self, text: Option<&str>) -> fmt::Result {
+        match text {
+            Some(text) => self.string(text),
+            None => self.raw("null"),
+        }
+    }
+
+    /// Anything whose text is JSON already: numbers, `true`, `null`.
+    pub fn raw(&mut self, json: impl fmt::Display) -> fmt::Result {
+        write!(self.out, "{json}")
+    }
+
+    fn container(
+        &mut self,
+        layout: Layout,
+        (open, close): (char, char),
+        body: impl FnOnce(&mut Self) -> fmt::Result,
+    ) -> fmt::Result {
+        self.out.write_char(open)?;
+        self.levels.push(Level { layout, empty: true });
+        body(self)?;
+        let level = self.levels.pop().expect("it was just pushed");
+        if level.layout == Layout::Block && !level.empty {
+            self.new_line()?;
+        }
+        self.out.write_char(close)
+    }
+
+    fn separate(&mut self) -> fmt::Result {
+        let Some(level) = self.levels.last_mut() else { return Ok(()) };
+        let (first, layout) = (std::mem::replace(&mut level.empty, false), level.layout);
+        match (layout, first) {
+            (Layout::Line, true) => Ok(()),
+            (Layout::Line, false) => self.out.write_str(", "),
+            (Layout::Block, first) => {
+                self.out.write_str(if first { "" } else { "," })?;
+                self.new_line()
+            }
+        }
+    }
+
+    fn new_line(&mut self) -> fmt::Result {
+        write!(self.out, "\n{:1$}", "", 2 * self.levels.len())
+    }
+}

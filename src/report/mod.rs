@@ -1,0 +1,168 @@
+//! A plan, and what became of it, as people and programs read it: text and JSON. Pure.
+//!
+//! Owns every word of those two forms and what a run amounts to ([`outcome_of`], [`exit_code`]). Refuses to
+//! print, to open files and to decide anything about rows: a renderer writes to whatever it is handed. The
+//! invariant: nothing is called in sync that was not compared as a whole, and under `redact` no value leaves
+//! this room but those of keys.
+
+mod json;
+mod json_value;
+mod json_writer;
+mod marked;
+mod outcome;
+mod paint;
+mod row;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+mod text;
+mod text_value;
+mod words;
+
+pub use outcome::{Signal, all_in_sync, exit_code, outcome_of};
+pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
+pub use words::{counted, name, thousands};
+
+use std::fmt;
+
+use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
+
+/// Which command a report is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `plan`.
+    Plan,
+    /// `apply`.
+    Apply,
+    /// `verify`.
+    Verify,
+}
+
+impl Command {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Command::Plan => "plan",
+            Command::Apply => "apply",
+            Command::Verify => "verify",
+        }
+    }
+}
+
+/// How many row changes of a table text shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// At most so many.
+    AtMost(u64),
+    /// All of them.
+    All,
+}
+
+/// How much a run is about to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Tables to compare, over all replicas.
+    pub tables: usize,
+    /// Rows on both sides, where every table has an estimate.
+    pub rows_estimate: Option<u64>,
+}
+
+/// What is to be rendered, and how much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The command that made it.
+    pub command: Command,
+    /// What was found.
+    pub plan: &'a Plan,
+    /// What apply did: one for each replica of the plan, in its order.
+    pub applied: Option<&'a [Applied]>,
+    /// Only the replica of that index.
+    pub only: Option<usize>,
+    /// How much was read; `None` takes the estimates of the tables that were paired.
+    pub reading: Option<Reading>,
+    /// Keys and column names, but no values.
+    pub redact: bool,
+    /// How many row changes of a table text shows. JSON has all or, for `verify`, none unless this is `All`.
+    pub rows: Rows,
+}
+
+/// One replica of a report.
+#[derive(Clone, Copy, Debug)]
+struct Part<'a> {
+    plan: &'a ReplicaPlan,
+    applied: Option<&'a Applied>,
+}
+
+impl Part<'_> {
+    fn outcome(&self) -> Outcome {
+        self.applied.map_or_else(|| outcome_of(self.plan), |applied| applied.outcome)
+    }
+}
+
+impl<'a> Report<'a> {
+    /// A report of all that a plan holds, as the commands show it by default.
+    pub fn new(command: Command, plan: &'a Plan) -> Self {
+        Report {
+            command,
+            plan,
+            applied: None,
+            only: None,
+            reading: None,
+            redact: false,
+            rows: Rows::AtMost(20),
+        }
+    }
+
+    /// Writes the JSON document, with a line feed at its end.
+    pub fn json(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        json::write(self, out)
+    }
+
+    /// Writes everything a person wants to see: what is read, what was found and, after apply, what was done.
+    pub fn text(&self, paint: Paint, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.text_reading(paint, out)?;
+        self.text_found(paint, out)?;
+        self.text_applied(paint, out)
+    }
+
+    /// Writes the first line of the text: how much is read.
+    pub fn text_reading(&self, paint: Paint, out: &mut dyn fmt::Write) -> fmt::Result {
+        text::reading(self.reading.unwrap_or_else(|| self.estimated()), paint, out)
+    }
+
+    /// Writes what was found: tables, changes, refusals and the summary.
+    pub fn text_found(&self, paint: Paint, out: &mut dyn fmt::Write) -> fmt::Result {
+        text::found(self, paint, out)
+    }
+
+    /// Writes what apply did; nothing where nothing was applied.
+    pub fn text_applied(&self, paint: Paint, out: &mut dyn fmt::Write) -> fmt::Result {
+        text::applied(self, paint, out)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let (plan, applied, only) = (self.plan, self.applied, self.only);
+        plan.replicas
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| only.is_none_or(|only| only == *index))
+            .map(move |(index, plan)| Part { plan, applied: applied.and_then(|all| all.get(index)) })
+    }
+
+    fn estimated(&self) -> Reading {
+        let tables: Vec<_> = self.parts().flat_map(|part| &part.plan.tables).collect();
+        let rows = tables.iter().map(|table| {
+            let estimate = table.pair.as_ref()?.rows_estimate;
+            Some(estimate.primary? + estimate.replica.unwrap_or(0))
+        });
+        Reading { tables: tables.len(), rows_estimate: rows.sum() }
+    }
+}
+
+/// The first line of the text before anything has been read.
+pub fn reading_line(reading: Reading, paint: Paint) -> String {
+    let mut line = String::new();
+    text::reading(reading, paint, &mut line).expect("a String takes all text");
+    line
+}

@@ -1,0 +1,386 @@
+//! Snapshots of both forms of hand-made plans.
+
+use super::samples::{applied, empty_plan, in_sync, plan};
+use super::{Command, Paint, Reading, Report, Rows};
+use crate::plan::{Plan, ReplicaPlan};
+
+fn json(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    report.json(&mut out).unwrap();
+    let _: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+    out
+}
+
+fn text(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    report.text(Paint::Plain, &mut out).unwrap();
+    out
+}
+
+/// Only the first replica, in sync.
+fn equal() -> Plan {
+    let eu =
+        ReplicaPlan { tables: vec![in_sync("users")], refusals: Vec::new(), ..plan().replicas[0].clone() };
+    Plan { replicas: vec![eu], ..empty_plan() }
+}
+
+#[test]
+fn the_document_of_plan() {
+    insta::assert_snapshot!(json(&Report::new(Command::Plan, &plan())), @r#"
+    {
+      "format_version": "1.0",
+      "trueup_version": "0.1.0",
+      "command": "plan",
+      "created_at": "2026-11-22T06:00:00Z",
+      "primary": {"engine": "postgres", "version": "15.18"},
+      "replicas": [
+        {
+          "name": "eu",
+          "engine": "mariadb",
+          "version": "10.11.19",
+          "outcome": "drift",
+          "refusals": [
+            {"rule": "limits.deletes", "table": "public.orders", "limit": "10%", "found": "120 of 999 rows to delete"}
+          ],
+          "error": null,
+          "tables": [
+            {
+              "table": "public.orders",
+              "replica_table": "shop.orders",
+              "key": ["id", "line"],
+              "columns": [
+                {"name": "id", "replica_name": "id", "domain": "integer"},
+                {"name": "line", "replica_name": "line", "domain": "text"},
+                {"name": "total", "replica_name": "amount total", "domain": "decimal"},
+                {"name": "note", "replica_name": "note", "domain": "text"},
+                {"name": "placed", "replica_name": "placed", "domain": "instant"},
+                {"name": "due", "replica_name": "due", "domain": "date"},
+                {"name": "paid", "replica_name": "paid", "domain": "boolean"},
+                {"name": "scan", "replica_name": "scan", "domain": "bytes"},
+                {"name": "extra", "replica_name": "extra", "domain": "json"}
+              ],
+              "status": "drift",
+              "rows": {"primary": 1000, "replica": 999},
+              "digest": {"primary": "0101010101010101010101010101010101010101010101010101010101010101", "replica": "0202020202020202020202020202020202020202020202020202020202020202", "method": "blake3"},
+              "schema_changes": [
+                {"action": "add_column", "object": "shop.orders.note", "sql": ["ALTER TABLE \"orders\" ADD COLUMN \"note\" text"], "hazards": [], "withheld": false}
+              ],
+              "summary": {"insert": 1, "update": 1, "delete": 1},
+              "withheld": {"insert": 0, "update": 1, "delete": 0},
+              "excused": 3,
+              "ranges": [
+                {"from": null, "to": {"id": 200, "line": "a"}, "primary_rows": 1100, "replica_rows": 99},
+                {"from": {"id": 400, "line": "a"}, "to": {"id": 500, "line": "a"}, "primary_rows": 1, "replica_rows": 2}
+              ],
+              "changes": [
+                {"action": "insert", "key": {"id": 150, "line": "a\u001b"}, "after": {"id": 150, "line": "a\u001b", "total": "9.50", "note": "line\nfeed \"quoted\"", "placed": "2026-11-22T12:34:56.500000Z", "due": "2026-12-01", "paid": true, "scan": {"base64": "AAEC"}, "extra": {"json": {"gift":true}}}},
+                {"action": "update", "key": {"id": 151, "line": "a\u001b"}, "before": {"total": "1.000", "note": "Please leave the parcel with the neighbours on the second floor", "paid": true}, "after": {"total": "2.00", "note": "Please leave the parcel with the neighbors on the second floor", "paid": null}},
+                {"action": "update", "key": {"id": 152, "line": "a\u001b"}, "before": {"note": ""}, "after": {"note": "x"}, "withheld": true},
+                {"action": "delete", "key": {"id": "1152921504606846976", "line": "a\u001b"}, "before": {"id": "1152921504606846976", "line": "a\u001b", "total": "3.000", "note": "", "placed": "2026-11-22T12:34:56.500000Z", "due": "2026-12-01", "paid": null, "scan": {"base64": "AAEC"}, "extra": {"json": {"gift":true}}, "total (replica)": "old"}}
+              ],
+              "error": null
+            },
+            {
+              "table": "users",
+              "replica_table": "users",
+              "key": null,
+              "columns": null,
+              "status": "in_sync",
+              "rows": {"primary": 12, "replica": 12},
+              "digest": null,
+              "schema_changes": [],
+              "summary": {"insert": 0, "update": 0, "delete": 0},
+              "withheld": {"insert": 0, "update": 0, "delete": 0},
+              "excused": 0,
+              "ranges": [],
+              "changes": [],
+              "error": null
+            },
+            {
+              "table": "countries",
+              "replica_table": "countries",
+              "key": null,
+              "columns": null,
+              "status": "in_sync",
+              "rows": {"primary": 12, "replica": 12},
+              "digest": null,
+              "schema_changes": [],
+              "summary": {"insert": 0, "update": 0, "delete": 0},
+              "withheld": {"insert": 0, "update": 0, "delete": 0},
+              "excused": 0,
+              "ranges": [],
+              "changes": [],
+              "error": null
+            }
+          ],
+          "summary": {"schema_changes": 1, "insert": 1, "update": 1, "delete": 1}
+        },
+        {
+          "name": "edge",
+          "engine": null,
+          "version": null,
+          "outcome": "error",
+          "refusals": [],
+          "error": {"kind": "connect", "message": "could not connect to db.edge:3306: refused"},
+          "tables": [
+            {
+              "table": "billing",
+              "replica_table": "billing",
+              "key": null,
+              "columns": null,
+              "status": "error",
+              "rows": null,
+              "digest": null,
+              "schema_changes": [],
+              "summary": {"insert": 0, "update": 0, "delete": 0},
+              "withheld": {"insert": 0, "update": 0, "delete": 0},
+              "excused": 0,
+              "ranges": [],
+              "changes": [],
+              "error": {"kind": "value", "message": "table billing, id 42: column due: invalid input 'tomorrow'"}
+            }
+          ],
+          "summary": {"schema_changes": 0, "insert": 0, "update": 0, "delete": 0}
+        }
+      ],
+      "summary": {"tables": 4, "in_sync": 2, "drift": 1, "error": 1, "schema_changes": 1, "insert": 1, "update": 1, "delete": 1},
+      "in_sync": false
+    }
+    "#);
+}
+
+#[test]
+fn the_document_of_apply_says_what_was_done() {
+    let (plan, applied) = (plan(), applied());
+    let report = Report { applied: Some(&applied), only: Some(1), ..Report::new(Command::Apply, &plan) };
+    insta::assert_snapshot!(json(&report), @r#"
+    {
+      "format_version": "1.0",
+      "trueup_version": "0.1.0",
+      "command": "apply",
+      "created_at": "2026-11-22T06:00:00Z",
+      "primary": {"engine": "postgres", "version": "15.18"},
+      "replicas": [
+        {
+          "name": "edge",
+          "engine": null,
+          "version": null,
+          "outcome": "stale",
+          "refusals": [],
+          "error": {"kind": "connect", "message": "could not connect to db.edge:3306: refused"},
+          "tables": [
+            {
+              "table": "billing",
+              "replica_table": "billing",
+              "key": null,
+              "columns": null,
+              "status": "error",
+              "rows": null,
+              "digest": null,
+              "schema_changes": [],
+              "summary": {"insert": 0, "update": 0, "delete": 0},
+              "withheld": {"insert": 0, "update": 0, "delete": 0},
+              "excused": 0,
+              "ranges": [],
+              "changes": [],
+              "error": {"kind": "value", "message": "table billing, id 42: column due: invalid input 'tomorrow'"}
+            }
+          ],
+          "summary": {"schema_changes": 0, "insert": 0, "update": 0, "delete": 0},
+          "applied": {"schema_changes": 0, "insert": 0, "update": 0, "delete": 0, "already": 0},
+          "batches": {"committed": 0, "of": 3},
+          "verified": null
+        }
+      ],
+      "summary": {"tables": 1, "in_sync": 0, "drift": 0, "error": 1, "schema_changes": 0, "insert": 0, "update": 0, "delete": 0},
+      "applied": {"schema_changes": 0, "insert": 0, "update": 0, "delete": 0, "already": 0},
+      "batches": {"committed": 0, "of": 3},
+      "verified": null,
+      "in_sync": false
+    }
+    "#);
+    let all = Report { only: None, ..report };
+    let document: serde_json::Value = serde_json::from_str(&json(&all)).unwrap();
+    assert_eq!(document["applied"]["insert"], 1);
+    assert_eq!(document["batches"], serde_json::json!({"committed": 1, "of": 4}));
+    assert_eq!(document["verified"], serde_json::Value::Null);
+    assert_eq!(document["replicas"][0]["verified"], true);
+    assert_eq!(document["in_sync"], false);
+}
+
+#[test]
+fn verify_has_no_changes_unless_all_are_wanted() {
+    let plan = plan();
+    let verify = Report::new(Command::Verify, &plan);
+    assert!(!json(&verify).contains("\"changes\""));
+    assert!(json(&Report { rows: Rows::All, ..verify }).contains("\"changes\""));
+}
+
+#[test]
+fn redacted_output_has_keys_and_names_but_no_values() {
+    let plan = plan();
+    let report = Report { redact: true, ..Report::new(Command::Plan, &plan) };
+    for shown in [json(&report), text(&report)] {
+        for secret in ["neighbo", "9.50", "old", "gift", "tomorrow", "refused\"", "2026-12-01"] {
+            assert!(!shown.contains(secret), "{secret} in\n{shown}");
+        }
+        for name in ["151", "note", "billing, id 42: column due"] {
+            assert!(shown.contains(name), "no {name} in\n{shown}");
+        }
+    }
+    insta::assert_snapshot!(text(&Report { only: Some(0), ..report }), @r#"
+    Comparing 3 tables.
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        + add column shop.orders.note
+          +note text
+
+        Differing ranges:
+          id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
+          id, line from (400, "a") to before (500, "a"): 1 row on the primary, 2 on the replica
+
+          + id = 150, line = "a\u{1b}"  total: ‹redacted›, note: ‹redacted›, placed: ‹redacted›, due: ‹redacted›, paid: ‹redacted›, scan: ‹redacted›, extra: ‹redacted›
+          ~ id = 151, line = "a\u{1b}"
+              total: ‹redacted› -> ‹redacted›
+              note:  ‹redacted› -> ‹redacted›
+              paid:  ‹redacted› -> ‹redacted›
+          ~ id = 152, line = "a\u{1b}"  note: ‹redacted› -> ‹redacted› (withheld)
+          - id = 1152921504606846976, line = "a\u{1b}"  total: ‹redacted›, note: ‹redacted›, placed: ‹redacted›, due: ‹redacted›, paid: ‹redacted›, scan: ‹redacted›, extra: ‹redacted›, total (replica): ‹redacted›
+
+      2 tables in sync (24 rows): users, countries
+
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+
+    Plan: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+    Withheld: 1 row to update; the spec says not to write them.
+    "#);
+}
+
+#[test]
+fn the_text_of_plan() {
+    let plan = plan();
+    let report = Report {
+        reading: Some(Reading { tables: 4, rows_estimate: Some(12_345) }),
+        ..Report::new(Command::Plan, &plan)
+    };
+    insta::assert_snapshot!(text(&report), @r#"
+    Comparing 4 tables, about 12,345 rows on both sides.
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        + add column shop.orders.note
+          +note text
+
+        Differing ranges:
+          id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
+          id, line from (400, "a") to before (500, "a"): 1 row on the primary, 2 on the replica
+
+          + id = 150, line = "a\u{1b}"  total: 9.50, note: "line\nfeed \"quoted\"", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {"gift":true}
+          ~ id = 151, line = "a\u{1b}"
+              total: 1.000 -> 2.00
+              note:  "… parcel with the neighbo[-u-]rs on the second floor" (63 characters) -> "… parcel with the neighbors on the second floor" (62 characters)
+              paid:  true -> NULL
+          ~ id = 152, line = "a\u{1b}"  note: "" -> "x" (withheld)
+          - id = 1152921504606846976, line = "a\u{1b}"  total: 3.000, note: "", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: NULL, scan: x'000102', extra: {"gift":true}, total (replica): "old"
+
+      2 tables in sync (24 rows): users, countries
+
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+
+    Replica edge
+      Error: could not connect to db.edge:3306: refused
+
+      # billing could not be compared
+        Error: table billing, id 42: column due: invalid input 'tomorrow'
+        hint: correct the row
+
+    eu: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+    edge: Error: 1 replica and 1 table could not be compared.
+    Plan: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+    Withheld: 1 row to update; the spec says not to write them.
+    Error: 1 replica and 1 table could not be compared.
+    "#);
+}
+
+#[test]
+fn rows_are_cut() {
+    let plan = plan();
+    let report = Report { rows: Rows::AtMost(1), only: Some(0), ..Report::new(Command::Verify, &plan) };
+    insta::assert_snapshot!(text(&report), @r#"
+    Comparing 3 tables.
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        + add column shop.orders.note
+          +note text
+
+        Differing ranges:
+          id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
+          … and 1 more range
+
+          + id = 150, line = "a\u{1b}"  total: 9.50, note: "line\nfeed \"quoted\"", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {"gift":true}
+          … and 1 more row to update, 1 to delete
+          … and 1 more row to update (withheld)
+
+      2 tables in sync (24 rows): users, countries
+
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+
+    Drift: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+    Withheld: 1 row to update; the spec says not to write them.
+    "#);
+}
+
+#[test]
+fn the_text_of_apply() {
+    let (plan, applied) = (plan(), applied());
+    let report = Report { applied: Some(&applied), ..Report::new(Command::Apply, &plan) };
+    let mut out = String::new();
+    report.text_applied(Paint::Plain, &mut out).unwrap();
+    insta::assert_snapshot!(out, @r#"
+    eu: Apply complete! 1 row inserted, 1 updated, 1 deleted, 1 schema change.
+    eu: 2 changes were there already.
+    eu: Verified: the rows written equal the primary.
+    edge: Not applied (stale).
+    edge: Nothing was written.
+    edge: Error: a row of users changed since the plan: id = 5
+    "#);
+}
+
+#[test]
+fn in_sync_is_said_of_whole_tables_only() {
+    let plan = equal();
+    let report = Report::new(Command::Plan, &plan);
+    assert!(text(&report).ends_with("\nNo changes. The replica matches the primary.\n"));
+    assert!(json(&report).ends_with("\"in_sync\": true\n}\n"));
+    let mut stopped = plan.clone();
+    stopped.replicas[0].tables[0].truncated = true;
+    let report = Report::new(Command::Plan, &stopped);
+    assert!(!text(&report).contains("No changes"));
+    assert!(json(&report).ends_with("\"in_sync\": false\n}\n"));
+}
+
+#[test]
+fn colour_only_adds_escapes() {
+    let plan = plan();
+    let report = Report::new(Command::Plan, &plan);
+    let mut coloured = String::new();
+    report.text(Paint::Colour, &mut coloured).unwrap();
+    assert!(coloured.contains("\u{1b}[32m"));
+    let plain: String =
+        coloured.split('\u{1b}').map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
+    assert_eq!(plain.replace("[-", "").lines().count(), text(&report).lines().count());
+}
