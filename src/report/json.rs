@@ -6,17 +6,18 @@ use std::fmt::{self, Write};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
-use crate::plan::{Applied, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan};
+use crate::plan::{
+    Applied, Changes, Outcome, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan,
+};
 use crate::schema::{ColumnPair, TablePair};
 use crate::sides::Sides;
 use crate::value::{Digest, Key};
 
 use super::json_value::{put_redacted, put_value};
 use super::json_writer::{JsonWriter, Layout};
-use super::outcome::{all_in_sync, outcome_of};
+use super::outcome::outcome_of;
 use super::row::{Cell, decoded, with_copies};
 use super::{Command, Part, Report, Rows};
-use crate::plan::Outcome;
 
 const FORMAT_VERSION: &str = "1.0";
 
@@ -50,7 +51,7 @@ fn whole_seconds(moment: jiff::Timestamp) -> String {
 /// What comparing found, and for a document of one replica only that one's.
 fn in_sync(report: &Report<'_>) -> bool {
     match report.only {
-        None => all_in_sync(report.plan),
+        None => report.plan.in_sync(),
         Some(_) => report.parts().all(|part| outcome_of(part.plan) == Outcome::InSync),
     }
 }
@@ -69,10 +70,7 @@ fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> fmt
         put_error(json.key("error")?, error, report.redact)?;
         json.key("tables")?
             .array(Layout::Block, &plan.tables, |json, table| put_table(json, report, table))?;
-        json.key("summary")?.object(Layout::Line, |json| {
-            json.key("schema_changes")?.raw(schema_changes_in(&plan.tables))?;
-            put_counts(json, &rows_in(&plan.tables))
-        })?;
+        json.key("summary")?.object(Layout::Line, |json| put_all_changes(json, &plan.summary()))?;
         part.applied.map_or(Ok(()), |applied| put_applied(json, &[applied]))
     })
 }
@@ -263,23 +261,13 @@ fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
         json.key("in_sync")?.raw(with(&[Status::InSync]))?;
         json.key("drift")?.raw(with(&[Status::Drift, Status::Missing]))?;
         json.key("error")?.raw(with(&[Status::Error]))?;
-        json.key("schema_changes")?.raw(schema_changes_in(tables()))?;
-        put_counts(json, &rows_in(tables()))
+        put_all_changes(json, &tables().map(TablePlan::written).sum())
     })
 }
 
-/// Structural changes that will be made.
-pub fn schema_changes_in<'a>(tables: impl IntoIterator<Item = &'a TablePlan>) -> u64 {
-    let changes = tables.into_iter().flat_map(|table| &table.schema_changes);
-    changes.filter(|change| !change.withheld).count() as u64
-}
-
-/// Rows that will be written.
-pub fn rows_in<'a>(tables: impl IntoIterator<Item = &'a TablePlan>) -> RowCounts {
-    tables.into_iter().fold(RowCounts::default(), |mut sum, table| {
-        sum += table.summary;
-        sum
-    })
+fn put_all_changes(json: &mut Json<'_>, changes: &Changes) -> fmt::Result {
+    json.key("schema_changes")?.raw(changes.schema_changes)?;
+    put_counts(json, &changes.rows)
 }
 
 fn put_applied_in_all(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
@@ -289,13 +277,9 @@ fn put_applied_in_all(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
 
 /// What was done, summed over replicas.
 fn put_applied(json: &mut Json<'_>, all: &[&Applied]) -> fmt::Result {
-    let rows = all.iter().fold(RowCounts::default(), |mut sum, applied| {
-        sum += applied.rows;
-        sum
-    });
+    let changes = all.iter().map(|done| Changes { schema_changes: done.schema_changes, rows: done.rows });
     json.key("applied")?.object(Layout::Line, |json| {
-        json.key("schema_changes")?.raw(all.iter().map(|applied| applied.schema_changes).sum::<u64>())?;
-        put_counts(json, &rows)?;
+        put_all_changes(json, &changes.sum())?;
         json.key("already")?.raw(all.iter().map(|applied| applied.already).sum::<u64>())
     })?;
     json.key("batches")?.object(Layout::Line, |json| {

@@ -20,7 +20,7 @@ mod text;
 mod text_value;
 mod words;
 
-pub use outcome::{Signal, all_in_sync, exit_code, outcome_of};
+pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use words::{counted, name, thousands};
 

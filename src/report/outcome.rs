@@ -1,7 +1,7 @@
 //! What a run amounts to for a replica, and the exit code of several replicas together.
 
 use crate::failure::ErrorKind;
-use crate::plan::{Applied, Outcome, Plan, ReplicaPlan, Status};
+use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
 
 use super::Command;
 
@@ -24,25 +24,14 @@ impl Signal {
     }
 }
 
-/// What comparing found for a replica, before anything is applied. A table that could not be told makes the
-/// replica an error, whatever the others say.
+/// What comparing found for a replica, before anything is applied. Being told to stop counts before all else.
 pub fn outcome_of(replica: &ReplicaPlan) -> Outcome {
-    let failures = replica.error.iter().chain(replica.tables.iter().filter_map(|table| table.error.as_ref()));
-    let kinds: Vec<ErrorKind> = failures.map(|failure| failure.kind).collect();
-    if kinds.contains(&ErrorKind::Interrupted) {
-        Outcome::Interrupted
-    } else if !kinds.is_empty() || replica.tables.iter().any(|table| table.status == Status::Error) {
-        Outcome::Error
-    } else if replica.tables.iter().all(|table| table.status == Status::InSync && !table.truncated) {
-        Outcome::InSync
-    } else {
-        Outcome::Drift
+    let mut failures =
+        replica.error.iter().chain(replica.tables.iter().filter_map(|table| table.error.as_ref()));
+    if failures.any(|failure| failure.kind == ErrorKind::Interrupted) {
+        return Outcome::Interrupted;
     }
-}
-
-/// Whether every table of every replica was compared as a whole and equals the primary.
-pub fn all_in_sync(plan: &Plan) -> bool {
-    !plan.replicas.is_empty() && plan.replicas.iter().all(|replica| outcome_of(replica) == Outcome::InSync)
+    replica.outcome()
 }
 
 /// The exit code of a run: of the codes of its replicas the first of 130/143, 1, 5, 4, 3, 2, 0.

@@ -368,6 +368,7 @@ fn in_sync_is_said_of_whole_tables_only() {
     assert!(json(&report).ends_with("\"in_sync\": true\n}\n"));
     let mut stopped = plan.clone();
     stopped.replicas[0].tables[0].truncated = true;
+    stopped.replicas[0].tables[0].status = stopped.replicas[0].tables[0].status_found();
     let report = Report::new(Command::Plan, &stopped);
     assert!(!text(&report).contains("No changes"));
     assert!(json(&report).ends_with("\"in_sync\": false\n}\n"));

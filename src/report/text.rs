@@ -10,12 +10,12 @@ use similar::{ChangeTag, TextDiff};
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
 use crate::plan::{
-    Applied, Outcome, PlannedChange, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan,
+    Applied, Changes, Outcome, PlannedChange, RangeDrift, Refusal, SchemaAction, SchemaChange, Status,
+    TablePlan,
 };
 use crate::schema::TablePair;
 use crate::value::{Key, Value};
 
-use super::json::{rows_in, schema_changes_in};
 use super::marked::marked;
 use super::outcome::outcome_of;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
@@ -372,7 +372,7 @@ impl Text<'_, '_> {
             return writeln!(self.out, "{} {words}", self.paint.on(GREEN.bold(), "No changes."));
         }
         let word = if self.report.command == Command::Verify { "Drift:" } else { "Plan:" };
-        if outcomes.contains(&Outcome::Drift) || has_changes(parts) {
+        if outcomes.contains(&Outcome::Drift) || parts.iter().any(|part| part.plan.summary().total() > 0) {
             writeln!(self.out, "{} {}", self.paint.on(BOLD, word), sums(parts))?;
         }
         if let Some(withheld) = withheld_words(parts) {
@@ -497,32 +497,23 @@ fn tables_of<'a>(parts: &[Part<'a>]) -> impl Iterator<Item = &'a TablePlan> + Cl
     parts.iter().flat_map(|part| &part.plan.tables).collect::<Vec<_>>().into_iter()
 }
 
-fn has_changes(parts: &[Part<'_>]) -> bool {
-    schema_changes_in(tables_of(parts)) > 0 || rows_in(tables_of(parts)).total() > 0
-}
-
 /// `2 schema changes, 3 rows to insert, 1 to update, 4 to delete.`
 fn sums(parts: &[Part<'_>]) -> String {
-    let rows = rows_in(tables_of(parts));
+    let changes: Changes = parts.iter().map(|part| part.plan.summary()).sum();
     let at_least = if tables_of(parts).any(|table| table.truncated) { "at least " } else { "" };
     format!(
         "{}, {at_least}{} to insert, {} to update, {} to delete.",
-        counted(schema_changes_in(tables_of(parts)), "schema change"),
-        counted(rows.insert, "row"),
-        thousands(rows.update),
-        thousands(rows.delete)
+        counted(changes.schema_changes, "schema change"),
+        counted(changes.rows.insert, "row"),
+        thousands(changes.rows.update),
+        thousands(changes.rows.delete)
     )
 }
 
 fn withheld_words(parts: &[Part<'_>]) -> Option<String> {
-    let structure =
-        tables_of(parts).flat_map(|table| &table.schema_changes).filter(|change| change.withheld).count();
-    let rows = tables_of(parts).fold(RowCounts::default(), |mut sum, table| {
-        sum += table.withheld;
-        sum
-    });
-    let structure = (structure > 0).then(|| counted(structure as u64, "schema change"));
-    let words: Vec<String> = structure.into_iter().chain(counts_in_words(&rows)).collect();
+    let withheld: Changes = parts.iter().map(|part| part.plan.withheld()).sum();
+    let structure = (withheld.schema_changes > 0).then(|| counted(withheld.schema_changes, "schema change"));
+    let words: Vec<String> = structure.into_iter().chain(counts_in_words(&withheld.rows)).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
