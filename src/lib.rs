@@ -60,6 +60,8 @@ pub mod compare;
 
 pub mod plan;
 
+pub mod apply;
+
 pub mod event;
 
 pub mod report;

@@ -3,11 +3,11 @@
 //! Small pure functions over the counts that the tables carry. Invariant: a table or replica that could not
 //! be told is never in sync, whatever the others say.
 
-use crate::compare::{RowChange, RowCounts};
-use crate::schema::TablePair;
-use crate::value::Row;
+use crate::compare::RowCounts;
+use crate::failure::Failure;
+use crate::sides::Sides;
 
-use super::{Outcome, Plan, PlannedChange, ReplicaPlan, SchemaChange, Status, TablePlan};
+use super::{Applied, Outcome, Plan, ReplicaPlan, SchemaChange, Status, TablePlan};
 
 /// Changes of structure and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,28 +56,32 @@ pub struct PlanSummary {
     pub changes: Changes,
 }
 
-impl PlannedChange {
-    /// A change, withheld where the spec does not let its kind through or where the table it belongs to is
-    /// not going to exist.
-    pub fn new(pair: &TablePair, change: RowChange, extra: Option<Row>) -> Self {
-        let allowed = match change {
-            RowChange::Insert { .. } => pair.writes.insert,
-            RowChange::Update { .. } => pair.writes.update,
-            RowChange::Delete { .. } => pair.writes.delete,
-        };
-        let nowhere = pair.replica_missing && pair.schema != crate::spec::SchemaMode::Sync;
-        PlannedChange { withheld: !allowed || nowhere, change, extra }
-    }
-}
-
 impl TablePlan {
-    /// Counts the row changes into [`summary`](Self::summary) and [`withheld`](Self::withheld).
-    pub fn count_changes(&mut self) {
-        (self.summary, self.withheld) = (RowCounts::default(), RowCounts::default());
-        for planned in &self.changes {
-            let counts = if planned.withheld { &mut self.withheld } else { &mut self.summary };
-            counts.count(&planned.change);
+    /// A table of which nothing is known yet.
+    pub fn unknown(table: impl Into<String>, replica_table: impl Into<String>) -> Self {
+        TablePlan {
+            pair: None,
+            table: table.into(),
+            replica_table: replica_table.into(),
+            status: Status::Error,
+            rows: Sides::default(),
+            digest: None,
+            schema_changes: Vec::new(),
+            ranges: Vec::new(),
+            changes: Vec::new(),
+            summary: RowCounts::default(),
+            withheld: RowCounts::default(),
+            excused: 0,
+            truncated: false,
+            error: None,
         }
+    }
+
+    /// The same table, as one that could not be told or cannot be written.
+    pub fn failed(mut self, failure: Failure) -> Self {
+        self.status = Status::Error;
+        self.error = Some(failure);
+        self
     }
 
     /// What would be written to it: nothing where it is in error.
@@ -91,18 +95,6 @@ impl TablePlan {
     /// What differs and the spec withholds.
     pub fn kept_back(&self) -> Changes {
         Changes { schema_changes: schema_changes(&self.schema_changes, true), rows: self.withheld }
-    }
-
-    /// The status that its contents ask for: error before missing before drift.
-    pub fn status_found(&self) -> Status {
-        let missing = self.pair.as_ref().is_some_and(|pair| pair.replica_missing);
-        let differs = self.truncated || self.written().total() + self.kept_back().total() > 0;
-        match (self.error.is_some(), missing, differs) {
-            (true, ..) => Status::Error,
-            (false, true, _) => Status::Missing,
-            (false, false, true) => Status::Drift,
-            (false, false, false) => Status::InSync,
-        }
     }
 }
 
@@ -119,6 +111,11 @@ impl ReplicaPlan {
     /// What differs and the spec withholds.
     pub fn withheld(&self) -> Changes {
         self.tables.iter().map(TablePlan::kept_back).sum()
+    }
+
+    /// Why it, or the first of its tables, could not be told.
+    pub fn first_failure(&self) -> Option<&Failure> {
+        self.error.as_ref().or_else(|| self.tables.iter().find_map(|table| table.error.as_ref()))
     }
 
     /// Its outcome for plan and verify: `error`, `drift` (also where apply would be refused) or `in_sync`.
@@ -161,6 +158,21 @@ impl Plan {
     }
 }
 
+impl Applied {
+    /// An ending without any write.
+    pub fn nothing(outcome: Outcome, error: Option<Failure>) -> Self {
+        Applied {
+            outcome,
+            schema_changes: 0,
+            rows: RowCounts::default(),
+            already: 0,
+            batches: (0, 0),
+            verified: None,
+            error,
+        }
+    }
+}
+
 /// The outcome that decides how a run ends: the first that occurs of interrupted, error, locked, stale,
 /// refused, drift. Of none at all: in sync.
 pub fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
@@ -183,7 +195,7 @@ fn gravity(outcome: Outcome) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{ErrorKind, Failure};
+    use crate::failure::ErrorKind;
     use crate::plan::testing::{table, with_tables};
 
     #[test]
@@ -192,17 +204,8 @@ mod tests {
         assert_eq!(plan.outcome(), Outcome::InSync);
         plan.error = Some(Failure::new(ErrorKind::Connect, "no connection"));
         assert_eq!(plan.outcome(), Outcome::Error);
-        let mut broken = table("b");
-        broken.error = Some(Failure::new(ErrorKind::Type, "no domain"));
-        broken.status = broken.status_found();
+        let broken = table("b").failed(Failure::new(ErrorKind::Type, "no domain"));
         assert_eq!(with_tables(vec![table("a"), broken]).outcome(), Outcome::Error);
-    }
-
-    #[test]
-    fn a_look_that_stopped_early_is_drift() {
-        let mut cut = table("a");
-        cut.truncated = true;
-        assert_eq!(cut.status_found(), Status::Drift);
     }
 
     #[test]

@@ -38,21 +38,12 @@ pub(crate) fn wide_table(name: &str) -> TablePlan {
 }
 
 fn planned(name: &str, columns: &[&str]) -> TablePlan {
+    let unknown = TablePlan::unknown(name, name);
     TablePlan {
         pair: Some(pair(name, columns)),
-        table: name.to_owned(),
-        replica_table: name.to_owned(),
         status: Status::InSync,
         rows: Sides::new(100, 100),
-        digest: None,
-        schema_changes: Vec::new(),
-        ranges: Vec::new(),
-        changes: Vec::new(),
-        summary: RowCounts::default(),
-        withheld: RowCounts::default(),
-        excused: 0,
-        truncated: false,
-        error: None,
+        ..unknown
     }
 }
 
@@ -99,10 +90,11 @@ pub(crate) fn extra_column(name: &str, nullable: bool) -> SelectColumn {
 }
 
 pub(crate) fn with_changes(mut table: TablePlan, changes: Vec<RowChange>) -> TablePlan {
-    let pair = table.pair.as_ref().expect("a table made here is paired");
-    table.changes = changes.into_iter().map(|change| PlannedChange::new(pair, change, None)).collect();
-    table.count_changes();
-    table.status = table.status_found();
+    table.summary = RowCounts::default();
+    changes.iter().for_each(|change| table.summary.count(change));
+    let planned = |change| PlannedChange { change, withheld: false, extra: None };
+    table.changes = changes.into_iter().map(planned).collect();
+    table.status = Status::Drift;
     table
 }
 
@@ -167,12 +159,18 @@ pub(crate) fn add_column(object: &str, withheld: bool) -> SchemaChange {
 
 /// Statements read `insert t id=1,ref=2;id=3,ref=4`, `update t id=1 ref=5;…` and `delete t id=1;…`.
 #[derive(Debug)]
-pub(crate) struct FakeDialect;
+pub(crate) struct FakeDialect {
+    transactional_ddl: bool,
+}
+
+pub(crate) static FAKE: FakeDialect = FakeDialect { transactional_ddl: true };
+/// Commits at every change of structure, as the MySQL family does.
+pub(crate) static FAKE_COMMITTING: FakeDialect = FakeDialect { transactional_ddl: false };
 
 impl FakeDialect {
     fn assignments(columns: &[Column], values: &[Value]) -> Result<String, Unwritable> {
         let pairs = columns.iter().zip(values).map(|(column, value)| {
-            Ok(format!("{}={}", column.name, FakeDialect.literal(value, &column.column_type)?))
+            Ok(format!("{}={}", column.name, FAKE.literal(value, &column.column_type)?))
         });
         Ok(pairs.collect::<Result<Vec<String>, Unwritable>>()?.join(","))
     }
@@ -196,7 +194,7 @@ impl Dialect for FakeDialect {
     }
 
     fn transactional_ddl(&self) -> bool {
-        true
+        self.transactional_ddl
     }
 
     fn statement_bytes_max(&self) -> usize {

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_is_found_with_its_key() {
         let table = with_changes(table("t"), vec![insert(&[1, 10]), insert(&[7, TOO_LARGE])]);
-        let failure = check_values(&table, &FakeDialect).expect_err("it does not fit");
+        let failure = check_values(&table, &FAKE).expect_err("it does not fit");
         assert_eq!(failure.kind, ErrorKind::Value);
         assert_eq!(failure.message, "table t, column ref: too large");
         assert_eq!(failure.detail.as_deref(), Some("id = 7"));
@@ -103,9 +103,9 @@ mod tests {
     fn what_is_not_written_is_not_checked() {
         let mut table = with_changes(table("t"), vec![insert(&[7, TOO_LARGE]), delete(&[8, TOO_LARGE])]);
         table.changes[0].withheld = true;
-        assert_eq!(check_values(&table, &FakeDialect), Ok(()));
+        assert_eq!(check_values(&table, &FAKE), Ok(()));
         let unchanged = update(&[9, TOO_LARGE], &[9, TOO_LARGE], &[]);
-        assert_eq!(check_values(&with_changes(table, vec![unchanged]), &FakeDialect), Ok(()));
+        assert_eq!(check_values(&with_changes(table, vec![unchanged]), &FAKE), Ok(()));
     }
 
     #[test]
@@ -113,8 +113,8 @@ mod tests {
         let mut plan = with_changes(table("t"), vec![update(&[1, 1], &[1, 2], &[1])]);
         let pair = plan.pair.as_mut().expect("paired");
         pair.replica_extra = vec![extra_column("must", false)];
-        assert_eq!(check_values(&plan, &FakeDialect), Ok(()));
-        let failure = check_values(&with_changes(plan, vec![insert(&[2, 2])]), &FakeDialect);
+        assert_eq!(check_values(&plan, &FAKE), Ok(()));
+        let failure = check_values(&with_changes(plan, vec![insert(&[2, 2])]), &FAKE);
         assert!(failure.expect_err("no value").message.starts_with("table t, column must: "));
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn null_for_a_column_that_takes_none_is_found() {
         let mut plan = with_changes(table("t"), vec![insert_null(3)]);
         plan.pair.as_mut().expect("paired").columns[1].sides.replica.nullable = false;
-        let failure = check_values(&plan, &FakeDialect).expect_err("NULL");
+        let failure = check_values(&plan, &FAKE).expect_err("NULL");
         assert!(failure.message.contains("column ref: NULL"), "{}", failure.message);
     }
 }

@@ -196,7 +196,7 @@ mod tests {
         pair.columns[1].on_replica = true;
         let write = Write { action: RowAction::Insert, columns: vec![0, 1, 2], changes: vec![0] };
         let pair = table.pair.as_ref().expect("paired");
-        let sql = statements(pair, &table.changes, &write, &FakeDialect).expect("they fit");
+        let sql = statements(pair, &table.changes, &write, &FAKE).expect("they fit");
         assert_eq!(sql, ["insert t id=1,ref=2,more=3"]);
     }
 }

@@ -1,0 +1,537 @@
+//! Apply against an engine that fails on purpose: an in-memory database that understands the statements of
+//! [`FAKE`], fails at a call of choice, and plays the tricks a replica can play.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::compare::RowChange;
+use crate::engine::{Engine, Snapshot};
+use crate::event::Silent;
+use crate::plan::TablePlan;
+use crate::plan::testing::*;
+use crate::schema::Catalog;
+use crate::server::Server;
+use crate::sql::{EngineName, Select, Selection};
+use crate::value::{RowBlock, Value, put_field, put_null};
+
+/// Column → value.
+type FakeRow = BTreeMap<String, Option<i64>>;
+type Tables = BTreeMap<String, BTreeMap<i64, FakeRow>>;
+
+/// What a replica does behind apply's back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Trick {
+    #[default]
+    None,
+    /// A trigger gives every row that is written this `ref`.
+    Rewrites(i64),
+    /// ON UPDATE CURRENT_TIMESTAMP on `more`: moves unless it is set.
+    MovesUnlessSet,
+    /// A trigger that always moves `more`.
+    AlwaysMoves,
+    /// A rule that suppresses deletes.
+    KeepsRows,
+    /// The check of foreign keys finds something.
+    BreaksForeignKeys,
+    /// Another trueup holds the lock.
+    HoldsLock,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    committed: Tables,
+    working: Option<Tables>,
+    calls: Vec<String>,
+    /// Which call fails.
+    fails_at: Option<usize>,
+    trick: Trick,
+}
+
+#[derive(Clone, Debug)]
+struct FakeEngine {
+    state: Arc<Mutex<State>>,
+    dialect: &'static FakeDialect,
+    server: Server,
+}
+
+struct FakeWriter(Arc<Mutex<State>>);
+
+impl FakeEngine {
+    fn new(tables: &[(&str, &[&[i64]])]) -> Self {
+        let names = ["id", "ref", "more"];
+        let row = |values: &[i64]| {
+            let named = names.iter().zip(values);
+            named.map(|(name, value)| ((*name).to_owned(), Some(*value))).collect::<FakeRow>()
+        };
+        let table = |rows: &[&[i64]]| rows.iter().map(|values| (values[0], row(values))).collect();
+        let committed = tables.iter().map(|(name, rows)| ((*name).to_owned(), table(rows))).collect();
+        FakeEngine {
+            state: Arc::new(Mutex::new(State { committed, ..State::default() })),
+            dialect: &FAKE,
+            server: Server {
+                engine: EngineName::Sqlite,
+                version: "0".to_owned(),
+                identity: "fake".to_owned(),
+                display: "fake".to_owned(),
+                missing: false,
+                read_only: None,
+            },
+        }
+    }
+
+    fn with(self, trick: Trick) -> Self {
+        self.lock().trick = trick;
+        self
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds this")
+    }
+
+    /// The rows of a table, as values in column order `id`, `more`, `ref`.
+    fn rows(&self, table: &str) -> Vec<Vec<Option<i64>>> {
+        self.lock().committed[table].values().map(|row| row.values().copied().collect()).collect()
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.lock().calls.clone()
+    }
+}
+
+#[async_trait]
+impl Engine for FakeEngine {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    fn server(&self) -> &Server {
+        &self.server
+    }
+
+    async fn catalog(&self, _schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+        Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
+        Err(EngineError::new(ErrorKind::Internal, "apply begins no snapshot"))
+    }
+
+    async fn writer(&self) -> Result<Box<dyn Writer>, EngineError> {
+        self.lock().call("writer")?;
+        Ok(Box::new(FakeWriter(Arc::clone(&self.state))))
+    }
+}
+
+impl State {
+    fn call(&mut self, what: &str) -> Result<(), EngineError> {
+        let fails = self.fails_at == Some(self.calls.len());
+        self.calls.push(what.to_owned());
+        if fails { Err(EngineError::new(ErrorKind::Connect, "the line was cut")) } else { Ok(()) }
+    }
+
+    fn tables(&mut self) -> &mut Tables {
+        self.working.as_mut().expect("rows are only touched in a transaction")
+    }
+
+    fn run(&mut self, sql: &str) -> u64 {
+        let (verb, rest) = sql.split_once(' ').expect("a statement has a verb");
+        if verb == "add" {
+            return 0;
+        }
+        let (table, rows) = rest.split_once(' ').expect("a statement has rows");
+        rows.split(';').map(|row| self.run_row(verb, table, row)).sum()
+    }
+
+    fn run_row(&mut self, verb: &str, table: &str, text: &str) -> u64 {
+        let trick = self.trick;
+        let rows = self.tables().get_mut(table).expect("the table exists");
+        let (key, set) = text.split_once(' ').unwrap_or((text, text));
+        let id = assignments(key)["id"].expect("a key is not NULL");
+        let set = assignments(set);
+        match verb {
+            "insert" => assert!(rows.insert(id, set).is_none(), "row {id} is there already"),
+            "delete" if trick == Trick::KeepsRows => return 0,
+            "delete" => return u64::from(rows.remove(&id).is_some()),
+            "update" => {
+                let Some(row) = rows.get_mut(&id) else { return 0 };
+                let moves = trick == Trick::AlwaysMoves || !set.contains_key("more");
+                row.extend(set);
+                if moves && matches!(trick, Trick::AlwaysMoves | Trick::MovesUnlessSet) {
+                    row.insert("more".to_owned(), Some(999));
+                }
+            }
+            other => panic!("no such statement: {other}"),
+        }
+        if let Trick::Rewrites(value) = trick {
+            rows.get_mut(&id).expect("it was just written").insert("ref".to_owned(), Some(value));
+        }
+        1
+    }
+}
+
+fn assignments(text: &str) -> FakeRow {
+    let pairs = text.split(',').map(|pair| pair.split_once('=').expect("an assignment has a value"));
+    pairs.map(|(name, value)| (name.to_owned(), value.parse().ok())).collect()
+}
+
+impl FakeWriter {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds this")
+    }
+}
+
+#[async_trait]
+impl Writer for FakeWriter {
+    async fn lock(&mut self, _wait: Duration) -> Result<(), EngineError> {
+        let mut state = self.state();
+        state.call("lock")?;
+        match state.trick {
+            Trick::HoldsLock => Err(EngineError::new(ErrorKind::Locked, "another trueup holds the lock")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), EngineError> {
+        let mut state = self.state();
+        state.call("begin")?;
+        state.working = Some(state.committed.clone());
+        Ok(())
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        let mut state = self.state();
+        state.call(sql)?;
+        Ok(state.run(sql))
+    }
+
+    async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
+        let mut state = self.state();
+        let locked = if select.locked { "read locked" } else { "read" };
+        state.call(&format!("{locked} {}", select.table))?;
+        assert_eq!(select.scope, None, "a guard reads the row wherever it is");
+        let Selection::Keys(keys) = &select.selection else { panic!("apply reads by key") };
+        let rows = state.tables().get(&select.table.name).expect("the table exists");
+        let mut block = RowBlock::default();
+        for key in keys {
+            let fields = crate::value::fields(key.bytes()).next().flatten();
+            let Value::Integer(id) = crate::value::decode(&select.columns[0].domain, fields) else {
+                panic!("keys are integers")
+            };
+            let Some(row) = rows.get(&(id as i64)) else { continue };
+            for column in &select.columns {
+                match row.get(&column.column.name).copied().flatten() {
+                    Some(value) => put_field(block.buffer(), &value.to_be_bytes()),
+                    None => put_null(block.buffer()),
+                }
+            }
+            block.close_row();
+        }
+        Ok(block)
+    }
+
+    async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        let mut state = self.state();
+        state.call("foreign keys")?;
+        Ok(match state.trick {
+            Trick::BreaksForeignKeys => vec!["child 7".to_owned()],
+            _ => Vec::new(),
+        })
+    }
+
+    async fn commit(&mut self) -> Result<(), EngineError> {
+        let mut state = self.state();
+        state.call("commit")?;
+        state.committed = state.working.take().expect("a transaction is open");
+        Ok(())
+    }
+
+    async fn rollback(&mut self) -> Result<(), EngineError> {
+        let mut state = self.state();
+        state.working = None;
+        state.call("rollback")
+    }
+}
+
+impl Drop for FakeWriter {
+    fn drop(&mut self) {
+        self.state().working = None;
+    }
+}
+
+fn apply(engine: &FakeEngine, plan: &ReplicaPlan) -> Applied {
+    apply_with(engine, plan, Arc::new(Silent), &Stop::default())
+}
+
+fn apply_with(engine: &FakeEngine, plan: &ReplicaPlan, observer: Arc<dyn Observer>, stop: &Stop) -> Applied {
+    let replica = Replica::new(Arc::new(engine.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    runtime.block_on(apply_replica(&replica, plan, &ApplyOptions::default(), &observer, stop))
+}
+
+/// Two tables, with a change of every kind and a row each that is not touched.
+fn engine() -> FakeEngine {
+    FakeEngine::new(&[("parent", &[&[1, 10], &[2, 20], &[9, 90]]), ("child", &[&[1, 1], &[2, 2], &[9, 9]])])
+}
+
+fn plan() -> ReplicaPlan {
+    let parent = vec![update(&[1, 10], &[1, 11], &[1]), delete(&[2, 20]), insert(&[3, 30])];
+    let child = vec![delete(&[1, 1]), update(&[2, 2], &[2, 3], &[1]), insert(&[4, 3])];
+    let child = with_foreign_key(with_changes(table("child"), child), "parent", "ref", "id");
+    with_tables(vec![child, with_changes(table("parent"), parent)])
+}
+
+fn one_table(changes: Vec<RowChange>) -> ReplicaPlan {
+    with_tables(vec![with_changes(table("t"), changes)])
+}
+
+fn failure(applied: &Applied) -> &Failure {
+    applied.error.as_ref().expect("it failed")
+}
+
+#[test]
+fn everything_is_written_in_one_guarded_transaction() {
+    let engine = engine();
+    let applied = apply(&engine, &plan());
+    assert_eq!(applied.outcome, Outcome::Applied, "{:?}", applied.error);
+    assert_eq!(applied.rows, RowCounts { insert: 2, update: 2, delete: 2 });
+    assert_eq!((applied.already, applied.batches, applied.verified), (0, (1, 1), None));
+    assert_eq!(engine.rows("parent"), [[Some(1), Some(11)], [Some(3), Some(30)], [Some(9), Some(90)]]);
+    assert_eq!(engine.rows("child"), [[Some(2), Some(3)], [Some(4), Some(3)], [Some(9), Some(9)]]);
+    assert_eq!(
+        engine.calls(),
+        [
+            "writer",
+            "lock",
+            "begin",
+            "read locked child",
+            "read locked parent",
+            "delete child id=1",
+            "update parent id=1 ref=11",
+            "insert parent id=3,ref=30",
+            "update child id=2 ref=3",
+            "insert child id=4,ref=3",
+            "delete parent id=2",
+            "read child",
+            "read parent",
+            "foreign keys",
+            "commit",
+        ]
+    );
+}
+
+#[test]
+fn a_failure_at_any_call_leaves_nothing_behind() {
+    let calls = {
+        let engine = engine();
+        apply(&engine, &plan());
+        engine.calls().len()
+    };
+    for call in 0..calls {
+        let engine = engine();
+        engine.lock().fails_at = Some(call);
+        let before = engine.lock().committed.clone();
+        let applied = apply(&engine, &plan());
+        assert_eq!(applied.outcome, Outcome::Error, "call {call}");
+        assert_eq!(applied.rows, RowCounts::default(), "call {call}");
+        assert_eq!(applied.batches, (0, 1), "call {call}");
+        assert_eq!(engine.lock().committed, before, "call {call}");
+        let made = engine.calls();
+        let failed = made[call].clone();
+        assert!(made[call + 1..].iter().all(|next| next == "rollback"), "after {failed}: {made:?}");
+        let unknown = failure(&applied).message.contains("unknown whether the changes are in");
+        assert_eq!(unknown, failed == "commit", "{failed}: {}", failure(&applied).message);
+    }
+}
+
+#[test]
+fn running_again_after_a_failure_completes_the_work() {
+    let engine = engine();
+    engine.lock().fails_at = Some(8);
+    assert_eq!(apply(&engine, &plan()).outcome, Outcome::Error);
+    engine.lock().fails_at = None;
+    assert_eq!(apply(&engine, &plan()).outcome, Outcome::Applied);
+    // And once more finds everything there.
+    let again = apply(&engine, &plan());
+    assert_eq!((again.outcome, again.already), (Outcome::Applied, 6));
+    assert_eq!(again.rows, RowCounts::default());
+}
+
+#[test]
+fn a_row_that_moved_makes_the_plan_stale_and_nothing_is_written() {
+    let moved: [(&str, RowChange); 4] = [
+        ("an update's row changed", update(&[1, 11], &[1, 12], &[1])),
+        ("an update's row went", update(&[5, 50], &[5, 51], &[1])),
+        ("a delete's row changed", delete(&[1, 11])),
+        ("an insert's key is taken", insert(&[1, 11])),
+    ];
+    for (what, change) in moved {
+        let engine = FakeEngine::new(&[("t", &[&[1, 10], &[2, 20]])]);
+        let applied = apply(&engine, &one_table(vec![change, update(&[2, 20], &[2, 21], &[1])]));
+        assert_eq!(applied.outcome, Outcome::Stale, "{what}");
+        assert_eq!(engine.rows("t"), [[Some(1), Some(10)], [Some(2), Some(20)]], "{what}");
+        let calls = engine.calls();
+        assert_eq!(calls[3..], ["read locked t", "rollback"], "{what}");
+        assert!(failure(&applied).message.starts_with("table t: 1 row on the replica"), "{what}");
+        assert!(
+            failure(&applied).detail.as_deref().is_some_and(|keys| keys.starts_with("t: id = ")),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn what_is_there_already_is_counted_and_left_alone() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 11], &[2, 20], &[3, 30]])]);
+    let changes = vec![
+        update(&[1, 10], &[1, 11], &[1]),
+        update(&[2, 20], &[2, 21], &[1]),
+        insert(&[3, 30]),
+        delete(&[4, 40]),
+    ];
+    let applied = apply(&engine, &one_table(changes));
+    assert_eq!((applied.outcome, applied.already), (Outcome::Applied, 3));
+    assert_eq!(applied.rows, RowCounts { insert: 0, update: 1, delete: 0 });
+    let written: Vec<_> = engine.calls().into_iter().filter(|call| call.contains(" id=")).collect();
+    assert_eq!(written, ["update t id=2 ref=21"]);
+}
+
+#[test]
+fn a_trigger_that_rewrites_a_row_is_found_before_the_commit() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 10]])]).with(Trick::Rewrites(77));
+    let applied = apply(&engine, &one_table(vec![update(&[1, 10], &[1, 11], &[1]), insert(&[2, 20])]));
+    assert_eq!(applied.outcome, Outcome::Error);
+    assert_eq!(failure(&applied).kind, ErrorKind::Value);
+    assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
+    assert_eq!(failure(&applied).detail.as_deref(), Some("id = 1; id = 2"));
+    assert_eq!(engine.rows("t"), [[Some(1), Some(10)]]);
+}
+
+#[test]
+fn a_column_that_moved_by_itself_is_set_back_once() {
+    let changes =
+        || with_tables(vec![with_changes(wide_table("t"), vec![update(&[1, 10, 5], &[1, 11, 5], &[1])])]);
+    let engine = FakeEngine::new(&[("t", &[&[1, 10, 5]])]).with(Trick::MovesUnlessSet);
+    let applied = apply(&engine, &changes());
+    assert_eq!(applied.outcome, Outcome::Applied, "{:?}", applied.error);
+    assert_eq!(applied.rows, RowCounts { insert: 0, update: 1, delete: 0 });
+    assert_eq!(engine.rows("t"), [[Some(1), Some(5), Some(11)]]);
+
+    let engine = FakeEngine::new(&[("t", &[&[1, 10, 5]])]).with(Trick::AlwaysMoves);
+    let applied = apply(&engine, &changes());
+    assert_eq!(applied.outcome, Outcome::Error);
+    assert!(failure(&applied).message.starts_with("table t, column more: "), "{:?}", applied.error);
+    assert_eq!(engine.rows("t"), [[Some(1), Some(5), Some(10)]]);
+}
+
+#[test]
+fn a_statement_that_matches_fewer_rows_is_rolled_back() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 10]])]).with(Trick::KeepsRows);
+    let applied = apply(&engine, &one_table(vec![delete(&[1, 10])]));
+    assert_eq!((applied.outcome, failure(&applied).kind), (Outcome::Error, ErrorKind::Changed));
+    assert!(failure(&applied).message.contains("1 rows were to delete, but 0 were matched"));
+}
+
+#[test]
+fn broken_foreign_keys_and_a_lock_held_end_without_a_write() {
+    let engine = engine().with(Trick::BreaksForeignKeys);
+    let applied = apply(&engine, &plan());
+    assert_eq!((applied.outcome, failure(&applied).kind), (Outcome::Error, ErrorKind::Key));
+    assert_eq!(failure(&applied).detail.as_deref(), Some("child 7"));
+    assert_eq!(engine.calls().last().map(String::as_str), Some("rollback"));
+
+    let engine = engine_held();
+    assert_eq!(apply(&engine, &plan()).outcome, Outcome::Locked);
+    assert_eq!(engine.calls(), ["writer", "lock"]);
+}
+
+fn engine_held() -> FakeEngine {
+    engine().with(Trick::HoldsLock)
+}
+
+/// Asks to stop once rows have been written.
+struct Impatient(Stop);
+
+impl Observer for Impatient {
+    fn observe(&self, event: Event) {
+        if matches!(event, Event::RowsWritten { .. }) {
+            self.0.request();
+        }
+    }
+}
+
+#[test]
+fn a_stop_while_writing_rolls_back() {
+    let (engine, stop) = (engine(), Stop::default());
+    let before = engine.lock().committed.clone();
+    let applied = apply_with(&engine, &plan(), Arc::new(Impatient(stop.clone())), &stop);
+    assert_eq!((applied.outcome, applied.batches), (Outcome::Interrupted, (0, 1)));
+    assert_eq!(engine.lock().committed, before);
+    assert_eq!(engine.calls().last().map(String::as_str), Some("rollback"));
+}
+
+#[test]
+fn a_replica_with_nothing_to_write_is_not_opened() {
+    let engine = engine();
+    let endings = |change: &dyn Fn(&mut TablePlan)| {
+        let mut table = with_changes(table("t"), vec![insert(&[1, 1])]);
+        change(&mut table);
+        apply(&engine, &with_tables(vec![table])).outcome
+    };
+    let withhold = |table: &mut TablePlan| {
+        table.changes[0].withheld = true;
+        table.withheld = std::mem::take(&mut table.summary);
+    };
+    assert_eq!(endings(&withhold), Outcome::Drift);
+    assert_eq!(endings(&|table| table.truncated = true), Outcome::Error);
+    let broken = |table: &mut TablePlan| table.error = Some(Failure::new(ErrorKind::Value, "too long"));
+    assert_eq!(endings(&broken), Outcome::Error);
+    assert_eq!(apply(&engine, &with_tables(vec![table("t")])).outcome, Outcome::InSync);
+    let mut refused = plan();
+    refused.refusals.push(crate::plan::Refusal {
+        rule: "limits.deletes".to_owned(),
+        table: None,
+        limit: "1 row".to_owned(),
+        found: "2 rows".to_owned(),
+    });
+    assert_eq!(apply(&engine, &refused).outcome, Outcome::Refused);
+    assert_eq!(engine.calls(), [""; 0]);
+}
+
+fn with_new_column() -> ReplicaPlan {
+    let mut table = with_changes(wide_table("t"), vec![update(&[1, 10, 0], &[1, 11, 5], &[1, 2])]);
+    table.schema_changes = vec![add_column("t.more", false)];
+    table.pair.as_mut().expect("paired").columns[2].on_replica = false;
+    with_tables(vec![table])
+}
+
+#[test]
+fn structure_changes_inside_the_transaction_where_it_can() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 10]])]);
+    let applied = apply(&engine, &with_new_column());
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Applied, 1), "{:?}", applied.error);
+    assert_eq!(engine.calls()[2..5], ["begin", "add t.more", "read locked t"]);
+}
+
+#[test]
+fn structure_changes_before_the_transaction_elsewhere_and_only_if_the_rows_are_as_planned() {
+    let committing =
+        |rows: &[&[i64]]| FakeEngine { dialect: &FAKE_COMMITTING, ..FakeEngine::new(&[("t", rows)]) };
+    let engine = committing(&[&[1, 10]]);
+    let applied = apply(&engine, &with_new_column());
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Applied, 1), "{:?}", applied.error);
+    let first = ["begin", "read t", "rollback", "add t.more", "begin", "read locked t"];
+    assert_eq!(engine.calls()[2..8], first);
+
+    let engine = committing(&[&[1, 99]]);
+    let applied = apply(&engine, &with_new_column());
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Stale, 0));
+    assert_eq!(engine.calls()[2..], ["begin", "read t", "rollback"]);
+
+    let engine = committing(&[&[1, 10]]).with(Trick::Rewrites(7));
+    let applied = apply(&engine, &with_new_column());
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Error, 1));
+    assert!(failure(&applied).hint.as_deref().is_some_and(|hint| hint.contains("cannot roll them back")));
+}
