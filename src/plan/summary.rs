@@ -96,6 +96,18 @@ impl TablePlan {
     pub fn kept_back(&self) -> Changes {
         Changes { schema_changes: schema_changes(&self.schema_changes, true), rows: self.withheld }
     }
+
+    /// The status that its contents ask for: error before missing before drift.
+    pub fn status_found(&self) -> Status {
+        let missing = self.pair.as_ref().is_some_and(|pair| pair.replica_missing);
+        let differs = self.truncated || self.written().total() + self.kept_back().total() > 0;
+        match (self.error.is_some(), missing, differs) {
+            (true, ..) => Status::Error,
+            (false, true, _) => Status::Missing,
+            (false, false, true) => Status::Drift,
+            (false, false, false) => Status::InSync,
+        }
+    }
 }
 
 fn schema_changes(changes: &[SchemaChange], withheld: bool) -> u64 {
@@ -206,6 +218,13 @@ mod tests {
         assert_eq!(plan.outcome(), Outcome::Error);
         let broken = table("b").failed(Failure::new(ErrorKind::Type, "no domain"));
         assert_eq!(with_tables(vec![table("a"), broken]).outcome(), Outcome::Error);
+    }
+
+    #[test]
+    fn a_look_that_stopped_early_is_drift() {
+        let mut cut = table("a");
+        cut.truncated = true;
+        assert_eq!(cut.status_found(), Status::Drift);
     }
 
     #[test]
