@@ -1,12 +1,292 @@
-//! Sessions.
+//! SQLite sessions: where the file is, how a connection is opened and set up, and the engine itself.
+//!
+//! SQLite is a library, so its calls block: they run on tokio's blocking threads and never on its workers. A
+//! connection that reads is opened read-only and refuses to write; only the writer's may. A missing file is an
+//! error for the primary and an empty database for a replica.
 
+mod encode;
+mod error;
+mod functions;
+mod introspect;
+mod lock;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Engine, EngineError};
+use async_trait::async_trait;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Engine, EngineError, Snapshot, Writer};
 use crate::failure::ErrorKind;
+use crate::schema::Catalog;
+use crate::server::Server;
 use crate::spec::Side;
+use crate::sql::sqlite::{Encoding, Sqlite};
+use crate::sql::{Dialect, EngineName};
+
+/// How long to wait for another connection's lock where the spec does not say.
+const BUSY_DEFAULT: Duration = Duration::from_secs(5);
+
+/// What every connection to one file has in common.
+#[derive(Clone, Debug)]
+struct Session {
+    /// Canonical, hence absolute: SQLite never takes it for a `file:` URI.
+    path: PathBuf,
+    busy: Duration,
+    statement_timeout: Option<Duration>,
+    /// Whether this is a replica.
+    writable: bool,
+}
+
+/// A SQLite database.
+#[derive(Debug)]
+struct SqliteEngine {
+    session: Session,
+    server: Server,
+}
 
 /// Connects.
-pub async fn connect(_side: &Side, _writable: bool) -> Result<Arc<dyn Engine>, EngineError> {
-    Err(EngineError::new(ErrorKind::Internal, "not available yet: this engine"))
+pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, EngineError> {
+    let side = side.clone();
+    let engine = blocking(move || open_side(&side, writable)).await?;
+    Ok(Arc::new(engine))
+}
+
+/// Runs what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| {
+        Err(EngineError::new(ErrorKind::Internal, "a thread that works with SQLite stopped").said(stopped))
+    })
+}
+
+fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
+    let given = PathBuf::from(side.url.database.as_deref().unwrap_or_default());
+    let path = resolved(&given)?;
+    let session = Session {
+        path,
+        busy: side.lock_timeout.unwrap_or(BUSY_DEFAULT),
+        statement_timeout: side.statement_timeout,
+        writable,
+    };
+    let missing = !session.exists()?;
+    if missing && !writable {
+        return Err(session.missing());
+    }
+    let read_only = if missing { None } else { session.check()? };
+    let server = Server {
+        engine: EngineName::Sqlite,
+        version: rusqlite::version().to_owned(),
+        identity: session.identity(missing)?,
+        display: side.url.display(),
+        missing,
+        read_only: if side.url.read_only { Some("its URL says mode=ro".to_owned()) } else { read_only },
+    };
+    Ok(SqliteEngine { session, server })
+}
+
+/// The path with symbolic links resolved; of a file that is not there, the directory's.
+fn resolved(given: &Path) -> Result<PathBuf, EngineError> {
+    if let Ok(path) = given.canonicalize() {
+        return Ok(path);
+    }
+    // A dangling link names the file that SQLite would create.
+    if let Ok(target) = given.read_link() {
+        let directory = given.parent().unwrap_or(Path::new(""));
+        return resolved(&directory.join(target));
+    }
+    let directory = match given.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = given.file_name().ok_or_else(|| {
+        EngineError::new(ErrorKind::Connect, format!("`{}` names no SQLite file", given.display()))
+    })?;
+    let directory = directory.canonicalize().map_err(|error| {
+        EngineError::new(
+            ErrorKind::Connect,
+            format!("the directory `{}` cannot be opened", directory.display()),
+        )
+        .said(error)
+        .hint("create the directory; only the file itself is created")
+    })?;
+    Ok(directory.join(name))
+}
+
+impl Session {
+    fn exists(&self) -> Result<bool, EngineError> {
+        let failed = |error: std::io::Error| {
+            EngineError::new(
+                ErrorKind::Connect,
+                format!("the SQLite file {} cannot be looked at", self.name()),
+            )
+            .said(error)
+        };
+        match std::fs::metadata(&self.path) {
+            Ok(found) if found.is_dir() => Err(EngineError::new(
+                ErrorKind::Connect,
+                format!("{} is a directory, not a SQLite file", self.name()),
+            )),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The path for messages.
+    fn name(&self) -> String {
+        format!("`{}`", self.path.display())
+    }
+
+    fn missing(&self) -> EngineError {
+        EngineError::new(ErrorKind::Missing, format!("there is no SQLite file {}", self.name()))
+    }
+
+    /// Opens and reads a little, so that what is wrong with the file is known early; why the file cannot be
+    /// written, if so.
+    fn check(&self) -> Result<Option<String>, EngineError> {
+        drop(self.reader()?);
+        if !self.writable {
+            return Ok(None);
+        }
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let read_only = connection.is_readonly("main").map_err(|error| self.failed(error))?;
+        Ok(read_only.then(|| "the file may not be written".to_owned()))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> EngineError {
+        error::of_file(&self.name(), error)
+    }
+
+    fn open(&self, mode: OpenFlags) -> Result<Connection, EngineError> {
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&self.path, flags).map_err(|error| self.failed(error))?;
+        self.set_up(&connection).map_err(|error| self.failed(error))?;
+        Ok(connection)
+    }
+
+    fn set_up(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(self.busy)?;
+        // A misspelled column must be an error and never a text.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        functions::register(connection)
+    }
+
+    /// A connection that cannot write, proven to read.
+    fn reader(&self) -> Result<Connection, EngineError> {
+        match self.open_reader() {
+            Err(rusqlite::Error::SqliteFailure(error, _)) if self.needs_recovery(error.extended_code) => {
+                self.recover()?;
+                self.open_reader().map_err(|error| self.failed(error))
+            }
+            reader => reader.map_err(|error| self.failed(error)),
+        }
+    }
+
+    fn open_reader(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        self.set_up(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
+    }
+
+    /// Only what may be written may be rolled back: a replica whose writer was killed.
+    fn needs_recovery(&self, extended_code: i32) -> bool {
+        self.writable
+            && matches!(
+                extended_code,
+                rusqlite::ffi::SQLITE_READONLY_ROLLBACK
+                    | rusqlite::ffi::SQLITE_READONLY_RECOVERY
+                    | rusqlite::ffi::SQLITE_READONLY_CANTINIT
+            )
+    }
+
+    /// Lets SQLite finish what a killed writer left behind, which takes a connection that may write.
+    fn recover(&self) -> Result<(), EngineError> {
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Device and inode, so that every path to one file agrees; of a missing file where it would be.
+    fn identity(&self, missing: bool) -> Result<String, EngineError> {
+        if missing {
+            return Ok(format!("sqlite:{}", self.path.display()));
+        }
+        let found = std::fs::metadata(&self.path).map_err(|error| {
+            EngineError::new(ErrorKind::Connect, format!("{} is gone", self.name())).said(error)
+        })?;
+        Ok(file_identity(&self.path, &found))
+    }
+
+    fn encoding(&self, connection: &Connection) -> Result<Encoding, EngineError> {
+        let name: String = connection
+            .query_row("PRAGMA encoding", [], |row| row.get(0))
+            .map_err(|error| self.failed(error))?;
+        Ok(if name == "UTF-8" { Encoding::Utf8 } else { Encoding::Utf16 })
+    }
+}
+
+#[cfg(unix)]
+fn file_identity(_path: &Path, found: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("sqlite:{}:{}", found.dev(), found.ino())
+}
+
+#[cfg(not(unix))]
+fn file_identity(path: &Path, _found: &std::fs::Metadata) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+#[async_trait]
+impl Engine for SqliteEngine {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Sqlite
+    }
+
+    fn server(&self) -> &Server {
+        &self.server
+    }
+
+    async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+        let (session, schemas) = (self.session.clone(), schemas.to_vec());
+        blocking(move || {
+            if !session.exists()? {
+                return if session.writable { Ok(Catalog::default()) } else { Err(session.missing()) };
+            }
+            let connection = session.reader()?;
+            introspect::catalog(&connection, &schemas).map_err(|error| session.failed(error))
+        })
+        .await
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
+        let session = self.session.clone();
+        let snapshot = blocking(move || scan::SqliteSnapshot::begin(session)).await?;
+        Ok(Arc::new(snapshot))
+    }
+
+    async fn writer(&self) -> Result<Box<dyn Writer>, EngineError> {
+        if !self.session.writable {
+            return Err(EngineError::new(ErrorKind::Permission, "the primary is only ever read"));
+        }
+        if let Some(why) = &self.server.read_only {
+            let message = format!("{} cannot be written: {why}", self.session.name());
+            return Err(EngineError::new(ErrorKind::Permission, message));
+        }
+        let session = self.session.clone();
+        let writer = blocking(move || write::SqliteWriter::open(session)).await?;
+        Ok(Box::new(writer))
+    }
 }

@@ -1,0 +1,78 @@
+//! The SQL functions that our SELECTs use, registered on every connection.
+//!
+//! Both are pure functions of their arguments. A text that does not read as what it is declared to be sorts
+//! at an end (the scan meets it there and names it), and is an error in a `where`.
+
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Error, Result};
+
+use crate::sql::sqlite::{
+    ORDER_FUNCTION, OrderKind, VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid,
+};
+use crate::value::{Date, Time};
+
+/// What the error of a value that a `where` cannot read begins with.
+pub(super) const UNREADABLE: &str = "a value that `where` looks at does not read as";
+
+/// Adds the functions to a connection.
+pub(super) fn register(connection: &Connection) -> Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(ORDER_FUNCTION, 2, flags, |context: &Context<'_>| order(context))?;
+    connection.create_scalar_function(VALUE_FUNCTION, 2, flags, |context: &Context<'_>| value(context))
+}
+
+fn kind<K: Copy>(context: &Context<'_>, all: &[K], word: impl Fn(K) -> &'static str) -> Result<K> {
+    let asked = context.get_raw(0).as_bytes().unwrap_or_default();
+    let found = all.iter().copied().find(|kind| word(*kind).as_bytes() == asked);
+    found.ok_or_else(|| Error::UserFunctionError("an order that is not known".into()))
+}
+
+fn order(context: &Context<'_>) -> Result<Value> {
+    let kind = kind(context, &OrderKind::ALL, OrderKind::word)?;
+    let given = context.get_raw(1);
+    if kind == OrderKind::Class {
+        return Ok(Value::Integer(match given {
+            ValueRef::Real(real) if real == 0.0 && real.is_sign_negative() => 1,
+            ValueRef::Real(_) => 2,
+            _ => 0,
+        }));
+    }
+    let text = || std::str::from_utf8(given.as_bytes().ok()?).ok();
+    let number = |number: Option<i64>| number.map(Value::Integer);
+    let read = match (kind, given) {
+        (_, ValueRef::Null) => Some(Value::Null),
+        (OrderKind::Storage, ValueRef::Integer(integer)) => Some(Value::Integer(integer)),
+        (OrderKind::Storage, ValueRef::Real(real)) => Some(Value::Real(real)),
+        (OrderKind::Storage, ValueRef::Text(text)) => Some(Value::Blob([&[1], text].concat())),
+        (OrderKind::Storage, ValueRef::Blob(blob)) => Some(Value::Blob([&[2], blob].concat())),
+        (OrderKind::Uuid, ValueRef::Blob(blob)) if blob.len() == 16 => Some(Value::Blob(blob.to_vec())),
+        (_, ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_)) => None,
+        (OrderKind::Text, ValueRef::Text(text)) => Some(Value::Blob(text.to_vec())),
+        (OrderKind::Date, _) => number(text().and_then(Date::parse).map(|date| i64::from(date.0))),
+        (OrderKind::Time, _) => number(text().and_then(Time::parse).map(|time| time.0)),
+        (OrderKind::DateTime, _) => number(text().and_then(read_date_time).map(|stamp| stamp.0)),
+        (OrderKind::Instant, _) => number(text().and_then(read_instant).map(|stamp| stamp.0)),
+        (OrderKind::Uuid, _) => {
+            text().and_then(|text| read_uuid(text.as_bytes())).map(|uuid| Value::Blob(uuid.to_vec()))
+        }
+        (OrderKind::Class, _) => None,
+    };
+    // Numbers sort before blobs, and among blobs the empty one is first.
+    Ok(read.unwrap_or_else(|| Value::Blob(Vec::new())))
+}
+
+fn value(context: &Context<'_>) -> Result<Value> {
+    let kind = kind(context, &ValueKind::ALL, ValueKind::word)?;
+    let given = context.get_raw(1);
+    let ValueRef::Text(bytes) = given else { return Ok(Value::try_from(given)?) };
+    let text = std::str::from_utf8(bytes).ok();
+    let read = match kind {
+        ValueKind::Date => text.and_then(Date::parse).map(|date| Value::Integer(date.0.into())),
+        ValueKind::Time => text.and_then(Time::parse).map(|time| Value::Integer(time.0)),
+        ValueKind::DateTime => text.and_then(read_date_time).map(|stamp| Value::Integer(stamp.0)),
+        ValueKind::Instant => text.and_then(read_instant).map(|stamp| Value::Integer(stamp.0)),
+        ValueKind::Uuid => read_uuid(bytes).map(|uuid| Value::Blob(uuid.to_vec())),
+    };
+    read.ok_or_else(|| Error::UserFunctionError(format!("{UNREADABLE} a {}", kind.word()).into()))
+}

@@ -1,0 +1,305 @@
+//! The catalog: what SQLite's schema says, in a few queries for all tables.
+//!
+//! Ordinary tables only: no views, no virtual tables and what is theirs, none of SQLite's own. Queries run in
+//! one read transaction, so that the answer is of one moment.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Result};
+
+use crate::schema::{Catalog, Table, UniqueKey};
+use crate::sql::sqlite::column_type;
+use crate::sql::{
+    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, TableName,
+};
+
+/// The tables in the order of their names.
+const TABLES: &str = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+    AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name";
+const COLUMNS: &str = "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden \
+    FROM sqlite_schema m, pragma_table_xinfo(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid";
+/// Partial indexes and those over expressions are no keys.
+const KEYS: &str = "SELECT m.name, i.name, i.origin = 'pk', c.name FROM sqlite_schema m, \
+    pragma_index_list(m.name) i, pragma_index_xinfo(i.name) c \
+    WHERE m.type = 'table' AND i.\"unique\" AND NOT i.partial AND c.key ORDER BY m.name, i.name, c.seqno";
+const FOREIGN_KEYS: &str = "SELECT m.name, f.id, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete \
+    FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq";
+const ESTIMATES: &str = "SELECT tbl, max(CAST(stat AS INTEGER)) FROM sqlite_stat1 GROUP BY tbl";
+
+/// A table while its parts come together.
+#[derive(Default)]
+struct Draft {
+    without_rowid: bool,
+    strict: bool,
+    columns: Vec<Column>,
+    /// Columns of the primary key with their place in it.
+    primary: Vec<(i64, String)>,
+    keys: Vec<UniqueKey>,
+    foreign_keys: Vec<(i64, ForeignKey)>,
+    rows_estimate: Option<u64>,
+}
+
+/// The tables of the main database, for each of the schemas that is one of its names.
+pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Result<Catalog> {
+    connection.execute_batch("BEGIN")?;
+    let mut drafts = tables(connection)?;
+    read_columns(connection, &mut drafts)?;
+    read_keys(connection, &mut drafts)?;
+    read_foreign_keys(connection, &mut drafts)?;
+    read_estimates(connection, &mut drafts)?;
+    connection.execute_batch("COMMIT")?;
+    let primary_keys: BTreeMap<String, Vec<String>> = drafts
+        .iter()
+        .map(|(name, draft)| {
+            (name.to_lowercase(), draft.primary.iter().map(|(_, name)| name.clone()).collect())
+        })
+        .collect();
+    let drafts: Vec<(String, Draft)> = drafts.into_iter().collect();
+    let mut catalog = Catalog::default();
+    for schema in schemas {
+        if schema.as_deref().is_some_and(|name| !name.eq_ignore_ascii_case("main")) {
+            continue;
+        }
+        for (name, draft) in &drafts {
+            let name = TableName { schema: schema.clone(), name: name.clone() };
+            catalog.tables.push(finished(name, draft, &primary_keys));
+        }
+    }
+    Ok(catalog)
+}
+
+fn tables(connection: &Connection) -> Result<BTreeMap<String, Draft>> {
+    let mut statement = connection.prepare(TABLES)?;
+    let rows = statement.query_map([], |row| {
+        let draft = Draft { without_rowid: row.get(1)?, strict: row.get(2)?, ..Draft::default() };
+        Ok((row.get::<_, String>(0)?, draft))
+    })?;
+    rows.collect()
+}
+
+fn read_columns(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(COLUMNS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let table: String = row.get(0)?;
+        let Some(draft) = drafts.get_mut(&table) else { continue };
+        let name: String = row.get(1)?;
+        let declared: String = row.get(2)?;
+        // ANY in a STRICT table keeps every value as it is, which elsewhere only a column without type does.
+        let declared =
+            if draft.strict && declared.eq_ignore_ascii_case("ANY") { String::new() } else { declared };
+        let default: Option<String> = row.get(4)?;
+        let (place, hidden): (i64, i64) = (row.get(5)?, row.get(6)?);
+        if place > 0 {
+            draft.primary.push((place, name.clone()));
+        }
+        let (_, collation, ..) = connection.column_metadata(Some("main"), table.as_str(), name.as_str())?;
+        let collation = collation.map(|name| name.to_string_lossy().into_owned());
+        draft.columns.push(Column {
+            column_type: column_type(&declared),
+            nullable: !row.get::<_, bool>(3)?,
+            default: default.as_deref().map(default_kind),
+            generated: match hidden {
+                2 => Some(Generated::Virtual),
+                3 => Some(Generated::Stored),
+                _ => None,
+            },
+            identity: None,
+            collation: collation.filter(|name| !name.eq_ignore_ascii_case("BINARY")),
+            name,
+        });
+    }
+    for draft in drafts.values_mut() {
+        draft.primary.sort();
+    }
+    Ok(())
+}
+
+fn read_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(KEYS)?;
+    let mut rows = statement.query([])?;
+    let mut over_expressions: Vec<(String, String)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (table, index): (String, String) = (row.get(0)?, row.get(1)?);
+        let Some(draft) = drafts.get_mut(&table) else { continue };
+        let Some(column) = row.get::<_, Option<String>>(3)? else {
+            over_expressions.push((table, index));
+            continue;
+        };
+        match draft.keys.last_mut() {
+            Some(key) if key.name == index => key.columns.push(column),
+            _ => draft.keys.push(UniqueKey {
+                name: index,
+                columns: vec![column],
+                primary: row.get(2)?,
+                total: false,
+            }),
+        }
+    }
+    for (table, index) in over_expressions {
+        if let Some(draft) = drafts.get_mut(&table) {
+            draft.keys.retain(|key| key.name != index);
+        }
+    }
+    for draft in drafts.values_mut() {
+        finish_keys(draft);
+    }
+    Ok(())
+}
+
+/// Adds the key that has no index, and says which keys no row is missing from.
+fn finish_keys(draft: &mut Draft) {
+    let has_index = draft.keys.iter().any(|key| key.primary);
+    if let ([(_, name)], false) = (draft.primary.as_slice(), has_index) {
+        // Without an index of its own it is the rowid under another name, and never NULL.
+        let name = name.clone();
+        if let Some(column) = draft.columns.iter_mut().find(|column| column.name == name) {
+            column.nullable = false;
+            column.identity = Some(Identity::ByDefault);
+        }
+        let key =
+            UniqueKey { name: "PRIMARY KEY".to_owned(), columns: vec![name], primary: true, total: true };
+        draft.keys.push(key);
+    }
+    if draft.without_rowid || draft.strict {
+        // Both enforce NOT NULL on the primary key; other tables, for old times' sake, do not.
+        for (_, name) in &draft.primary {
+            if let Some(column) = draft.columns.iter_mut().find(|column| column.name == *name) {
+                column.nullable = false;
+            }
+        }
+    }
+    let columns = &draft.columns;
+    for key in &mut draft.keys {
+        key.total = key
+            .columns
+            .iter()
+            .all(|name| columns.iter().any(|column| column.name == *name && !column.nullable));
+    }
+    draft.keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
+}
+
+fn read_foreign_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(FOREIGN_KEYS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let table: String = row.get(0)?;
+        let Some(draft) = drafts.get_mut(&table) else { continue };
+        let id: i64 = row.get(1)?;
+        if draft.foreign_keys.last().is_none_or(|(last, _)| *last != id) {
+            let key = ForeignKey {
+                name: String::new(),
+                columns: Vec::new(),
+                table: TableName::plain(row.get::<_, String>(2)?),
+                referenced: Vec::new(),
+                on_update: action(&row.get::<_, String>(5)?),
+                on_delete: action(&row.get::<_, String>(6)?),
+            };
+            draft.foreign_keys.push((id, key));
+        }
+        if let Some((_, key)) = draft.foreign_keys.last_mut() {
+            key.columns.push(row.get(3)?);
+            key.referenced.extend(row.get::<_, Option<String>>(4)?);
+        }
+    }
+    Ok(())
+}
+
+fn action(words: &str) -> ForeignKeyAction {
+    match words {
+        "CASCADE" => ForeignKeyAction::Cascade,
+        "SET NULL" => ForeignKeyAction::SetNull,
+        "SET DEFAULT" => ForeignKeyAction::SetDefault,
+        _ => ForeignKeyAction::Refuse,
+    }
+}
+
+/// What ANALYZE left, if it ran.
+fn read_estimates(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let analysed = connection
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'", [], |_| Ok(()))
+        .optional()?;
+    if analysed.is_none() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(ESTIMATES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(draft) = drafts.get_mut(&row.get::<_, String>(0)?) {
+            draft.rows_estimate = row.get::<_, Option<i64>>(1)?.and_then(|rows| u64::try_from(rows).ok());
+        }
+    }
+    Ok(())
+}
+
+fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<String>>) -> Table {
+    let foreign_keys = draft.foreign_keys.iter().map(|(_, key)| {
+        let mut key = key.clone();
+        key.table.schema = name.schema.clone();
+        if key.referenced.is_empty() {
+            key.referenced = primary_keys.get(&key.table.name.to_lowercase()).cloned().unwrap_or_default();
+        }
+        key
+    });
+    Table {
+        columns: draft.columns.clone(),
+        keys: draft.keys.clone(),
+        foreign_keys: foreign_keys.collect(),
+        rows_estimate: draft.rows_estimate,
+        hidden_rows: None,
+        name,
+    }
+}
+
+/// What a default's text says; SQLite gives it as it was written.
+fn default_kind(text: &str) -> DefaultKind {
+    let text = text.trim();
+    let upper = text.to_ascii_uppercase();
+    match upper.as_str() {
+        "NULL" => return DefaultKind::Null,
+        "TRUE" | "FALSE" => return DefaultKind::Literal(LiteralDefault::Boolean(upper == "TRUE")),
+        _ => {}
+    }
+    if is_number(text) {
+        let number = text.strip_prefix('+').unwrap_or(text);
+        return DefaultKind::Literal(LiteralDefault::Number(number.to_owned()));
+    }
+    match quoted(text) {
+        Some(text) => DefaultKind::Literal(LiteralDefault::Text(text)),
+        None => DefaultKind::Expression(text.to_owned()),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    text.len() - digits.len() <= 1
+        && digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && crate::value::Decimal::parse(text).is_ok()
+}
+
+/// The text between single quotes, if that is all there is.
+fn quoted(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let unescaped = inner.replace("''", "\u{0}");
+    (!unescaped.contains('\'') && !inner.contains('\u{0}')).then(|| unescaped.replace('\u{0}', "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_told_apart() {
+        let text = |text: &str| DefaultKind::Literal(LiteralDefault::Text(text.to_owned()));
+        let number = |text: &str| DefaultKind::Literal(LiteralDefault::Number(text.to_owned()));
+        assert_eq!(default_kind("'it''s'"), text("it's"));
+        assert_eq!(default_kind("''"), text(""));
+        assert_eq!(default_kind("-1.50"), number("-1.50"));
+        assert_eq!(default_kind("+3"), number("3"));
+        assert_eq!(default_kind("null"), DefaultKind::Null);
+        assert_eq!(default_kind("TRUE"), DefaultKind::Literal(LiteralDefault::Boolean(true)));
+        for expression in ["CURRENT_TIMESTAMP", "'a' || 'b'", "x'00'", "1 + 1", "NaN"] {
+            assert_eq!(default_kind(expression), DefaultKind::Expression(expression.to_owned()));
+        }
+    }
+}

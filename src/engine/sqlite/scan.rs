@@ -1,0 +1,223 @@
+//! Reading rows: one moment of the file, and the threads that step through its statements.
+//!
+//! A snapshot is a set of connections that sit in read transactions begun at one moment; today there is one.
+//! A scan takes a connection, a thread of its own feeds the stream, and the connection comes back when the
+//! thread is done, be it at the last row, at an error, or because nobody listens any more.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::encode::encode_row;
+use super::{Session, error};
+use crate::engine::{EngineError, RowStream, Snapshot};
+use crate::failure::ErrorKind;
+use crate::sql::Select;
+use crate::sql::sqlite::{Encoding, render_select};
+use crate::value::{Key, RowBlock};
+
+/// A block is sent once it is this large.
+const BLOCK_BYTES: usize = 512 << 10;
+/// How many blocks may wait for the one who compares.
+const BLOCKS_WAITING: usize = 2;
+/// After how many of SQLite's steps to look at the clock and the listener.
+pub(super) const STEPS_BETWEEN_LOOKS: i32 = 20_000;
+
+/// One moment of a file.
+pub(super) struct SqliteSnapshot {
+    session: Session,
+    encoding: Encoding,
+    readers: usize,
+    /// The connections that no scan uses now; one permit for each.
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl SqliteSnapshot {
+    /// Begins the moment. Of a missing replica it is an empty one, whose scans say that the file is missing.
+    pub(super) fn begin(session: Session) -> Result<Self, EngineError> {
+        let mut connections = Vec::new();
+        let mut encoding = Encoding::Utf8;
+        if session.exists()? {
+            let connection = session.reader()?;
+            encoding = session.encoding(&connection)?;
+            // BEGIN alone fixes nothing: the first read does.
+            connection
+                .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
+                .map_err(|error| session.failed(error))?;
+            connections.push(connection);
+        } else if !session.writable {
+            return Err(session.missing());
+        }
+        let readers = connections.len();
+        Ok(SqliteSnapshot {
+            session,
+            encoding,
+            readers,
+            idle: Arc::new(Mutex::new(connections)),
+            permits: Arc::new(Semaphore::new(readers)),
+        })
+    }
+}
+
+#[async_trait]
+impl Snapshot for SqliteSnapshot {
+    fn readers(&self) -> usize {
+        self.readers.max(1)
+    }
+
+    fn method(&self) -> String {
+        "one read transaction on one connection".to_owned()
+    }
+
+    async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
+        if self.readers == 0 {
+            return Err(self.session.missing());
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|closed| {
+            EngineError::new(ErrorKind::Internal, "the snapshot was closed").said(closed)
+        })?;
+        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = connection.ok_or_else(|| {
+            EngineError::new(ErrorKind::Internal, "the snapshot lost its connection in an earlier scan")
+        })?;
+        let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
+        let scan = Scan {
+            sql: render_select(&select, self.encoding),
+            select,
+            deadline: Deadline::new(self.session.statement_timeout),
+            sender,
+        };
+        let lease =
+            Lease { connection: Some(connection), idle: Arc::clone(&self.idle), permit: Some(permit) };
+        tokio::task::spawn_blocking(move || scan.run(lease));
+        Ok(RowStream::new(receiver))
+    }
+
+    async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A connection on loan; it goes back before its permit does.
+struct Lease {
+    connection: Option<Connection>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        drop(self.permit.take());
+    }
+}
+
+/// When a statement has had its time. Waiting for the one who reads does not count.
+struct Deadline {
+    limit: Option<Duration>,
+    begun: Instant,
+    waited: Mutex<Duration>,
+}
+
+impl Deadline {
+    fn new(limit: Option<Duration>) -> Arc<Self> {
+        Arc::new(Deadline { limit, begun: Instant::now(), waited: Mutex::new(Duration::ZERO) })
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let waited = *self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        self.begun.elapsed().saturating_sub(waited) > limit
+    }
+
+    fn waited(&self, duration: Duration) {
+        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += duration;
+    }
+}
+
+type Sender = mpsc::Sender<Result<RowBlock, EngineError>>;
+
+struct Scan {
+    sql: String,
+    select: Select,
+    deadline: Arc<Deadline>,
+    sender: Sender,
+}
+
+impl Scan {
+    /// Runs on a thread of its own to the end of the rows.
+    fn run(self, mut lease: Lease) {
+        let Some(connection) = lease.connection.as_mut() else { return };
+        let result = self.watched(connection);
+        // The connection is free again before the stream ends, for the next scan may start at once.
+        drop(lease);
+        if let Err(error) = result {
+            // Nobody listening is no error.
+            let _ = self.sender.blocking_send(Err(error));
+        }
+    }
+
+    fn watched(&self, connection: &mut Connection) -> Result<(), EngineError> {
+        let (deadline, sender) = (Arc::clone(&self.deadline), self.sender.clone());
+        let stop = move || sender.is_closed() || deadline.is_over();
+        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(stop)).map_err(|error| self.failed(error))?;
+        let result = self.read(connection);
+        let unwatched = connection.progress_handler(0, None::<fn() -> bool>);
+        result.and(unwatched.map_err(|error| self.failed(error)))
+    }
+
+    fn read(&self, connection: &Connection) -> Result<(), EngineError> {
+        read_blocks(connection, &self.sql, &self.select, |block| {
+            let waiting = Instant::now();
+            let listened = self.sender.blocking_send(Ok(block)).is_ok();
+            self.deadline.waited(waiting.elapsed());
+            listened
+        })
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> EngineError {
+        error::of_statement(&format!("table `{}` cannot be read", self.select.table), error)
+    }
+}
+
+/// Steps through a select and hands on blocks until `take` says that it is enough.
+fn read_blocks(
+    connection: &Connection,
+    sql: &str,
+    select: &Select,
+    mut take: impl FnMut(RowBlock) -> bool,
+) -> Result<(), EngineError> {
+    let failed = |error| error::of_statement(&format!("table `{}` cannot be read", select.table), error);
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let mut rows = statement.raw_query();
+    let mut block = RowBlock::default();
+    while let Some(row) = rows.next().map_err(failed)? {
+        encode_row(&mut block, select, row)?;
+        if block.bytes_len() >= BLOCK_BYTES {
+            let full = std::mem::replace(&mut block, RowBlock::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 8));
+            if !take(full) {
+                return Ok(());
+            }
+        }
+    }
+    if !block.is_empty() {
+        take(block);
+    }
+    Ok(())
+}
+
+/// All rows of a select as one block, for reads within the writer's transaction.
+pub(super) fn read_all(connection: &Connection, sql: &str, select: &Select) -> Result<RowBlock, EngineError> {
+    let mut all = RowBlock::default();
+    read_blocks(connection, sql, select, |block| {
+        all.extend(&block, 0, block.len());
+        true
+    })?;
+    Ok(all)
+}

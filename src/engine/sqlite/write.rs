@@ -1,0 +1,239 @@
+//! The one connection that may change a replica.
+//!
+//! Durable (`synchronous=FULL`), with foreign keys checked, and the journal mode left as it is found. A missing
+//! file is created with the first transaction, so that a run which is refused leaves nothing behind.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, OpenFlags};
+
+use super::lock::{self, Lock};
+use super::{Session, blocking, error, scan};
+use crate::engine::{EngineError, Writer};
+use crate::failure::ErrorKind;
+use crate::sql::sqlite::{Encoding, Sqlite, render_select};
+use crate::sql::{Dialect, Select, TableName};
+use crate::value::RowBlock;
+
+/// How many keys of orphans to show.
+const VIOLATIONS_MAX: usize = 20;
+
+/// The state that the blocking threads work on, one at a time.
+struct Inner {
+    session: Session,
+    /// Dropped before the lock, so that its transaction is rolled back while the lock still holds.
+    connection: Option<Connection>,
+    encoding: Encoding,
+    /// When the statement that runs now has had its time.
+    deadline: Arc<Mutex<Option<Instant>>>,
+    lock: Option<Lock>,
+}
+
+/// The writer of a file.
+pub(super) struct SqliteWriter(Arc<Mutex<Inner>>);
+
+impl SqliteWriter {
+    /// Opens the file if it is there; else makes sure that it could be created.
+    pub(super) fn open(session: Session) -> Result<Self, EngineError> {
+        let mut inner = Inner {
+            session,
+            connection: None,
+            encoding: Encoding::Utf8,
+            deadline: Arc::default(),
+            lock: None,
+        };
+        if inner.session.exists()? {
+            inner.connect()?;
+        } else if !inner.session.path.parent().is_some_and(Path::is_dir) {
+            let message = format!("the directory of {} is gone", inner.session.name());
+            return Err(EngineError::new(ErrorKind::Connect, message));
+        }
+        Ok(SqliteWriter(Arc::new(Mutex::new(inner))))
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Inner) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || work(&mut inner.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+}
+
+impl Inner {
+    /// The connection, opened (and the file created) by the first who needs it, with a new deadline.
+    fn connect(&mut self) -> Result<&Connection, EngineError> {
+        if self.connection.is_none() {
+            let mut connection =
+                self.session.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+            set_up(&connection).map_err(|error| self.session.failed(error))?;
+            self.encoding = self.session.encoding(&connection)?;
+            watch(&mut connection, &self.deadline).map_err(|error| self.session.failed(error))?;
+            self.connection = Some(connection);
+        }
+        let deadline = self.session.statement_timeout.map(|limit| Instant::now() + limit);
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+        self.connection.as_ref().ok_or_else(|| EngineError::new(ErrorKind::Internal, "no connection"))
+    }
+
+    fn batch(&mut self, what: &str, sql: &str) -> Result<(), EngineError> {
+        let connection = self.connect()?;
+        connection.execute_batch(sql).map_err(|error| error::of_statement(what, error))
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        execute(self.connect()?, sql).map_err(|error| error::of_statement("a statement failed", error))
+    }
+
+    fn violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        let connection = self.connect()?;
+        let mut found = Vec::new();
+        for table in tables {
+            violations_of(connection, table, &mut found).map_err(|error| {
+                error::of_statement(&format!("the foreign keys of `{table}` cannot be checked"), error)
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Ignored inside a transaction, hence here.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    Ok(())
+}
+
+/// Has SQLite look at the deadline now and then.
+fn watch(connection: &mut Connection, deadline: &Arc<Mutex<Option<Instant>>>) -> rusqlite::Result<()> {
+    let deadline = Arc::clone(deadline);
+    let is_over = move || {
+        let deadline = *deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        deadline.is_some_and(|deadline| Instant::now() > deadline)
+    };
+    connection.progress_handler(scan::STEPS_BETWEEN_LOOKS, Some(is_over))
+}
+
+/// Runs all statements of a text; how many rows they matched.
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    let mut matched = 0;
+    let mut batch = Batch::new(connection, sql);
+    while let Some(mut statement) = batch.next()? {
+        let before = connection.total_changes();
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+        drop(rows);
+        // `changes` keeps what the last row statement did: DDL must not count it again.
+        if connection.total_changes() != before {
+            matched += connection.changes();
+        }
+    }
+    Ok(matched)
+}
+
+/// Adds the keys of rows that point at nothing.
+fn violations_of(
+    connection: &Connection,
+    table: &TableName,
+    found: &mut Vec<String>,
+) -> rusqlite::Result<()> {
+    let columns: Vec<String> = connection
+        .prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE pk > 0 ORDER BY pk")?
+        .query_map([&table.name], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut statement =
+        connection.prepare("SELECT DISTINCT rowid, parent FROM pragma_foreign_key_check(?1) LIMIT ?2")?;
+    let mut rows = statement.query((&table.name, VIOLATIONS_MAX as i64))?;
+    while let Some(row) = rows.next()? {
+        if found.len() >= VIOLATIONS_MAX {
+            return Ok(());
+        }
+        let (rowid, parent): (Option<i64>, String) = (row.get(0)?, row.get(1)?);
+        let key = match rowid {
+            Some(rowid) if !columns.is_empty() => key_text(connection, table, &columns, rowid)?,
+            Some(rowid) => format!("rowid = {rowid}"),
+            None => "a row".to_owned(),
+        };
+        found.push(format!("{table}: {key} points at no row of {parent}"));
+    }
+    Ok(())
+}
+
+fn key_text(
+    connection: &Connection,
+    table: &TableName,
+    columns: &[String],
+    rowid: i64,
+) -> rusqlite::Result<String> {
+    let quoted: Vec<String> =
+        columns.iter().map(|column| format!("quote({})", Sqlite.identifier(column))).collect();
+    let sql = format!("SELECT {} FROM {} WHERE rowid = {rowid}", quoted.join(", "), Sqlite.table(table));
+    connection.query_row(&sql, [], |row| {
+        let parts = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| row.get::<_, String>(at).map(|value| format!("{column} = {value}")));
+        Ok(parts.collect::<rusqlite::Result<Vec<_>>>()?.join(", "))
+    })
+}
+
+#[async_trait]
+impl Writer for SqliteWriter {
+    async fn lock(&mut self, wait: Duration) -> Result<(), EngineError> {
+        self.run(move |inner| {
+            if inner.lock.is_none() {
+                inner.lock = Some(lock::take(&inner.session.path, Instant::now() + wait)?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn begin(&mut self) -> Result<(), EngineError> {
+        // Rows may come in any order within the transaction; what does not hold at its end fails the commit.
+        let sql = "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON";
+        self.run(move |inner| inner.batch("the transaction cannot begin", sql)).await
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        let sql = sql.to_owned();
+        self.run(move |inner| inner.execute(&sql)).await
+    }
+
+    async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
+        let select = select.clone();
+        self.run(move |inner| {
+            inner.connect()?;
+            let sql = render_select(&select, inner.encoding);
+            scan::read_all(inner.connect()?, &sql, &select)
+        })
+        .await
+    }
+
+    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        let tables = tables.to_vec();
+        self.run(move |inner| inner.violations(&tables)).await
+    }
+
+    async fn commit(&mut self) -> Result<(), EngineError> {
+        self.run(|inner| inner.batch("the transaction cannot be committed", "COMMIT")).await
+    }
+
+    async fn rollback(&mut self) -> Result<(), EngineError> {
+        self.run(|inner| {
+            // SQLite itself has rolled back after some errors, such as a full disk.
+            match &inner.connection {
+                Some(connection) if !connection.is_autocommit() => {
+                    inner.batch("the transaction cannot be rolled back", "ROLLBACK")
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,262 @@
+//! SQLite's SQL: quoting, literals, statements. The engine room runs what is made here.
+//!
+//! SQLite keeps a storage class with every value and converts by a column's affinity; this room refuses to
+//! write what would be converted. Text compares as BINARY whatever the column's collation.
+
+mod literal;
+mod scope;
+mod select;
+mod types;
+
+pub(crate) use literal::plain as plain_literal;
+
+use super::expression::{Expression, ExpressionError};
+use super::{
+    Column, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Select, TableDefinition,
+    TableName, Unwritable,
+};
+use crate::value::{ColumnType, Domain, Type, Value};
+
+pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
+pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
+pub(crate) use types::column_type;
+
+/// The most rows in one statement.
+const ROWS_MAX: usize = 500;
+/// The longest statement; SQLite itself would take a thousand times that.
+const BYTES_MAX: usize = 1 << 20;
+
+/// SQLite's dialect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sqlite;
+
+/// A quoted identifier.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A quoted table name.
+fn table(name: &TableName) -> String {
+    Sqlite.table(name)
+}
+
+impl Dialect for Sqlite {
+    fn engine(&self) -> EngineName {
+        EngineName::Sqlite
+    }
+
+    fn same_family(&self, other: &dyn Dialect) -> bool {
+        other.engine() == EngineName::Sqlite
+    }
+
+    fn stores_any_class(&self) -> bool {
+        true
+    }
+
+    fn transactional_ddl(&self) -> bool {
+        true
+    }
+
+    fn statement_bytes_max(&self) -> usize {
+        BYTES_MAX
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        identifier(name)
+    }
+
+    fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+        literal::stored(value, column)
+    }
+
+    fn select(&self, select: &Select) -> String {
+        select::render(select, Encoding::Utf8)
+    }
+
+    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
+        select::needs_sort(column, domain)
+    }
+
+    fn insert(
+        &self,
+        table: &TableName,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
+        let head = format!("INSERT INTO {} ({}) VALUES ", self.table(table), names.join(", "));
+        let rows = rows.iter().map(|row| stored_row(columns, row).map(|row| vec![row]));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        Ok(batched(&rows, head.len()).map(|rows| format!("{head}{}", tuples(rows))).collect())
+    }
+
+    fn update(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable> {
+        let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
+        for key_values in &keys {
+            stored_row(key, key_values)?;
+        }
+        let (found_by, _) = select::spelled_keys(key, &keys);
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            let values = stored_row(columns, &row.values)?;
+            let spelled = spelled_like(key, &keys, &row.key);
+            lines.push(spelled.into_iter().map(|key| [key, values.clone()].concat()).collect::<Vec<_>>());
+        }
+        let set: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                format!("{} = _trueup_new.column{}", identifier(&column.name), found_by.len() + at + 1)
+            })
+            .collect();
+        let equals = if keys.iter().flatten().any(Value::is_null) { "IS" } else { "=" };
+        let found: Vec<String> = found_by
+            .iter()
+            .enumerate()
+            .map(|(at, expression)| {
+                let expression = select::qualified(expression, &table.name);
+                format!("{expression} {equals} _trueup_new.column{}", at + 1)
+            })
+            .collect();
+        let head = format!("UPDATE {} SET {} FROM (VALUES ", self.table(table), set.join(", "));
+        let tail = format!(") AS _trueup_new WHERE {}", found.join(" AND "));
+        let fixed = head.len() + tail.len();
+        Ok(batched(&lines, fixed).map(|rows| format!("{head}{}{tail}", tuples(rows))).collect())
+    }
+
+    fn delete(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        let mut lines = Vec::with_capacity(keys.len());
+        for values in keys {
+            lines.push(vec![stored_row(key, values)?]);
+        }
+        let head = format!("DELETE FROM {} WHERE ", self.table(table));
+        let mut rest = keys;
+        // A spelled key is a few times longer than its plain form.
+        let statements = batched(&lines, head.len() + BYTES_MAX / 2).map(|batch| {
+            let (now, later) = rest.split_at(batch.len());
+            rest = later;
+            format!("{head}{}", select::matching(key, now, &table.name))
+        });
+        Ok(statements.collect())
+    }
+
+    fn create_table(&self, table: &TableDefinition) -> String {
+        let alias = rowid_alias(table);
+        let mut lines: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| match alias == Some(column.name.as_str()) {
+                true => format!("{} INTEGER PRIMARY KEY", identifier(&column.name)),
+                false => column_definition(column),
+            })
+            .collect();
+        if alias.is_none() && !table.primary_key.is_empty() {
+            let columns: Vec<String> = table.primary_key.iter().map(|name| identifier(name)).collect();
+            lines.push(format!("PRIMARY KEY ({})", columns.join(", ")));
+        }
+        format!("CREATE TABLE {} (\n  {}\n)", self.table(&table.name), lines.join(",\n  "))
+    }
+
+    fn add_column(&self, table: &TableName, column: &Column) -> String {
+        format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), column_definition(column))
+    }
+
+    fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {
+        types::type_for(meaning)
+    }
+
+    fn scope(
+        &self,
+        expression: &Expression,
+        column: &dyn Fn(&str) -> Option<Column>,
+        now: jiff::Timestamp,
+    ) -> Result<String, ExpressionError> {
+        expression.render(&scope::Scope { column }, now)
+    }
+}
+
+fn stored_row(columns: &[Column], values: &[Value]) -> Result<Vec<String>, Unwritable> {
+    columns.iter().zip(values).map(|(column, value)| literal::stored(value, &column.column_type)).collect()
+}
+
+/// The spellings of one key, with as many fields as all keys together need.
+fn spelled_like(key: &[Column], all: &[Vec<Value>], one: &[Value]) -> Vec<Vec<String>> {
+    select::spelled_with_classes(key, &select::classes(key, all), one)
+}
+
+fn tuples(lines: &[Vec<Vec<String>>]) -> String {
+    let rows: Vec<String> = lines.iter().flatten().map(|row| format!("({})", row.join(", "))).collect();
+    rows.join(", ")
+}
+
+/// Cuts lines (each the rows that must stay together) into statements.
+fn batched(lines: &[Vec<Vec<String>>], fixed: usize) -> impl Iterator<Item = &[Vec<Vec<String>>]> {
+    let mut rest = lines;
+    std::iter::from_fn(move || {
+        let mut bytes = fixed;
+        let fits = rest.iter().take(ROWS_MAX).take_while(|line| {
+            let length: usize = line.iter().flatten().map(|literal| literal.len() + 4).sum();
+            bytes += length + 2;
+            bytes <= BYTES_MAX
+        });
+        let count = fits.count().max(1).min(rest.len());
+        let (now, later) = rest.split_at(count);
+        rest = later;
+        (!now.is_empty()).then_some(now)
+    })
+}
+
+/// The column that numbers itself, where SQLite can do that: a primary key of one integer column.
+fn rowid_alias(table: &TableDefinition) -> Option<&str> {
+    let [name] = table.primary_key.as_slice() else { return None };
+    let column = table.columns.iter().find(|column| column.name == *name)?;
+    let numbers = matches!(column.identity, Some(Identity::Always | Identity::ByDefault));
+    (numbers && matches!(column.column_type.meaning, Type::Integer { .. })).then_some(name)
+}
+
+/// Without generation: what is generated on one side only is an ordinary column on the other.
+fn column_definition(column: &Column) -> String {
+    let mut sql = identifier(&column.name);
+    if !column.column_type.declared.is_empty() {
+        sql.push(' ');
+        sql.push_str(&column.column_type.declared);
+    }
+    if !column.nullable {
+        sql.push_str(" NOT NULL");
+    }
+    match &column.default {
+        None => {}
+        Some(DefaultKind::Null) => sql.push_str(" DEFAULT NULL"),
+        Some(DefaultKind::Literal(LiteralDefault::Number(number))) => {
+            sql.push_str(&format!(" DEFAULT {number}"));
+        }
+        Some(DefaultKind::Literal(LiteralDefault::Text(text))) => {
+            sql.push_str(&format!(" DEFAULT ({})", literal::text(text)));
+        }
+        Some(DefaultKind::Literal(LiteralDefault::Boolean(value))) => {
+            sql.push_str(&format!(" DEFAULT {}", u8::from(*value)));
+        }
+        Some(DefaultKind::Expression(text)) => sql.push_str(&format!(" DEFAULT ({text})")),
+    }
+    match column.collation.as_deref() {
+        Some(name) if name.eq_ignore_ascii_case("NOCASE") || name.eq_ignore_ascii_case("RTRIM") => {
+            sql.push_str(&format!(" COLLATE {name}"));
+        }
+        _ => {}
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests;

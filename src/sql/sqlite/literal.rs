@@ -1,0 +1,279 @@
+//! Literals that SQLite reads as exactly one value, and the judgement whether a column keeps it.
+//!
+//! A column's affinity may turn a value into one of another storage class; such a value is refused here, before
+//! it is written. Text stays whole: NUL and control characters go through `char()`, which means the same in
+//! UTF-8 and UTF-16 databases, so that scripts survive SQLite's own client.
+
+use super::types::Affinity;
+use crate::sql::Unwritable;
+use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Type, Value};
+
+/// The most arguments given to one `char()`.
+const CHAR_ARGUMENTS_MAX: usize = 100;
+/// 2⁶³ as a double: integral reals below it become integers in a numeric column.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
+/// The literal that stores this value in a column of this type.
+pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    let affinity = Affinity::of(&column.declared);
+    match value {
+        Value::OtherStorage(inner) => return stored(inner, column),
+        Value::Boolean(_) | Value::Integer(_) => check_integer(value, affinity)?,
+        Value::Float32(number) => check_real(f64::from(*number), affinity)?,
+        Value::Float64(number) => check_real(*number, affinity)?,
+        Value::Decimal(number) => return decimal(number, affinity),
+        Value::Text(text) | Value::Json(text) => check_text(text.as_bytes(), affinity)?,
+        Value::RawText(text) => check_text(text, affinity)?,
+        Value::Date(date) => check_date(*date)?,
+        Value::DateTime(stamp) | Value::Instant(stamp) => check_date(stamp.parts().0)?,
+        Value::Native(_) => return Err(refused("only its own engine understands values of this type")),
+        Value::Uuid(bytes) if matches!(column.meaning, Type::Bytes { .. }) => return Ok(hex(bytes)),
+        Value::Null | Value::Bytes(_) | Value::Time(_) | Value::Uuid(_) => {}
+    }
+    Ok(plain(value))
+}
+
+/// The literal of a value, whatever the column it stands beside. Total: what SQLite has no form for is a text
+/// that equals nothing stored.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Boolean(value) => u8::from(*value).to_string(),
+        Value::Integer(value) => integer(*value),
+        Value::Decimal(value) if value.is_finite() => value.trimmed().to_string(),
+        Value::Decimal(value) => text(value.as_str()),
+        Value::Float32(value) => real(f64::from(*value)),
+        Value::Float64(value) => real(*value),
+        Value::Text(value) | Value::Json(value) | Value::Native(value) => text(value),
+        Value::RawText(bytes) => format!("+CAST({} AS TEXT)", hex(bytes)),
+        Value::Bytes(bytes) => hex(bytes),
+        Value::Date(date) => text(&date.to_string()),
+        Value::Time(time) => text(&time.to_string()),
+        Value::DateTime(value) | Value::Instant(value) => text(&moment(*value)),
+        Value::Uuid(bytes) => text(&uuid(bytes)),
+        Value::OtherStorage(inner) => plain(inner),
+    }
+}
+
+/// `YYYY-MM-DD HH:MM:SS[.ffffff]`, as SQLite prints it.
+pub(crate) fn moment(stamp: Stamp) -> String {
+    stamp.to_string().replacen('T', " ", 1)
+}
+
+/// A UUID in lower case with hyphens.
+pub(crate) fn uuid(bytes: &[u8; 16]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+/// A blob literal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut literal = String::with_capacity(bytes.len() * 2 + 3);
+    literal.push_str("x'");
+    for byte in bytes {
+        write!(literal, "{byte:02x}").expect("a string takes any text");
+    }
+    literal.push('\'');
+    literal
+}
+
+fn integer(value: i128) -> String {
+    // The digits of the smallest integer alone would be one too large for SQLite's parser.
+    if value == i128::from(i64::MIN) { "(-9223372036854775807-1)".to_owned() } else { value.to_string() }
+}
+
+fn real(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "9.0e+999".to_owned() } else { "-9.0e+999".to_owned() };
+    }
+    if value == 0.0 && value.is_sign_negative() {
+        // SQLite folds `-0.0` into 0.0 when it parses; a product keeps the sign.
+        return "(0.0*-1.0)".to_owned();
+    }
+    format!("{value:?}")
+}
+
+/// A text literal: plain where it can be, `char()` for control characters other than tab and line feed.
+pub(crate) fn text(value: &str) -> String {
+    let pieces = pieces(value);
+    match pieces.as_slice() {
+        [] => "''".to_owned(),
+        [only] => only.clone(),
+        _ => format!("({})", concatenated(&pieces)),
+    }
+}
+
+/// A balanced tree of `||`, for SQLite limits how deep expressions nest.
+fn concatenated(pieces: &[String]) -> String {
+    if pieces.len() <= 8 {
+        return pieces.join("||");
+    }
+    let (first, second) = pieces.split_at(pieces.len() / 2);
+    format!("({})||({})", concatenated(first), concatenated(second))
+}
+
+fn pieces(value: &str) -> Vec<String> {
+    let escaped = |character: char| character.is_control() && !matches!(character, '\t' | '\n');
+    let mut pieces = Vec::new();
+    let mut rest = value;
+    while !rest.is_empty() {
+        let readable = rest.find(escaped).unwrap_or(rest.len());
+        if readable > 0 {
+            pieces.push(format!("'{}'", rest[..readable].replace('\'', "''")));
+        }
+        rest = &rest[readable..];
+        let controls = rest.find(|character| !escaped(character)).unwrap_or(rest.len());
+        let codes: Vec<String> =
+            rest[..controls].chars().map(|control| u32::from(control).to_string()).collect();
+        pieces.extend(codes.chunks(CHAR_ARGUMENTS_MAX).map(|codes| format!("char({})", codes.join(","))));
+        rest = &rest[controls..];
+    }
+    pieces
+}
+
+fn refused(reason: &str) -> Unwritable {
+    Unwritable { reason: reason.to_owned() }
+}
+
+fn check_integer(value: &Value, affinity: Affinity) -> Result<(), Unwritable> {
+    if matches!(value, Value::Integer(value) if i64::try_from(*value).is_err()) {
+        return Err(refused("an integer outside 64 bits cannot be stored in SQLite"));
+    }
+    match affinity {
+        Affinity::Text => Err(refused("SQLite would turn the number into text in a column of this type")),
+        Affinity::Real => Err(refused("SQLite would turn the integer into a real in a column of this type")),
+        Affinity::Numeric | Affinity::Integer | Affinity::Blob => Ok(()),
+    }
+}
+
+fn check_real(value: f64, affinity: Affinity) -> Result<(), Unwritable> {
+    if value.is_nan() {
+        return Err(refused("SQLite stores NaN as NULL"));
+    }
+    match affinity {
+        Affinity::Text => Err(refused("SQLite would turn the number into text in a column of this type")),
+        Affinity::Numeric | Affinity::Integer
+            if value.fract() == 0.0 && value > -TWO_63 && value < TWO_63 =>
+        {
+            Err(refused("SQLite would turn a real without fraction into an integer in a column of this type"))
+        }
+        Affinity::Real if value == 0.0 && value.is_sign_negative() => {
+            Err(refused("SQLite drops the sign of -0.0 in a column of this type"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_text(text: &[u8], affinity: Affinity) -> Result<(), Unwritable> {
+    if affinity.is_numeric() && reads_as_number(text) {
+        return Err(refused(
+            "SQLite would turn text that reads as a number into one in a column of this type",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether SQLite's numeric affinity would convert this text: a decimal number in blanks, with sign, point and
+/// exponent at will.
+fn reads_as_number(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r');
+    let text = &text[text.iter().take_while(|byte| blank(byte)).count()..];
+    let text = &text[..text.len() - text.iter().rev().take_while(|byte| blank(byte)).count()];
+    let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = digits(text);
+    let mut rest = &text[whole..];
+    let mut fraction = 0;
+    if let Some(after) = rest.strip_prefix(b".") {
+        fraction = digits(after);
+        rest = &after[fraction..];
+    }
+    if whole + fraction == 0 {
+        return false;
+    }
+    let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) else {
+        return rest.is_empty();
+    };
+    let exponent = exponent.strip_prefix(b"-").or_else(|| exponent.strip_prefix(b"+")).unwrap_or(exponent);
+    !exponent.is_empty() && digits(exponent) == exponent.len()
+}
+
+fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
+    if !number.is_finite() {
+        return Err(refused("SQLite has no decimal that is NaN or infinite"));
+    }
+    if matches!(affinity, Affinity::Text | Affinity::Blob) {
+        return Ok(text(number.as_str()));
+    }
+    let trimmed = number.trimmed();
+    if affinity != Affinity::Real
+        && let Ok(whole) = trimmed.as_str().parse::<i64>()
+    {
+        return Ok(integer(whole.into()));
+    }
+    let exact = trimmed.as_str().parse::<f64>().ok().filter(|double| double.is_finite()).filter(|double| {
+        Decimal::parse(&format!("{double:?}")).is_ok_and(|shortest| shortest.trimmed() == trimmed)
+    });
+    match exact {
+        Some(double) => Ok(real(double)),
+        None => {
+            Err(refused("SQLite keeps decimals as doubles, and this one has too many digits for a double"))
+        }
+    }
+}
+
+fn check_date(date: Date) -> Result<(), Unwritable> {
+    match date.civil() {
+        Civil::Infinity | Civil::NegativeInfinity => Err(refused("SQLite has no infinite date")),
+        Civil::Day { year, .. } if !(0..=9999).contains(&year) => {
+            Err(refused("SQLite's dates run from year 0000 to 9999"))
+        }
+        Civil::Day { .. } | Civil::Impossible { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_numeric_affinity_converts() {
+        for text in ["1", " 1 ", "+1", "-.5", "5.", "1e5", "1E-5", "0001", "\t1\n"] {
+            assert!(reads_as_number(text.as_bytes()), "{text:?}");
+        }
+        for text in ["", " ", "abc", "1a", "0x10", ".", "e5", "1e", "1 2", "2024-01-01", "inf", "nan", "1\0"]
+        {
+            assert!(!reads_as_number(text.as_bytes()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_keep_control_characters_out_of_the_script() {
+        assert_eq!(text("it's"), "'it''s'");
+        assert_eq!(text("a\0b"), "('a'||char(0)||'b')");
+        assert_eq!(text("\r\n"), "(char(13)||'\n')");
+        assert_eq!(text(""), "''");
+    }
+
+    #[test]
+    fn what_a_column_would_change_is_refused() {
+        let refuses = |value: Value, declared: &str| {
+            stored(&value, &super::super::types::column_type(declared)).is_err()
+        };
+        assert!(refuses(Value::Integer(i128::from(u64::MAX)), "INTEGER"));
+        assert!(refuses(Value::OtherStorage(Box::new(Value::Text("1".into()))), "INTEGER"));
+        assert!(!refuses(Value::OtherStorage(Box::new(Value::Text("x".into()))), "INTEGER"));
+        assert!(refuses(Value::Integer(1), "TEXT"));
+        assert!(refuses(Value::Float64(1.0), "NUMERIC"));
+        assert!(!refuses(Value::Float64(1.0), "REAL"));
+        assert!(refuses(Value::Float64(f64::NAN), "REAL"));
+        let decimal = |text: &str| Value::Decimal(Decimal::parse(text).expect("a decimal"));
+        assert!(!refuses(decimal("9.50"), "DECIMAL(10,2)"));
+        assert!(refuses(decimal("0.1234567890123456789"), "DECIMAL(30,19)"));
+        assert!(!refuses(decimal("0.1234567890123456789"), "TEXT"));
+        assert!(refuses(Value::Date(Date(i32::MAX)), "DATE"));
+        assert!(refuses(Value::Date(Date::new(10_000, 1, 1).expect("a date")), "DATE"));
+    }
+}

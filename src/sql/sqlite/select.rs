@@ -1,0 +1,403 @@
+//! The read of rows: columns, scope, range or keys, order.
+//!
+//! Owns how [`KeyOrder`](crate::value::KeyOrder) is asked of SQLite: each key column becomes one or two order
+//! terms, and a bound compares term by term. Where a plain column does not sort as the domain does (dates as
+//! text, UUIDs in any spelling, text of a UTF-16 database), the term is [`ORDER_FUNCTION`], which the engine
+//! registers on its connections. A value that the function cannot read sorts at an end, so that the scan that
+//! covers that end meets it and reports it; no row falls between two ranges.
+
+use super::literal::{hex, moment, plain, uuid};
+use super::types::Affinity;
+use super::{identifier, table};
+use crate::sql::{Column, Select, SelectColumn, Selection};
+use crate::value::{Domain, Key, Type, Value, decode, fields};
+
+/// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
+pub(crate) const ORDER_FUNCTION: &str = "_trueup_order";
+
+/// What [`ORDER_FUNCTION`] is asked to do, by its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderKind {
+    /// Days.
+    Date,
+    /// Microseconds of a time of day.
+    Time,
+    /// Microseconds of a date and time without zone.
+    DateTime,
+    /// Microseconds of a moment.
+    Instant,
+    /// Sixteen bytes.
+    Uuid,
+    /// Text as UTF-8 bytes.
+    Text,
+    /// Any storage class, text as UTF-8 bytes.
+    Storage,
+    /// Integer, −0.0, other real: what SQLite's order holds for equal.
+    Class,
+}
+
+impl OrderKind {
+    /// All of them.
+    pub(crate) const ALL: [OrderKind; 8] = [
+        OrderKind::Date,
+        OrderKind::Time,
+        OrderKind::DateTime,
+        OrderKind::Instant,
+        OrderKind::Uuid,
+        OrderKind::Text,
+        OrderKind::Storage,
+        OrderKind::Class,
+    ];
+
+    /// The word in SQL.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            OrderKind::Date => "date",
+            OrderKind::Time => "time",
+            OrderKind::DateTime => "date-time",
+            OrderKind::Instant => "instant",
+            OrderKind::Uuid => "uuid",
+            OrderKind::Text => "text",
+            OrderKind::Storage => "storage",
+            OrderKind::Class => "class",
+        }
+    }
+}
+
+/// How a database keeps its text; decides how it sorts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Sorts by code point.
+    Utf8,
+    /// Sorts by the bytes of UTF-16.
+    Utf16,
+}
+
+/// One expression to order by, and how a key compares with it.
+struct Term<'a> {
+    expression: String,
+    nullable: bool,
+    /// `None`: the column itself.
+    kind: Option<OrderKind>,
+    column: &'a SelectColumn,
+}
+
+/// The SELECT.
+pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
+    let columns: Vec<String> = select.columns.iter().map(|column| identifier(&column.column.name)).collect();
+    let key = &select.columns[..select.key_columns];
+    let terms: Vec<Term<'_>> = key.iter().flat_map(|column| terms(column, encoding)).collect();
+    let mut conditions: Vec<String> = select.scope.iter().map(|scope| format!("({scope})")).collect();
+    match &select.selection {
+        Selection::Range(range) => {
+            let from = range.from.as_ref().map(|from| bounds(&terms, key, from));
+            let to = range.to.as_ref().map(|to| bounds(&terms, key, to));
+            let from_value = from.as_ref().is_some_and(|bounds| bounds.first().is_some_and(Option::is_some));
+            conditions.extend(from.map(|from| lower(&terms, &from)));
+            conditions.extend(to.map(|to| upper(&terms, &to, !from_value)));
+        }
+        Selection::Keys(keys) => {
+            let columns: Vec<Column> = key.iter().map(|column| column.column.clone()).collect();
+            let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
+            conditions.push(matching(&columns, &values, &select.table.name));
+        }
+    }
+    let mut sql = format!("SELECT {} FROM {}", columns.join(", "), table(&select.table));
+    if !conditions.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&conditions.join(" AND "));
+    }
+    if select.ordered && !terms.is_empty() {
+        let terms: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
+        sql.push_str(" ORDER BY ");
+        sql.push_str(&terms.join(", "));
+    }
+    sql
+}
+
+/// Whether an index on the plain column does not give the key order.
+pub(crate) fn needs_sort(column: &Column, domain: &Domain) -> bool {
+    match domain {
+        Domain::Text { unpadded } => *unpadded || column.collation.is_some(),
+        Domain::Storage { .. } => column.collation.is_some(),
+        Domain::Boolean | Domain::Integer { .. } | Domain::Bytes => false,
+        _ => true,
+    }
+}
+
+fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
+    let name = compared(&column.column, &column.domain);
+    let nullable = column.column.nullable;
+    let term = |expression: String, kind| Term { expression, nullable, kind, column };
+    let function = |kind: OrderKind, argument: &str| {
+        term(format!("{ORDER_FUNCTION}('{}', {argument})", kind.word()), Some(kind))
+    };
+    let plain_name = identifier(&column.column.name);
+    match (&column.domain, encoding) {
+        (Domain::Date, _) => vec![function(OrderKind::Date, &plain_name)],
+        (Domain::Time, _) => vec![function(OrderKind::Time, &plain_name)],
+        (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
+        (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
+        (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
+        (Domain::Text { unpadded: true }, _) => {
+            vec![function(OrderKind::Text, &format!("rtrim({plain_name}, ' ')"))]
+        }
+        (Domain::Text { .. }, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
+        (Domain::Storage { .. }, _) => {
+            let first = match encoding {
+                Encoding::Utf8 => term(name, None),
+                Encoding::Utf16 => function(OrderKind::Storage, &plain_name),
+            };
+            // 1 and 1.0 are equal to SQLite; only a column without affinity can hold both.
+            if Affinity::of(&column.column.column_type.declared) == Affinity::Blob {
+                let class = function(OrderKind::Class, &plain_name);
+                vec![first, Term { nullable: false, ..class }]
+            } else {
+                vec![first]
+            }
+        }
+        _ => vec![term(name, None)],
+    }
+}
+
+/// The column in the form that compares and sorts by code point.
+fn compared(column: &Column, domain: &Domain) -> String {
+    let name = identifier(&column.name);
+    let is_text = matches!(domain, Domain::Text { .. } | Domain::Storage { .. } | Domain::JsonText);
+    if is_text && column.collation.is_some() { format!("{name} COLLATE BINARY") } else { name }
+}
+
+fn values(key: &[SelectColumn], bytes: &Key) -> Vec<Value> {
+    key.iter().zip(fields(bytes.bytes())).map(|(column, field)| decode(&column.domain, field)).collect()
+}
+
+/// The literal of each term at a key; `None` is NULL.
+fn bounds(terms: &[Term<'_>], key: &[SelectColumn], bytes: &Key) -> Vec<Option<Bound>> {
+    let values = values(key, bytes);
+    let value_of = |column: &SelectColumn| {
+        let at = key.iter().position(|other| std::ptr::eq(other, column));
+        at.map_or(&Value::Null, |at| &values[at])
+    };
+    terms.iter().map(|term| bound(term, value_of(term.column))).collect()
+}
+
+/// A literal, and the expression that compares with it without a conversion of either.
+struct Bound {
+    literal: String,
+    expression: String,
+}
+
+fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
+    let value = match value {
+        Value::OtherStorage(inner) => inner,
+        value => value,
+    };
+    let literal = match (term.kind, value) {
+        (Some(OrderKind::Class), value) => class(value).to_string(),
+        (_, Value::Null) => return None,
+        (None, value) => plain(value),
+        (Some(_), Value::Date(date)) => date.0.to_string(),
+        (Some(_), Value::Time(time)) => time.0.to_string(),
+        (Some(_), Value::DateTime(stamp) | Value::Instant(stamp)) => plain(&Value::Integer(stamp.0.into())),
+        (Some(_), Value::Uuid(bytes)) => hex(bytes),
+        (Some(OrderKind::Text), Value::Text(text)) => hex(text.as_bytes()),
+        (Some(OrderKind::Text), Value::RawText(text)) => hex(text),
+        (Some(_), Value::Text(text)) => hex(&[&[1], text.as_bytes()].concat()),
+        (Some(_), Value::RawText(text)) => hex(&[&[1], text.as_slice()].concat()),
+        (Some(_), Value::Bytes(bytes)) => hex(&[&[2], bytes.as_slice()].concat()),
+        (Some(_), value) => plain(value),
+    };
+    let affinity = Affinity::of(&term.column.column.column_type.declared);
+    let converts = match value {
+        Value::Text(_) | Value::RawText(_) => affinity.is_numeric(),
+        Value::Integer(_) | Value::Float64(_) => affinity == Affinity::Text,
+        _ => false,
+    };
+    // A unary plus takes the column's affinity away, and with it the index: right before fast.
+    let plus = if converts && term.kind.is_none() { "+" } else { "" };
+    Some(Bound { literal, expression: format!("{plus}{}", term.expression) })
+}
+
+/// The rank that [`OrderKind::Class`] gives a value.
+fn class(value: &Value) -> u8 {
+    match value {
+        Value::Float64(value) if *value == 0.0 && value.is_sign_negative() => 1,
+        Value::Float64(_) => 2,
+        _ => 0,
+    }
+}
+
+/// `key >= bounds`: the first term is bounded on its own, so that an index serves the range.
+fn lower(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> String {
+    let (Some((term, terms)), Some((bound, bounds))) = (terms.split_first(), bounds.split_first()) else {
+        return "1".to_owned();
+    };
+    let (at_least, above) = match bound {
+        None => ("1".to_owned(), format!("{} IS NOT NULL", term.expression)),
+        Some(Bound { literal, expression }) => {
+            (format!("{expression} >= {literal}"), format!("{expression} > {literal}"))
+        }
+    };
+    if terms.is_empty() {
+        return at_least;
+    }
+    format!("{at_least} AND ({above} OR ({}))", lower(terms, bounds))
+}
+
+/// `key < bounds`; NULL comes first, so a column that may be NULL is below every value. `nulls`: a NULL in the
+/// first term is not excluded by the other bound already.
+fn upper(terms: &[Term<'_>], bounds: &[Option<Bound>], nulls: bool) -> String {
+    let (Some((term, terms)), Some((bound, bounds))) = (terms.split_first(), bounds.split_first()) else {
+        return "0".to_owned();
+    };
+    let or_null = |condition: String| {
+        if term.nullable && nulls {
+            format!("({} IS NULL OR {condition})", term.expression)
+        } else {
+            condition
+        }
+    };
+    let (at_most, below) = match bound {
+        None => (format!("{} IS NULL", term.expression), "0".to_owned()),
+        Some(Bound { literal, expression }) => {
+            (or_null(format!("{expression} <= {literal}")), or_null(format!("{expression} < {literal}")))
+        }
+    };
+    if terms.is_empty() {
+        return below;
+    }
+    format!("{at_most} AND ({below} OR ({}))", upper(terms, bounds, true))
+}
+
+/// The rows that have one of these keys; `table_name` as the statement calls the table.
+pub(super) fn matching(key: &[Column], keys: &[Vec<Value>], table_name: &str) -> String {
+    if keys.is_empty() {
+        return "0".to_owned();
+    }
+    let (columns, rows) = spelled_keys(key, keys);
+    let list = rows.iter().map(|row| format!("({})", row.join(", "))).collect::<Vec<_>>().join(", ");
+    if keys.iter().flatten().any(Value::is_null) {
+        // Nothing in the list has a name of the table's columns: its own are `column1` and so on, qualified.
+        let pairs = columns.iter().enumerate().map(|(at, column)| {
+            format!("{} IS _trueup_keys.column{}", qualified(column, table_name), at + 1)
+        });
+        let pairs = pairs.collect::<Vec<_>>().join(" AND ");
+        return format!("EXISTS (SELECT 1 FROM (VALUES {list}) AS _trueup_keys WHERE {pairs})");
+    }
+    match columns.as_slice() {
+        [column] => {
+            let list = rows.iter().map(|row| row.concat()).collect::<Vec<_>>().join(", ");
+            format!("{column} IN ({list})")
+        }
+        _ => format!("({}) IN (VALUES {list})", columns.join(", ")),
+    }
+}
+
+/// The expression with its column qualified, for a table may itself have a column `column1`.
+pub(super) fn qualified(expression: &str, table_name: &str) -> String {
+    expression.replacen('"', &format!("{}.\"", identifier(table_name)), 1)
+}
+
+/// The expressions that find a row by key, and for each key the rows of literals that they may equal: a UUID or
+/// a moment has several spellings. In a column without affinity numbers are matched with their class.
+pub(super) fn spelled_keys(key: &[Column], keys: &[Vec<Value>]) -> (Vec<String>, Vec<Vec<String>>) {
+    let classes = classes(key, keys);
+    let mut expressions = Vec::new();
+    for (column, with_class) in key.iter().zip(&classes) {
+        let name = identifier(&column.name);
+        expressions.push(if column.collation.is_some() { format!("{name} COLLATE BINARY") } else { name });
+        if *with_class {
+            expressions.push(format!("typeof({})", identifier(&column.name)));
+        }
+    }
+    let rows = keys.iter().flat_map(|values| spelled_with_classes(key, &classes, values)).collect();
+    (expressions, rows)
+}
+
+/// For each key column whether its storage class must be matched too.
+pub(super) fn classes(key: &[Column], keys: &[Vec<Value>]) -> Vec<bool> {
+    key.iter().enumerate().map(|(at, column)| has_classes(column, keys, at)).collect()
+}
+
+/// The rows of literals that one key may equal.
+pub(super) fn spelled_with_classes(key: &[Column], classes: &[bool], values: &[Value]) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = vec![Vec::new()];
+    for ((column, value), with_class) in key.iter().zip(values).zip(classes) {
+        let class = with_class.then(|| format!("'{}'", type_name(value)));
+        let spellings = spellings(value, &column.column_type.meaning);
+        let longer = |row: Vec<String>| {
+            let spelled =
+                |spelling: &String| [row.as_slice(), &[spelling.clone()], class.as_slice()].concat();
+            spellings.iter().map(spelled).collect::<Vec<_>>()
+        };
+        rows = rows.into_iter().flat_map(longer).collect();
+    }
+    rows
+}
+
+fn has_classes(column: &Column, keys: &[Vec<Value>], at: usize) -> bool {
+    Affinity::of(&column.column_type.declared) == Affinity::Blob
+        && keys.iter().any(|values| matches!(type_name(&values[at]), "integer" | "real"))
+}
+
+/// What SQLite's `typeof` says of a value.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Boolean(_) | Value::Integer(_) => "integer",
+        Value::Float32(_) | Value::Float64(_) => "real",
+        Value::Bytes(_) => "blob",
+        Value::OtherStorage(inner) => type_name(inner),
+        _ => "text",
+    }
+}
+
+/// The ways in which a value may be stored.
+fn spellings(value: &Value, meaning: &Type) -> Vec<String> {
+    match value {
+        Value::Uuid(bytes) => {
+            let lower = uuid(bytes);
+            let bare = lower.replace('-', "");
+            let texts = [lower.to_uppercase(), bare.to_uppercase(), bare, lower];
+            let mut literals: Vec<String> = texts.iter().map(|text| format!("'{text}'")).collect();
+            literals.push(hex(bytes));
+            literals.sort();
+            literals.dedup();
+            literals
+        }
+        Value::DateTime(stamp) => moment_spellings(&moment(*stamp), &[""]),
+        Value::Instant(stamp) => moment_spellings(&moment(*stamp), &["", "Z", "+00:00", "+00"]),
+        Value::Decimal(number) if number.is_finite() => {
+            let text = format!("'{number}'");
+            let mut both = vec![plain(value)];
+            if matches!(meaning, Type::Text { .. } | Type::Other) {
+                both.push(text);
+            }
+            both
+        }
+        value => vec![plain(value)],
+    }
+}
+
+/// `2024-01-01 00:00:00[.ffffff]` with either separator, with and without zeros at the end of the fraction and
+/// a zone that says UTC.
+fn moment_spellings(canonical: &str, zones: &[&str]) -> Vec<String> {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "000000"));
+    let trimmed = fraction.trim_end_matches('0');
+    let mut fractions: Vec<String> = [trimmed.len(), 3, 6]
+        .into_iter()
+        .filter(|digits| *digits >= trimmed.len())
+        .map(|digits| if digits == 0 { String::new() } else { format!(".{}", &fraction[..digits]) })
+        .collect();
+    fractions.sort();
+    fractions.dedup();
+    let mut literals = Vec::new();
+    for separator in [" ", "T"] {
+        for fraction in &fractions {
+            for zone in zones {
+                literals.push(format!("'{}{fraction}{zone}'", whole.replacen(' ', separator, 1)));
+            }
+        }
+    }
+    literals
+}

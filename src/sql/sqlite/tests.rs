@@ -1,0 +1,1 @@
+//! Statements as text; the engine room runs them.
