@@ -8,6 +8,7 @@
 //! All row changes of a replica are one transaction. Every check works on the changes it is handed, so that
 //! a later version can hand it one batch after the other.
 
+mod cascade;
 mod guard;
 mod read_back;
 mod rows;
@@ -232,7 +233,9 @@ impl Run<'_> {
         let guarded = self.guard(writer, Moment::UnderLock).await?;
         let mut rows = RowCounts::default();
         for step in row_steps(steps) {
-            rows += self.write(writer, step, &guarded[step.table].pending).await?;
+            let pending = &guarded[step.table].pending;
+            self.refuse_cascades(writer, step, pending).await?;
+            rows += self.write(writer, step, pending).await?;
         }
         self.read_back(writer, &guarded).await?;
         self.check_foreign_keys(writer, steps).await?;

@@ -217,17 +217,19 @@ impl Writer for FakeWriter {
         let mut block = RowBlock::default();
         for key in keys {
             let fields = crate::value::fields(key.bytes()).next().flatten();
-            let Value::Integer(id) = crate::value::decode(&select.columns[0].domain, fields) else {
+            let Value::Integer(wanted) = crate::value::decode(&select.columns[0].domain, fields) else {
                 panic!("keys are integers")
             };
-            let Some(row) = rows.get(&(id as i64)) else { continue };
-            for column in &select.columns {
-                match row.get(&column.column.name).copied().flatten() {
-                    Some(value) => put_field(block.buffer(), &value.to_be_bytes()),
-                    None => put_null(block.buffer()),
+            let named = &select.columns[0].column.name;
+            for row in rows.values().filter(|row| row.get(named) == Some(&Some(wanted as i64))) {
+                for column in &select.columns {
+                    match row.get(&column.column.name).copied().flatten() {
+                        Some(value) => put_field(block.buffer(), &value.to_be_bytes()),
+                        None => put_null(block.buffer()),
+                    }
                 }
+                block.close_row();
             }
-            block.close_row();
         }
         Ok(block)
     }
@@ -442,13 +444,31 @@ fn broken_foreign_keys_and_a_lock_held_end_without_a_write() {
     assert_eq!(failure(&applied).detail.as_deref(), Some("child 7"));
     assert_eq!(engine.calls().last().map(String::as_str), Some("rollback"));
 
-    let engine = engine_held();
-    assert_eq!(apply(&engine, &plan()).outcome, Outcome::Locked);
-    assert_eq!(engine.calls(), ["writer", "lock"]);
+    let held = self::engine().with(Trick::HoldsLock);
+    assert_eq!(apply(&held, &plan()).outcome, Outcome::Locked);
+    assert_eq!(held.calls(), ["writer", "lock"]);
 }
 
-fn engine_held() -> FakeEngine {
-    engine().with(Trick::HoldsLock)
+#[test]
+fn a_delete_that_would_carry_on_to_rows_outside_the_plan_is_refused() {
+    let cascading = |changes| {
+        let mut child = with_foreign_key(with_changes(table("child"), changes), "parent", "ref", "id");
+        child.pair.as_mut().expect("paired").foreign_keys[0].on_delete =
+            crate::sql::ForeignKeyAction::Cascade;
+        with_tables(vec![child, with_changes(table("parent"), vec![delete(&[9, 90])])])
+    };
+    let engine = engine();
+    let applied = apply(&engine, &cascading(vec![update(&[2, 2], &[2, 3], &[1])]));
+    assert_eq!((applied.outcome, failure(&applied).kind), (Outcome::Error, ErrorKind::Key));
+    assert!(failure(&applied).message.contains("rows of table child still point at rows of table parent"));
+    assert_eq!(engine.rows("parent").len(), 3);
+    // Out of the way, by a delete or by another parent: nothing is carried on.
+    for change in [delete(&[9, 9]), update(&[9, 9], &[9, 1], &[1])] {
+        let engine = self::engine();
+        let applied = apply(&engine, &cascading(vec![change]));
+        assert_eq!(applied.outcome, Outcome::Applied, "{:?}", applied.error);
+        assert_eq!(engine.rows("parent").len(), 2);
+    }
 }
 
 /// Asks to stop once rows have been written.
