@@ -13,6 +13,8 @@ mod guard;
 mod read_back;
 mod rows;
 #[cfg(test)]
+mod sqlite_tests;
+#[cfg(test)]
 mod tests;
 mod write;
 
@@ -100,6 +102,7 @@ fn applied(plan: &ReplicaPlan, written: Written) -> Applied {
         rows: written.rows,
         already: written.already,
         batches: (1, 1),
+        commit_unknown: false,
         verified: None,
         error,
     }
@@ -120,11 +123,13 @@ struct GivenUp {
     failure: Failure,
     /// Structural changes that an engine without transactional DDL has made all the same.
     schema_changes: u64,
+    /// See [`Applied::commit_unknown`].
+    commit_unknown: bool,
 }
 
 impl GivenUp {
     fn stale(failure: Failure) -> Self {
-        GivenUp { outcome: Outcome::Stale, failure, schema_changes: 0 }
+        GivenUp { outcome: Outcome::Stale, ..failure.into() }
     }
 
     fn stopped() -> Self {
@@ -148,6 +153,7 @@ impl GivenUp {
         Applied {
             schema_changes: self.schema_changes,
             batches: (0, 1),
+            commit_unknown: self.commit_unknown,
             ..Applied::nothing(self.outcome, Some(self.failure))
         }
     }
@@ -160,7 +166,7 @@ impl From<Failure> for GivenUp {
             ErrorKind::Interrupted => Outcome::Interrupted,
             _ => Outcome::Error,
         };
-        GivenUp { outcome, failure, schema_changes: 0 }
+        GivenUp { outcome, failure, schema_changes: 0, commit_unknown: false }
     }
 }
 
@@ -318,5 +324,6 @@ fn unanswered(error: EngineError) -> GivenUp {
         error.message
     );
     let hint = "running again completes the work in either case";
-    EngineError { message, ..error }.hint(hint).into()
+    let failure = Failure::from(EngineError { message, ..error }.hint(hint));
+    GivenUp { commit_unknown: true, ..failure.into() }
 }

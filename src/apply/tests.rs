@@ -345,6 +345,7 @@ fn a_failure_at_any_call_leaves_nothing_behind() {
         assert!(made[call + 1..].iter().all(|next| next == "rollback"), "after {failed}: {made:?}");
         let unknown = failure(&applied).message.contains("unknown whether the changes are in");
         assert_eq!(unknown, failed == "commit", "{failed}: {}", failure(&applied).message);
+        assert_eq!(applied.commit_unknown, unknown);
     }
 }
 

@@ -196,6 +196,8 @@ pub struct Applied {
     pub already: u64,
     /// Transactions committed, and of how many.
     pub batches: (u64, u64),
+    /// Whether the answer to a commit was lost, so that nobody knows whether one more batch is in.
+    pub commit_unknown: bool,
     /// Whether the rows written equal the primary: `None` when that was not looked at.
     pub verified: Option<bool>,
     /// What went wrong.

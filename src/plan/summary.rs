@@ -179,6 +179,7 @@ impl Applied {
             rows: RowCounts::default(),
             already: 0,
             batches: (0, 0),
+            commit_unknown: false,
             verified: None,
             error,
         }

@@ -83,18 +83,9 @@ fn code_of(outcome: Outcome, interrupted: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::RowCounts;
 
     fn applied(outcome: Outcome, verified: Option<bool>) -> Applied {
-        Applied {
-            outcome,
-            schema_changes: 0,
-            rows: RowCounts::default(),
-            already: 0,
-            batches: (0, 0),
-            verified,
-            error: None,
-        }
+        Applied { verified, ..Applied::nothing(outcome, None) }
     }
 
     fn code(all: &[(Outcome, Option<bool>)], signal: Option<Signal>) -> u8 {

@@ -251,6 +251,7 @@ pub fn applied() -> Vec<Applied> {
         rows: RowCounts { insert: 1, update: 1, delete: 1 },
         already: 2,
         batches: (1, 1),
+        commit_unknown: false,
         verified: Some(true),
         error: None,
     };
@@ -260,6 +261,7 @@ pub fn applied() -> Vec<Applied> {
         rows: RowCounts::default(),
         already: 0,
         batches: (0, 3),
+        commit_unknown: false,
         verified: None,
         error: Some(
             Failure::new(ErrorKind::Changed, "a row of users changed since the plan").detail("id = 5"),

@@ -428,6 +428,16 @@ impl Text<'_, '_> {
 
     fn what_stands(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
         match applied.batches {
+            (0, _) if applied.commit_unknown => {
+                writeln!(
+                    self.out,
+                    "{prefix}It is unknown whether the changes are in; run it again to complete them."
+                )
+            }
+            (0, _) if applied.schema_changes > 0 => {
+                let made = counted(applied.schema_changes, "schema change");
+                writeln!(self.out, "{prefix}{made} made before stay; no row was written.")
+            }
             (0, _) => writeln!(self.out, "{prefix}Nothing was written."),
             (committed, of) => {
                 let (committed, of) = (thousands(committed), thousands(of));
