@@ -1,4 +1,5 @@
 //! The one integration binary: servers to test against, the architecture's import table, the cases.
 
+mod engine_postgres;
 mod house;
 mod servers;

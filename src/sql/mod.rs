@@ -4,6 +4,7 @@
 //! nobody else asks which engine it is. Every literal and every identifier of the program is made here.
 
 pub mod expression;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod statement;
 

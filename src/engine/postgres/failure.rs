@@ -1,0 +1,161 @@
+//! PostgreSQL's errors in our words, by SQLSTATE. The server's words, which may quote row values, go only where
+//! `--redact` drops them. No message holds a password: sqlx's own messages never do, and the URL is shown
+//! without it.
+
+use sqlx::postgres::PgDatabaseError;
+
+use super::super::EngineError;
+use crate::failure::ErrorKind;
+
+/// An error while `doing` something, for example `reading public.orders`.
+pub(super) fn failed(doing: &str, error: sqlx::Error) -> EngineError {
+    match &error {
+        sqlx::Error::Database(database) => {
+            let database = database.downcast_ref::<PgDatabaseError>();
+            let (kind, reason, hint) = by_state(database.code(), database);
+            let failure = EngineError::new(kind, format!("{doing}: {reason}")).said(words(database));
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+        sqlx::Error::Io(_) => {
+            EngineError::new(ErrorKind::Connect, format!("{doing}: the connection was lost")).said(error)
+        }
+        _ => EngineError::new(ErrorKind::Internal, format!("{doing}: the driver failed")).said(error),
+    }
+}
+
+/// Whether the connection is of no more use.
+pub(super) fn is_connection_lost(error: &EngineError) -> bool {
+    error.kind == ErrorKind::Connect
+}
+
+fn words(error: &PgDatabaseError) -> String {
+    let mut words = error.message().to_owned();
+    if let Some(detail) = error.detail() {
+        words.push_str(" (");
+        words.push_str(detail);
+        words.push(')');
+    }
+    words
+}
+
+type Verdict = (ErrorKind, String, Option<String>);
+
+fn by_state(state: &str, error: &PgDatabaseError) -> Verdict {
+    let told = |kind, reason: &str, hint: Option<&str>| (kind, reason.to_owned(), hint.map(str::to_owned));
+    match state {
+        "42501" if error.message().contains("row-level security") => told(
+            ErrorKind::Permission,
+            "row-level security would hide rows from this login",
+            Some("use the table's owner, or a role with BYPASSRLS"),
+        ),
+        "42501" => told(
+            ErrorKind::Permission,
+            "a right is missing",
+            Some(
+                "GRANT SELECT on every table (a replica's also INSERT, UPDATE, DELETE) and USAGE on its schema",
+            ),
+        ),
+        "25006" => told(ErrorKind::Permission, "the session or the server is read-only", None),
+        "57014" => told(
+            ErrorKind::Timeout,
+            "the statement was cancelled or took longer than statement_timeout allows",
+            Some("raise `statement_timeout` of this side"),
+        ),
+        "55P03" => told(
+            ErrorKind::Timeout,
+            "a lock was not to be had in time",
+            Some("raise `lock_timeout` of this side, or try again when the table is less busy"),
+        ),
+        "40001" => told(ErrorKind::Changed, "rows changed while they were written", Some("try again")),
+        "40P01" => told(ErrorKind::Changed, "a deadlock with another session", Some("try again")),
+        "42P01" | "3F000" => told(ErrorKind::Missing, "there is no such table", None),
+        "42703" => told(ErrorKind::Missing, "there is no such column", None),
+        "53100" => told(ErrorKind::Internal, "the server's disk is full", None),
+        "53200" => told(ErrorKind::Internal, "the server is out of memory", None),
+        "53300" => told(
+            ErrorKind::Connect,
+            "the server takes no more connections",
+            Some("lower `connections` of this side"),
+        ),
+        "28P01" => told(
+            ErrorKind::Connect,
+            "the password is wrong, or the URL has none",
+            Some("set it in the URL, best as ${NAME}"),
+        ),
+        "28000" => told(
+            ErrorKind::Connect,
+            "the server does not let this user in",
+            Some("look at the user's LOGIN right and at pg_hba.conf (is TLS asked for: sslmode=require?)"),
+        ),
+        "3D000" => told(ErrorKind::Connect, "there is no such database", None),
+        "57P01" | "57P02" | "57P03" | "57P05" => {
+            told(ErrorKind::Connect, "the server shuts down, starts up or ended the session", None)
+        }
+        _ => by_class(state, error),
+    }
+}
+
+fn by_class(state: &str, error: &PgDatabaseError) -> Verdict {
+    let internal = || (ErrorKind::Internal, format!("the server reports SQLSTATE {state}"), None);
+    match state.get(..2) {
+        Some("08") => (ErrorKind::Connect, "the connection was lost".to_owned(), None),
+        Some("22") => (ErrorKind::Value, "a value does not fit its column".to_owned(), None),
+        Some("23") => {
+            let rule = match state {
+                "23502" => "NOT NULL",
+                "23503" => "foreign key",
+                "23505" => "unique",
+                "23514" => "check",
+                "23P01" => "exclusion",
+                _ => "integrity",
+            };
+            let name = error.constraint().or_else(|| error.column());
+            let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+            let table = error.table().map(|table| format!(" of table {table}")).unwrap_or_default();
+            (ErrorKind::Value, format!("the {rule} constraint{name}{table} does not hold"), None)
+        }
+        _ => internal(),
+    }
+}
+
+/// Why no connection could be made, with what to look at.
+pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
+    let doing = format!("connecting to {display}");
+    let refused = |reason: &str, hint: &str, error: sqlx::Error| {
+        EngineError::new(ErrorKind::Connect, format!("{doing}: {reason}")).said(error).hint(hint)
+    };
+    match error {
+        sqlx::Error::Database(_) => {
+            let failure = failed(&doing, error);
+            match failure.kind {
+                ErrorKind::Permission => failure.hint("GRANT CONNECT on the database to this user"),
+                ErrorKind::Internal => EngineError { kind: ErrorKind::Connect, ..failure },
+                _ => failure,
+            }
+        }
+        sqlx::Error::Tls(_) => refused(
+            "no TLS connection could be made",
+            "look at sslmode and sslrootcert of the URL, and at the server's `ssl` setting",
+            error,
+        ),
+        sqlx::Error::Io(ref why) => match why.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                refused("nothing listens there", "is the server running, and are host and port right?", error)
+            }
+            std::io::ErrorKind::NotFound => refused(
+                "there is no such socket",
+                "is the server running, and is the socket's folder right?",
+                error,
+            ),
+            std::io::ErrorKind::TimedOut => refused("no answer in time", "is a firewall between?", error),
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
+                refused("the server hung up", "is it a PostgreSQL server, and does it take TLS?", error)
+            }
+            _ => refused("the host could not be reached", "is its name right?", error),
+        },
+        _ => refused("no session could be begun", "look at the URL's parameters", error),
+    }
+}

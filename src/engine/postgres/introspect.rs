@@ -1,0 +1,395 @@
+//! The catalog: tables, columns, keys and foreign keys, each read with one query for all tables.
+//!
+//! Reads `pg_catalog` alone, because `information_schema` hides what the role has no right to, and what is hidden
+//! must become an error at the scan instead. Refuses views, foreign and temporary tables and partitions (their
+//! root stands for them). The invariant: a table that is named is described whole.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::super::EngineError;
+use super::{rows, run, text};
+use crate::failure::ErrorKind;
+use crate::schema::{Catalog, Table, UniqueKey};
+use crate::sql::{
+    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, TableName,
+};
+use crate::value::{ColumnType, Type};
+
+const DOING: &str = "reading the catalog";
+
+/// The tables looked at, by OID; `$schemas` stands for the list of schemas.
+const TABLES: &str = "WITH tables AS MATERIALIZED (
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND n.nspname IN ($schemas) AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%')\n";
+
+/// Rows by the density of the last ANALYZE and today's size, as the planner reckons.
+const TABLE_ROWS: &str = "SELECT t.oid::text, t.nspname::text, t.relname::text,
+    (SELECT CASE WHEN sum(size) = 0 THEN 0 WHEN bool_and(known) THEN round(sum(estimate)) END::bigint::text
+     FROM (SELECT pg_catalog.pg_relation_size(l.oid) AS size,
+                  l.reltuples >= 0 AND (l.relpages > 0 OR pg_catalog.pg_relation_size(l.oid) = 0) AS known,
+                  CASE WHEN l.relpages > 0 THEN greatest(l.reltuples, 0)::numeric / l.relpages
+                       * (pg_catalog.pg_relation_size(l.oid) / current_setting('block_size')::numeric)
+                       ELSE 0 END AS estimate
+           FROM pg_catalog.pg_class l
+           WHERE (t.relkind = 'r' AND l.oid = t.oid)
+              OR (t.relkind = 'p' AND l.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(t.oid) p WHERE p.isleaf))
+          ) leaves),
+    pg_catalog.row_security_active(t.oid)::text
+    FROM tables t ORDER BY t.nspname, t.relname";
+
+const COLUMNS: &str = "SELECT t.oid::text, a.attname::text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid::oid::int8::text, a.atttypmod::text,
+    a.attnotnull::text, a.attidentity::text, a.attgenerated::text,
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+    (EXISTS (SELECT FROM pg_catalog.pg_depend uses
+        JOIN pg_catalog.pg_depend owned ON owned.classid = uses.refclassid AND owned.objid = uses.refobjid
+         AND owned.deptype = 'a' AND owned.refclassid = 'pg_catalog.pg_class'::regclass
+         AND owned.refobjid = a.attrelid AND owned.refobjsubid = a.attnum
+        WHERE uses.classid = 'pg_catalog.pg_attrdef'::regclass AND uses.objid = d.oid
+          AND uses.refclassid = 'pg_catalog.pg_class'::regclass))::text,
+    CASE WHEN a.attcollation = 0 THEN NULL
+         WHEN l.collname = 'default' AND l.collnamespace = 'pg_catalog'::regnamespace THEN
+            (SELECT CASE WHEN coalesce(to_jsonb(db) ->> 'datlocprovider', 'c') = 'b' THEN NULL
+                         WHEN coalesce(to_jsonb(db) ->> 'datlocprovider', 'c') = 'c'
+                              AND db.datcollate IN ('C', 'POSIX') THEN NULL
+                         ELSE 'default' END
+             FROM pg_catalog.pg_database db WHERE db.datname = current_database())
+         WHEN l.collprovider = 'b' THEN NULL
+         WHEN l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX') THEN NULL
+         ELSE l.collname::text END
+    FROM tables t
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+    ORDER BY t.oid, a.attnum";
+
+const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
+    (SELECT bool_and(a.attnotnull)::text FROM unnest(x.indkey[0:x.indnkeyatts - 1]) k
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k),
+    (SELECT json_agg(a.attname ORDER BY k.place)::text
+     FROM unnest(x.indkey[0:x.indnkeyatts - 1]) WITH ORDINALITY k(number, place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number)
+    FROM tables t JOIN pg_catalog.pg_index x ON x.indrelid = t.oid
+    JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+    WHERE x.indisunique AND x.indisvalid AND x.indisready AND x.indpred IS NULL AND x.indexprs IS NULL
+    ORDER BY t.oid, NOT x.indisprimary, i.relname";
+
+const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text, r.relname::text,
+    f.confdeltype::text, f.confupdtype::text,
+    (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.conkey) WITH ORDINALITY k(number, place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
+    (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.confkey) WITH ORDINALITY k(number, place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number)
+    FROM tables t JOIN pg_catalog.pg_constraint f ON f.conrelid = t.oid AND f.contype = 'f'
+    JOIN pg_catalog.pg_class r ON r.oid = f.confrelid AND NOT r.relispartition
+    JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+    ORDER BY t.oid, f.conname";
+
+/// Reads the catalog in one transaction.
+pub(super) async fn catalog(
+    connection: &mut PgConnection,
+    schemas: &[Option<String>],
+) -> Result<Catalog, EngineError> {
+    run(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", DOING).await?;
+    let catalog = read(connection, schemas).await;
+    run(connection, "ROLLBACK", DOING).await?;
+    catalog
+}
+
+async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+    let found = rows(connection, "SELECT current_schema()::text", DOING).await?;
+    let default_schema = found.first().map(|row| text(row, 0)).transpose()?.flatten();
+    let list = schema_list(schemas, default_schema.as_deref())?;
+    let query = |body: &str| TABLES.replace("$schemas", &list) + body;
+    let mut tables = Vec::new();
+    let mut places = HashMap::new();
+    for row in rows(connection, &query(TABLE_ROWS), DOING).await? {
+        places.insert(required(&row, 0)?, tables.len());
+        tables.push(table(&row)?);
+    }
+    let mut each = |row: &PgRow, add: &mut dyn FnMut(&mut Table) -> Result<(), EngineError>| {
+        let place = places.get(&required(row, 0)?).copied();
+        place.and_then(|place| tables.get_mut(place)).map_or(Ok(()), add)
+    };
+    for row in rows(connection, &query(COLUMNS), DOING).await? {
+        let column = column(&row)?;
+        each(&row, &mut |table| {
+            table.columns.push(column.clone());
+            Ok(())
+        })?;
+    }
+    for row in rows(connection, &query(KEYS), DOING).await? {
+        each(&row, &mut |table| {
+            table.keys.push(UniqueKey {
+                name: required(&row, 1)?,
+                columns: names(&row, 4)?,
+                primary: required(&row, 2)? == "true",
+                total: required(&row, 3)? == "true",
+            });
+            Ok(())
+        })?;
+    }
+    for row in rows(connection, &query(FOREIGN_KEYS), DOING).await? {
+        each(&row, &mut |table| {
+            table.foreign_keys.push(foreign_key(&row)?);
+            Ok(())
+        })?;
+    }
+    Ok(Catalog { default_schema, tables })
+}
+
+fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {
+    let mut list: Vec<String> = schemas
+        .iter()
+        .filter_map(|schema| schema.as_deref().or(default))
+        .map(|name| format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''")))
+        .collect();
+    list.sort();
+    list.dedup();
+    if list.is_empty() && !schemas.is_empty() {
+        let message =
+            format!("{DOING}: no schema of the search path exists, or the login has no right to any");
+        return Err(EngineError::new(ErrorKind::Missing, message)
+            .hint("name the schema in the tables, or set `search_path` of this side"));
+    }
+    Ok(if list.is_empty() { "NULL".to_owned() } else { list.join(", ") })
+}
+
+fn required(row: &PgRow, index: usize) -> Result<String, EngineError> {
+    text(row, index)?.ok_or_else(|| EngineError::new(ErrorKind::Internal, format!("{DOING}: a name is NULL")))
+}
+
+fn names(row: &PgRow, index: usize) -> Result<Vec<String>, EngineError> {
+    let json = required(row, index)?;
+    serde_json::from_str(&json)
+        .map_err(|why| EngineError::new(ErrorKind::Internal, format!("{DOING}: a list of names")).said(why))
+}
+
+fn table(row: &PgRow) -> Result<Table, EngineError> {
+    let hidden = required(row, 4)? == "true";
+    let hidden = hidden.then(|| "row-level security may hide rows from this login".to_owned());
+    Ok(Table {
+        name: TableName::qualified(required(row, 1)?, required(row, 2)?),
+        columns: Vec::new(),
+        keys: Vec::new(),
+        foreign_keys: Vec::new(),
+        rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
+        hidden_rows: hidden,
+    })
+}
+
+fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
+    let action = |code: String| match code.as_str() {
+        "c" => ForeignKeyAction::Cascade,
+        "n" => ForeignKeyAction::SetNull,
+        "d" => ForeignKeyAction::SetDefault,
+        _ => ForeignKeyAction::Refuse,
+    };
+    Ok(ForeignKey {
+        name: required(row, 1)?,
+        columns: names(row, 6)?,
+        table: TableName::qualified(required(row, 2)?, required(row, 3)?),
+        referenced: names(row, 7)?,
+        on_delete: action(required(row, 4)?),
+        on_update: action(required(row, 5)?),
+    })
+}
+
+fn column(row: &PgRow) -> Result<Column, EngineError> {
+    let number = |index| required(row, index).map(|text| text.parse::<i64>().unwrap_or(-1));
+    let meaning = meaning(number(3)?, number(4)?);
+    let generated = match required(row, 7)?.as_str() {
+        "s" => Some(Generated::Stored),
+        "v" => Some(Generated::Virtual),
+        _ => None,
+    };
+    let expression = text(row, 8)?.filter(|_| generated.is_none());
+    let serial = required(row, 9)? == "true";
+    let identity = match required(row, 6)?.as_str() {
+        "a" => Some(Identity::Always),
+        "d" => Some(Identity::ByDefault),
+        _ if serial && expression.as_deref().is_some_and(is_nextval) => Some(Identity::ByDefault),
+        _ => None,
+    };
+    let default = expression.filter(|_| identity.is_none()).map(|text| default(&text, &meaning));
+    Ok(Column {
+        name: required(row, 1)?,
+        column_type: ColumnType::new(required(row, 2)?, meaning),
+        nullable: required(row, 5)? != "true",
+        default,
+        generated,
+        identity,
+        collation: text(row, 10)?,
+    })
+}
+
+fn is_nextval(expression: &str) -> bool {
+    expression.starts_with("nextval('") && expression.ends_with("'::regclass)")
+}
+
+/// Built-in types by OID (src/include/catalog/pg_type.dat); domains, enums, arrays and the rest are `Other`.
+fn meaning(oid: i64, modifier: i64) -> Type {
+    // text-like modifiers count their own four bytes.
+    let length = u64::try_from(modifier - 4).ok().filter(|_| modifier >= 4);
+    let digits = u8::try_from(modifier).unwrap_or(6).min(6);
+    let integer = |bytes| Type::Integer { bytes, unsigned: false };
+    match oid {
+        16 => Type::Boolean,
+        17 => Type::Bytes { bytes_max: None, fixed: false },
+        20 => integer(8),
+        21 => integer(2),
+        23 => integer(4),
+        25 => Type::Text { chars_max: None, fixed: false },
+        114 => Type::JsonText,
+        700 => Type::Float32,
+        701 => Type::Float64,
+        1042 => Type::Text { chars_max: length, fixed: true },
+        1043 => Type::Text { chars_max: length, fixed: false },
+        1082 => Type::Date,
+        1083 => Type::Time { digits },
+        1114 => Type::DateTime { digits },
+        1184 => Type::Instant { digits },
+        1700 if modifier >= 4 => {
+            let packed = modifier - 4;
+            // Eleven bits with a sign, since version 15; before, the same bits were never negative.
+            let scale = ((packed & 0x7ff) ^ 1024) - 1024;
+            Type::Decimal { precision: Some(((packed >> 16) & 0xffff) as u32), scale: Some(scale as i32) }
+        }
+        1700 => Type::Decimal { precision: None, scale: None },
+        2950 => Type::Uuid,
+        3802 => Type::Json,
+        _ => Type::Other,
+    }
+}
+
+/// A default as `pg_get_expr` prints it: a literal where it certainly is one.
+fn default(expression: &str, meaning: &Type) -> DefaultKind {
+    literal_default(expression, meaning).unwrap_or_else(|| DefaultKind::Expression(expression.to_owned()))
+}
+
+fn literal_default(expression: &str, meaning: &Type) -> Option<DefaultKind> {
+    let numeric =
+        matches!(meaning, Type::Integer { .. } | Type::Decimal { .. } | Type::Float32 | Type::Float64);
+    match expression {
+        "true" | "false" => return Some(DefaultKind::Literal(LiteralDefault::Boolean(expression == "true"))),
+        _ => {}
+    }
+    let number = |text: &str| {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && digits.matches('.').count() <= 1;
+        is_number.then(|| DefaultKind::Literal(LiteralDefault::Number(text.to_owned())))
+    };
+    let bare = expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(expression);
+    if let Some(found) = number(bare).filter(|_| numeric) {
+        return Some(found);
+    }
+    if expression == "NULL" || expression.strip_prefix("NULL::").is_some_and(is_type_name) {
+        return Some(DefaultKind::Null);
+    }
+    let (content, cast) = quoted(expression)?;
+    match cast {
+        Some(cast) if !is_type_name(cast) => None,
+        // An integer's or numeric's cast may round, so only one to the column's own kind is a literal.
+        _ if numeric => {
+            number(&content).filter(|_| !content.contains('.') || !matches!(meaning, Type::Integer { .. }))
+        }
+        _ => Some(DefaultKind::Literal(LiteralDefault::Text(content))),
+    }
+}
+
+/// A leading `'…'` or `E'…'` without its quotes, and the type it is cast to; `None` if anything else follows.
+fn quoted(expression: &str) -> Option<(String, Option<&str>)> {
+    let (escapes, rest) = match expression.strip_prefix("E'") {
+        Some(rest) => (true, rest),
+        None => (false, expression.strip_prefix('\'')?),
+    };
+    let mut content = String::new();
+    let mut characters = rest.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '\'' if characters.peek().is_some_and(|(_, next)| *next == '\'') => {
+                characters.next();
+                content.push('\'');
+            }
+            '\'' => {
+                let after = &rest[at + 1..];
+                return match after.strip_prefix("::") {
+                    Some(cast) => Some((content, Some(cast))),
+                    None if after.is_empty() => Some((content, None)),
+                    None => None,
+                };
+            }
+            // pg_get_expr escapes nothing but backslashes.
+            '\\' if escapes => content.push(characters.next()?.1),
+            c => content.push(c),
+        }
+    }
+    None
+}
+
+/// `character varying(40)`, `"My"."Type"`, `integer[]`: a type alone, no further cast or operator.
+fn is_type_name(text: &str) -> bool {
+    !text.contains("::") && !text.contains('\'') && {
+        let plain =
+            |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '"' | '.' | '(' | ')' | ',' | '[' | ']');
+        text.chars().all(plain) && !text.contains(" COLLATE ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> LiteralDefault {
+        LiteralDefault::Text(text.to_owned())
+    }
+
+    #[test]
+    fn literal_defaults_are_told_from_expressions() {
+        let text = Type::Text { chars_max: None, fixed: false };
+        let integer = Type::Integer { bytes: 4, unsigned: false };
+        let cases = [
+            ("'a''b'::text", &text, Some(literal("a'b"))),
+            ("'x'::character varying", &text, Some(literal("x"))),
+            ("E'a\\\\b'::text", &text, Some(literal("a\\b"))),
+            ("('a'::text || 'b'::text)", &text, None),
+            ("'5'::text::integer", &integer, None),
+            ("5", &integer, Some(LiteralDefault::Number("5".into()))),
+            ("'-5'::integer", &integer, Some(LiteralDefault::Number("-5".into()))),
+            ("(-5)", &integer, Some(LiteralDefault::Number("-5".into()))),
+            ("(5 + 1)", &integer, None),
+            ("true", &Type::Boolean, Some(LiteralDefault::Boolean(true))),
+            ("now()", &Type::Instant { digits: 6 }, None),
+            ("CURRENT_DATE", &Type::Date, None),
+            ("'2024-01-01'::date", &Type::Date, Some(literal("2024-01-01"))),
+            ("lower('A'::text)", &text, None),
+        ];
+        for (expression, meaning, expected) in cases {
+            let expected = match expected {
+                Some(literal) => DefaultKind::Literal(literal),
+                None => DefaultKind::Expression(expression.to_owned()),
+            };
+            assert_eq!(default(expression, meaning), expected, "{expression}");
+        }
+        assert_eq!(default("NULL::character varying", &text), DefaultKind::Null);
+    }
+
+    #[test]
+    fn modifiers_become_limits() {
+        assert_eq!(meaning(1043, 44), Type::Text { chars_max: Some(40), fixed: false });
+        assert_eq!(meaning(1700, (12 << 16) + 2 + 4), Type::Decimal { precision: Some(12), scale: Some(2) });
+        assert_eq!(
+            meaning(1700, (5 << 16) + 2046 + 4),
+            Type::Decimal { precision: Some(5), scale: Some(-2) }
+        );
+        assert_eq!(meaning(1184, 3), Type::Instant { digits: 3 });
+        assert_eq!(meaning(1114, -1), Type::DateTime { digits: 6 });
+        assert_eq!(meaning(1186, -1), Type::Other);
+    }
+}

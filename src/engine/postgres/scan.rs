@@ -1,0 +1,588 @@
+//! Reading: one moment over several connections, and COPY streams of its rows.
+//!
+//! The moment lives as long as one of its transactions: any of them can export it for the next connection. sqlx's
+//! COPY leaves a connection in the middle of an answer when it fails or is dropped early; such a connection is
+//! closed here and never asked again. The invariant: a stream that ends without an error has brought every row
+//! of its select as of the moment.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Column as _, Executor, SqlSafeStr, Statement, TypeInfo};
+use tokio::sync::{Notify, mpsc};
+
+use super::super::{EngineError, RowStream, Snapshot};
+use super::encode::{CopyReader, RowEncoder, Step, Unreadable};
+use super::failure::{failed, is_connection_lost};
+use super::{DIALECT, Pool, Session, rows, run, text};
+use crate::failure::ErrorKind;
+use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
+use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
+use crate::value::{Key, KeyOrder, KeyRange, RowBlock};
+
+/// A block is handed on when it holds this much.
+const BLOCK_BYTES: usize = 512 << 10;
+/// Blocks that wait to be taken.
+const BLOCKS_WAITING: usize = 2;
+/// Tables below this are not worth cutting.
+const SPLIT_ROWS_MIN: f64 = 50_000.0;
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// One moment.
+pub(super) struct Moment(Arc<Shared>);
+
+struct Shared {
+    pool: Arc<Pool>,
+    /// Whether all connections see the same state.
+    shared: bool,
+    state: Mutex<State>,
+    /// Something in `state` changed that a waiting scan may want to know.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    free: Vec<Reader>,
+    /// Readers that exist, free or not.
+    live: usize,
+    /// The name under which the moment can be imported, and by which reader.
+    exported: Option<(u64, String)>,
+    next_id: u64,
+    closed: bool,
+    checked: HashMap<String, Checked>,
+}
+
+/// A connection inside the moment's transaction.
+struct Reader {
+    id: u64,
+    session: Session,
+}
+
+/// What was found out about a select before its first COPY.
+#[derive(Clone)]
+struct Checked {
+    encoder: RowEncoder,
+    rows: Rows,
+}
+
+impl Moment {
+    pub(super) async fn begin(pool: Arc<Pool>, shared: bool) -> Result<Self, EngineError> {
+        let session = pool.take().await?;
+        let moment = Arc::new(Shared { pool, shared, state: Mutex::default(), changed: Notify::new() });
+        let mut reader = moment.reader(session);
+        let doing = "beginning a snapshot";
+        run(&mut reader.session.connection, BEGIN, doing).await?;
+        // The first statement takes the snapshot; until then the transaction has none.
+        run(&mut reader.session.connection, "SELECT 1", doing).await?;
+        moment.export(&mut reader).await?;
+        moment.put_back(reader);
+        Ok(Moment(moment))
+    }
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        let free = {
+            let mut state = self.0.state();
+            state.closed = true;
+            state.live -= state.free.len();
+            std::mem::take(&mut state.free)
+        };
+        free.into_iter().for_each(end);
+    }
+}
+
+/// Ends a reader's transaction; where there is no runtime any more, by closing the connection.
+fn end(mut reader: Reader) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        if run(&mut reader.session.connection, "ROLLBACK", "ending a snapshot").await.is_ok() {
+            reader.session.give_back();
+        }
+    });
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reader(&self, session: Session) -> Reader {
+        let mut state = self.state();
+        state.live += 1;
+        state.next_id += 1;
+        Reader { id: state.next_id, session }
+    }
+
+    async fn export(&self, reader: &mut Reader) -> Result<(), EngineError> {
+        if !self.shared || self.pool.size == 1 {
+            return Ok(());
+        }
+        let found =
+            rows(&mut reader.session.connection, "SELECT pg_export_snapshot()", "exporting a snapshot")
+                .await?;
+        let name = found.first().map(|row| text(row, 0)).transpose()?.flatten().unwrap_or_default();
+        self.state().exported = Some((reader.id, name));
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// A connection inside the moment, as soon as one is free or may be opened.
+    async fn take(self: &Arc<Self>) -> Result<Reader, EngineError> {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let (free, may_open, live) = {
+                let mut state = self.state();
+                let may_open = !self.shared || state.exported.is_some();
+                (state.free.pop(), may_open, state.live)
+            };
+            if let Some(mut reader) = free {
+                if self.shared && !may_open {
+                    // The connection that exported is gone; this one is inside the same moment.
+                    if let Err(error) = self.export(&mut reader).await {
+                        self.discard(reader);
+                        return Err(error);
+                    }
+                }
+                return Ok(reader);
+            }
+            if live == 0 && self.shared {
+                let message = "reading on: the last connection of the snapshot was lost";
+                return Err(EngineError::new(ErrorKind::Connect, message).hint("run again"));
+            }
+            if !may_open || live >= self.pool.size {
+                changed.await;
+                continue;
+            }
+            let slots = Arc::clone(&self.pool.slots);
+            let slot = tokio::select! {
+                () = &mut changed => None,
+                slot = slots.acquire_owned() => slot.ok(),
+            };
+            if slot.is_some()
+                && let Some(reader) = self.join(self.pool.connected(slot).await?).await?
+            {
+                return Ok(reader);
+            }
+        }
+    }
+
+    /// Brings a connection into the moment; `None` when the one that exported it went away meanwhile.
+    async fn join(self: &Arc<Self>, mut session: Session) -> Result<Option<Reader>, EngineError> {
+        let doing = "joining a snapshot";
+        run(&mut session.connection, BEGIN, doing).await?;
+        if self.shared {
+            let Some((_, name)) = self.state().exported.clone() else { return Ok(None) };
+            let import = format!("SET TRANSACTION SNAPSHOT '{}'", name.replace('\'', "''"));
+            if let Err(error) = run(&mut session.connection, &import, doing).await {
+                let stale = self.state().exported.as_ref().is_none_or(|(_, current)| *current != name);
+                return if stale { Ok(None) } else { Err(error) };
+            }
+        }
+        Ok(Some(self.reader(session)))
+    }
+
+    /// Returns a reader whose connection has answered everything.
+    fn put_back(&self, reader: Reader) {
+        let unwanted = {
+            let mut state = self.state();
+            if state.closed {
+                state.live -= 1;
+                Some(reader)
+            } else {
+                state.free.push(reader);
+                None
+            }
+        };
+        self.changed.notify_waiters();
+        unwanted.into_iter().for_each(end);
+    }
+
+    /// Closes a reader's connection.
+    fn discard(&self, reader: Reader) {
+        {
+            let mut state = self.state();
+            state.live -= 1;
+            if state.exported.as_ref().is_some_and(|(id, _)| *id == reader.id) {
+                state.exported = None;
+            }
+        }
+        drop(reader);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the moment would be lost with this reader.
+    fn is_last(&self) -> bool {
+        let state = self.state();
+        self.shared && !state.closed && state.live == 1
+    }
+
+    /// Looks at a select before its first COPY: that it may be read, where its rows are, and what types they
+    /// have. A COPY that fails at its start costs the connection; this fails inside a savepoint.
+    async fn check(&self, reader: &mut Reader, select: &Select) -> Result<Checked, EngineError> {
+        let whole = Select { selection: Selection::Range(KeyRange::all()), locked: false, ..select.clone() };
+        let name = render_select(&whole, Rows::Own);
+        if let Some(checked) = self.state().checked.get(&name) {
+            return Ok(checked.clone());
+        }
+        let doing = format!("reading {}", select.table);
+        let connection = &mut reader.session.connection;
+        run(connection, "SAVEPOINT trueup", &doing).await?;
+        match look(connection, &whole, &doing).await {
+            Ok(checked) => {
+                run(connection, "RELEASE trueup", &doing).await?;
+                self.state().checked.insert(name, checked.clone());
+                Ok(checked)
+            }
+            Err(error) if is_connection_lost(&error) => Err(error),
+            Err(error) => {
+                let undone = run(connection, "ROLLBACK TO trueup; RELEASE trueup", &doing).await;
+                // A transaction that cannot be set right again is lost, whatever the reason.
+                undone.map_err(|why| EngineError { kind: ErrorKind::Connect, ..why })?;
+                Err(error)
+            }
+        }
+    }
+
+    /// [`check`](Self::check), with the reader returned or discarded where it fails.
+    async fn take_checked(self: &Arc<Self>, select: &Select) -> Result<(Reader, Checked), EngineError> {
+        let mut reader = self.take().await?;
+        match self.check(&mut reader, select).await {
+            Ok(checked) => Ok((reader, checked)),
+            Err(error) if is_connection_lost(&error) => {
+                self.discard(reader);
+                Err(error)
+            }
+            Err(error) => {
+                self.put_back(reader);
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn look(connection: &mut PgConnection, select: &Select, doing: &str) -> Result<Checked, EngineError> {
+    let rows = rows_of(connection, &select.table, doing).await?;
+    let sql = render_select(select, rows);
+    let encoder = prepared_encoder(connection, &sql, select, doing).await?;
+    // Rights and row security are looked at when a plan is made ready, not when it is prepared.
+    run(connection, &format!("EXPLAIN {sql}"), doing).await?;
+    Ok(Checked { encoder, rows })
+}
+
+/// Whether a table's rows are its own or its partitions'.
+pub(super) async fn rows_of(
+    connection: &mut PgConnection,
+    table: &TableName,
+    doing: &str,
+) -> Result<Rows, EngineError> {
+    let sql = format!(
+        "SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = to_regclass({})",
+        quoted_name(table)
+    );
+    let found = rows(connection, &sql, doing).await?;
+    match found.first().map(|row| text(row, 0)).transpose()?.flatten().as_deref() {
+        Some("p") => Ok(Rows::Parts),
+        Some(_) => Ok(Rows::Own),
+        None => Err(EngineError::new(ErrorKind::Missing, format!("{doing}: there is no such table"))),
+    }
+}
+
+fn quoted_name(table: &TableName) -> String {
+    format!("E'{}'", DIALECT.table(table).replace('\\', "\\\\").replace('\'', "''"))
+}
+
+async fn prepared_encoder(
+    connection: &mut PgConnection,
+    sql: &str,
+    select: &Select,
+    doing: &str,
+) -> Result<RowEncoder, EngineError> {
+    let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
+    let prepared = prepared.map_err(|error| failed(doing, error))?;
+    let found = prepared.columns().iter().map(|column| column.type_info().clone());
+    encoder(found, select)
+}
+
+/// The encoder from the types the server announced.
+pub(super) fn encoder(
+    found: impl Iterator<Item = sqlx::postgres::PgTypeInfo>,
+    select: &Select,
+) -> Result<RowEncoder, EngineError> {
+    let mut steps = Vec::with_capacity(select.columns.len());
+    for (found, column) in found.zip(&select.columns) {
+        let step = found.oid().and_then(|oid| Step::choose(oid.0, column));
+        steps.push(step.ok_or_else(|| {
+            let message = format!(
+                "reading {}: column {} is of type {}, which cannot be read as {}",
+                select.table,
+                column.column.name,
+                found.name().to_lowercase(),
+                column.domain.name()
+            );
+            EngineError::new(ErrorKind::Type, message)
+        })?);
+    }
+    let key = select.columns[..select.key_columns].iter().map(|column| column.domain.clone()).collect();
+    Ok(RowEncoder::new(steps, key))
+}
+
+#[async_trait]
+impl Snapshot for Moment {
+    fn readers(&self) -> usize {
+        self.0.pool.size
+    }
+
+    fn method(&self) -> String {
+        match (self.0.shared, self.0.pool.size) {
+            (_, 1) => "the snapshot of one connection".to_owned(),
+            (true, size) => format!("an exported snapshot shared by {size} connections"),
+            (false, size) => format!("{size} connections, each with its own snapshot"),
+        }
+    }
+
+    async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
+        let (reader, checked) = self.0.take_checked(&select).await?;
+        let sql = render_select(&Select { locked: false, ..select.clone() }, checked.rows);
+        let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
+        tokio::spawn(feed(Arc::clone(&self.0), reader, sql, checked.encoder, select, sender));
+        Ok(RowStream::new(receiver))
+    }
+
+    async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
+        let key = &select.columns[..select.key_columns];
+        if parts < 2 || key.is_empty() || !key_is_ordered(key) {
+            return Ok(Vec::new());
+        }
+        let (mut reader, checked) = self.0.take_checked(&only_key(select)).await?;
+        let sample = sample(&mut reader, select, &checked, parts).await;
+        match sample {
+            Ok(keys) => {
+                self.0.put_back(reader);
+                Ok(cuts(&keys, key, parts))
+            }
+            Err(error) => {
+                self.0.discard(reader);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn key_is_ordered(key: &[SelectColumn]) -> bool {
+    key.iter().all(|column| !DIALECT.order_needs_sort(&column.column, &column.domain))
+}
+
+fn only_key(select: &Select) -> Select {
+    Select { columns: select.columns[..select.key_columns].to_vec(), ..select.clone() }
+}
+
+type Blocks = mpsc::Sender<Result<RowBlock, EngineError>>;
+
+/// How a COPY ended.
+enum Ending {
+    /// All rows were read.
+    Whole,
+    /// Nobody wants the rest.
+    Dropped,
+}
+
+/// Runs one COPY to its end and sees to it that the receiver never takes a broken stream for a whole one.
+async fn feed(
+    moment: Arc<Shared>,
+    mut reader: Reader,
+    sql: String,
+    encoder: RowEncoder,
+    select: Select,
+    sender: Blocks,
+) {
+    let copying = copy(&moment, &mut reader.session.connection, &sql, encoder, &select, &sender);
+    let ending = AssertUnwindSafe(copying).catch_unwind().await;
+    let error = match ending {
+        Ok(Ok(Ending::Whole)) => {
+            moment.put_back(reader);
+            return;
+        }
+        Ok(Ok(Ending::Dropped)) => {
+            moment.discard(reader);
+            return;
+        }
+        Ok(Err(error)) => error,
+        Err(_) => {
+            let message = format!("reading {}: the reader panicked", select.table);
+            EngineError::new(ErrorKind::Internal, message)
+        }
+    };
+    moment.discard(reader);
+    // Fails only when nobody listens.
+    sender.send(Err(error)).await.ok();
+}
+
+async fn copy(
+    moment: &Shared,
+    connection: &mut PgConnection,
+    sql: &str,
+    encoder: RowEncoder,
+    select: &Select,
+    sender: &Blocks,
+) -> Result<Ending, EngineError> {
+    let doing = format!("reading {}", select.table);
+    let copy = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+    let mut messages = connection.copy_out_raw(&copy).await.map_err(|error| failed(&doing, error))?;
+    let mut reader = CopyReader::new(encoder);
+    let mut block = RowBlock::default();
+    let mut dropped = pin!(sender.closed());
+    let mut unwanted = false;
+    loop {
+        let next = poll_fn(|context| match messages.poll_next_unpin(context) {
+            Poll::Ready(message) => Poll::Ready(Some(message)),
+            Poll::Pending if unwanted => Poll::Pending,
+            Poll::Pending => dropped.as_mut().poll(context).map(|()| None),
+        });
+        match next.await {
+            Some(Some(Ok(_))) if unwanted => {}
+            Some(Some(Ok(message))) => {
+                reader.feed(&message, &mut block).map_err(|why| unreadable(why, &doing, select))?;
+                if block.bytes_len() >= BLOCK_BYTES {
+                    let full =
+                        std::mem::replace(&mut block, RowBlock::with_capacity(BLOCK_BYTES + (64 << 10)));
+                    unwanted = sender.send(Ok(full)).await.is_err();
+                }
+            }
+            Some(Some(Err(error))) => return Err(failed(&doing, error)),
+            Some(None) => break,
+            None => unwanted = true,
+        }
+        // The rest of the answer is read through where the moment hangs on this one connection.
+        if unwanted && !moment.is_last() {
+            return Ok(Ending::Dropped);
+        }
+    }
+    if unwanted {
+        return Ok(Ending::Whole);
+    }
+    if !reader.is_complete() {
+        return Err(unreadable(Unreadable::Format("COPY ended early"), &doing, select));
+    }
+    if !block.is_empty() {
+        sender.send(Ok(block)).await.ok();
+    }
+    Ok(Ending::Whole)
+}
+
+fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
+    match why {
+        Unreadable::Value(bad) => bad_value(&bad, select),
+        Unreadable::Format(words) => EngineError::new(ErrorKind::Internal, format!("{doing}: {words}")),
+    }
+}
+
+/// A value that is none of its domain; the key may be secret and goes where `--redact` drops it.
+pub(super) fn bad_value(bad: &super::encode::BadValue, select: &Select) -> EngineError {
+    let column = select.columns.get(bad.column).map_or("", |column| column.column.name.as_str());
+    let message = format!("reading {}: a value of column {column} is not {}", select.table, bad.expected);
+    let error = EngineError::new(ErrorKind::Value, message);
+    if bad.key.is_empty() { error } else { error.said(format!("the row with the key {}", bad.key)) }
+}
+
+/// Some keys of the select, in order, without reading the table.
+async fn sample(
+    reader: &mut Reader,
+    select: &Select,
+    checked: &Checked,
+    parts: usize,
+) -> Result<RowBlock, EngineError> {
+    let doing = format!("sampling {}", select.table);
+    let connection = &mut reader.session.connection;
+    let mut keys = RowBlock::default();
+    let size = size(connection, select, &doing).await?;
+    if size.rows < SPLIT_ROWS_MIN || !size.indexed {
+        return Ok(keys);
+    }
+    let pages_wanted = (parts * 32).clamp(128, 2_048) as f64;
+    let percent = (100.0 * pages_wanted / size.pages.max(1.0)).min(100.0);
+    let key: Vec<String> = select.columns[..select.key_columns].iter().map(payload_expression).collect();
+    let mut condition = key_condition(select);
+    if let Some(scope) = &select.scope {
+        condition = format!("{condition} AND ({scope})");
+    }
+    let only = if checked.rows == Rows::Own { "ONLY " } else { "" };
+    let sql = format!(
+        "SELECT {} FROM {only}{} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE (20000101) WHERE {condition} ORDER BY {}",
+        key.join(", "),
+        DIALECT.table(&select.table),
+        key_order(select)
+    );
+    let copy = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+    let mut messages = connection.copy_out_raw(&copy).await.map_err(|error| failed(&doing, error))?;
+    let mut copy_reader = CopyReader::new(checked.encoder.clone());
+    while let Some(message) = messages.next().await {
+        let message = message.map_err(|error| failed(&doing, error))?;
+        copy_reader.feed(&message, &mut keys).map_err(|why| unreadable(why, &doing, select))?;
+    }
+    if copy_reader.is_complete() {
+        return Ok(keys);
+    }
+    Err(EngineError::new(ErrorKind::Internal, format!("{doing}: COPY ended early")))
+}
+
+/// What the planner knows of a table.
+struct Size {
+    pages: f64,
+    rows: f64,
+    /// Whether an index begins with the key's first column, so that a range is read without sorting.
+    indexed: bool,
+}
+
+async fn size(connection: &mut PgConnection, select: &Select, doing: &str) -> Result<Size, EngineError> {
+    let name = quoted_name(&select.table);
+    let first = select.columns.first().map_or("", |column| column.column.name.as_str());
+    let first = first.replace('\\', "\\\\").replace('\'', "''");
+    // Without ANALYZE a hundred bytes a row are as good a guess as any.
+    let sql = format!(
+        "SELECT sum(pages)::text, sum(pages * CASE WHEN relpages > 0 AND reltuples > 0 \
+            THEN reltuples::numeric / relpages ELSE 80 END)::text, \
+            EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+                ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+                JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam \
+                WHERE i.indrelid = {name}::regclass AND i.indisvalid AND i.indpred IS NULL \
+                  AND m.amname = 'btree' AND a.attname = E'{first}')::text \
+         FROM (SELECT c.reltuples, c.relpages, \
+                ceil(pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::numeric) AS pages \
+               FROM pg_catalog.pg_class c WHERE c.oid = {name}::regclass \
+                  OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree({name}::regclass) WHERE isleaf)) parts"
+    );
+    let found = rows(connection, &sql, doing).await?;
+    let number = |index| -> Result<f64, EngineError> {
+        let text = found.first().map(|row| text(row, index)).transpose()?.flatten();
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0.0))
+    };
+    let indexed = found.first().map(|row| text(row, 2)).transpose()?.flatten();
+    Ok(Size { pages: number(0)?, rows: number(1)?, indexed: indexed.as_deref() == Some("true") })
+}
+
+/// The keys that cut a sorted sample into equal parts, ascending and each once.
+fn cuts(sample: &RowBlock, key: &[SelectColumn], parts: usize) -> Vec<Key> {
+    let order = KeyOrder::new(key.iter().map(|column| column.domain.clone()).collect::<Vec<_>>());
+    let mut cuts: Vec<Key> = Vec::new();
+    for part in 1..parts {
+        let index = sample.len() * part / parts;
+        if index == 0 || index >= sample.len() {
+            continue;
+        }
+        let row = sample.row(index);
+        let ascends = |last: &Key| order.compare(last.bytes(), row).is_lt();
+        if cuts.last().is_none_or(ascends) && order.compare(sample.row(0), row).is_lt() {
+            cuts.push(order.key_of(row));
+        }
+    }
+    cuts
+}

@@ -1,0 +1,133 @@
+//! PostgreSQL's SQL: how its identifiers and literals are written, its reads, its set-wise changes, its DDL.
+//!
+//! Every literal is checked against its column before it is written, because PostgreSQL's explicit casts cut
+//! (`'abc'::varchar(2)`) and round (`1.5::numeric(1,0)`) without a word. Refuses, as [`Unwritable`], what a
+//! column cannot hold exactly. The invariant: a literal that exists stores exactly its value, whatever the
+//! session's settings are.
+
+mod change;
+mod define;
+mod literal;
+mod scope;
+mod select;
+#[cfg(test)]
+mod tests;
+
+use super::expression::{Expression, ExpressionError};
+use super::{Column, Dialect, EngineName, RowUpdate, Select, TableDefinition, TableName, Unwritable};
+use crate::value::{ColumnType, Domain, Type, Value};
+
+pub(crate) use select::{Rows, key_condition, key_order, payload_expression, render as render_select};
+
+/// PostgreSQL 13 and later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Postgres;
+
+/// The longest statement to send. The protocol allows 1 GiB; this keeps parsing and plans small.
+const STATEMENT_BYTES_MAX: usize = 1 << 20;
+
+impl Dialect for Postgres {
+    fn engine(&self) -> EngineName {
+        EngineName::Postgres
+    }
+
+    fn same_family(&self, other: &dyn Dialect) -> bool {
+        other.engine() == EngineName::Postgres
+    }
+
+    fn stores_any_class(&self) -> bool {
+        false
+    }
+
+    fn transactional_ddl(&self) -> bool {
+        true
+    }
+
+    fn statement_bytes_max(&self) -> usize {
+        STATEMENT_BYTES_MAX
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        identifier(name)
+    }
+
+    fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+        literal::literal(value, column)
+    }
+
+    fn select(&self, select: &Select) -> String {
+        select::render(select, Rows::Either)
+    }
+
+    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
+        match domain {
+            // Blanks are cut off before comparing, or another type is read as text: no index has that order.
+            Domain::Text { unpadded } => match column.column_type.meaning {
+                Type::Text { fixed, .. } => column.collation.is_some() || (*unpadded && !fixed),
+                _ => true,
+            },
+            Domain::Uuid => column.column_type.meaning != Type::Uuid,
+            Domain::Native | Domain::Json { .. } | Domain::JsonText | Domain::Storage { .. } => true,
+            // An index orders nulls last, the common order has them first.
+            _ => column.nullable,
+        }
+    }
+
+    fn insert(
+        &self,
+        table: &TableName,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        change::insert(table, columns, rows)
+    }
+
+    fn update(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable> {
+        change::update(table, key, columns, rows)
+    }
+
+    fn delete(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        change::delete(table, key, keys)
+    }
+
+    fn create_table(&self, table: &TableDefinition) -> String {
+        define::create_table(table)
+    }
+
+    fn add_column(&self, table: &TableName, column: &Column) -> String {
+        define::add_column(table, column)
+    }
+
+    fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {
+        define::type_for(meaning)
+    }
+
+    fn scope(
+        &self,
+        expression: &Expression,
+        column: &dyn Fn(&str) -> Option<Column>,
+        now: jiff::Timestamp,
+    ) -> Result<String, ExpressionError> {
+        expression.render(&scope::OneSide { column }, now)
+    }
+}
+
+/// No PostgreSQL name holds a NUL; one that does must name nothing rather than end the statement early.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\"").replace('\0', "\u{fffd}"))
+}
+
+fn table(name: &TableName) -> String {
+    Postgres.table(name)
+}

@@ -1,0 +1,346 @@
+//! Values as literals, and why some cannot be one.
+//!
+//! Text is quoted so that it means the same whatever `standard_conforming_strings` says, and so that a script
+//! survives editors and terminals: backslashes and control characters go as escapes of an `E''` string.
+
+use std::fmt::Write as _;
+
+use super::super::Unwritable;
+use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Time, Type, Value};
+
+/// 4713-11-24 BC, the Julian day 0: PostgreSQL's earliest date.
+const DATE_FIRST: i32 = -2_451_545;
+/// The first day after 5874897-12-31.
+const DATE_END: i32 = 2_145_031_949;
+/// 4713-11-24 BC in microseconds.
+pub(super) const STAMP_FIRST: i64 = -211_813_488_000_000_000;
+/// The first moment after 294276-12-31.
+pub(super) const STAMP_END: i64 = 9_223_371_331_200_000_000;
+const DAY: i64 = 86_400_000_000;
+
+fn no(reason: impl Into<String>) -> Unwritable {
+    Unwritable { reason: reason.into() }
+}
+
+/// The literal that stores exactly this value in a column of this type.
+pub(super) fn literal(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    if value.is_null() {
+        return Ok("NULL".to_owned());
+    }
+    match &column.meaning {
+        Type::Boolean => boolean(value),
+        Type::Integer { bytes, unsigned } => integer(value, *bytes, *unsigned),
+        Type::Decimal { precision, scale } => decimal(value, *precision, *scale),
+        Type::Float32 => float32(value),
+        Type::Float64 => float64(value),
+        Type::Text { chars_max, fixed } => text(value, *chars_max, *fixed),
+        Type::Bytes { .. } => match value {
+            Value::Bytes(bytes) => Ok(bytes_literal(bytes)),
+            _ => Err(unlike(value, column)),
+        },
+        Type::Date => date(value, column),
+        Type::Time { digits } => time(value, *digits, column),
+        Type::DateTime { digits } | Type::Instant { digits } => stamp(value, *digits, column),
+        Type::Uuid => match value {
+            Value::Uuid(bytes) => Ok(format!("'{}'::uuid", uuid_text(bytes))),
+            _ => Err(unlike(value, column)),
+        },
+        Type::JsonText | Type::Json => json(value, column),
+        Type::Other => native(value, column),
+    }
+}
+
+fn unlike(value: &Value, column: &ColumnType) -> Unwritable {
+    let kind = match value {
+        Value::Null => "NULL",
+        Value::Boolean(_) => "a boolean",
+        Value::Integer(_) => "an integer",
+        Value::Decimal(_) => "a decimal",
+        Value::Float32(_) | Value::Float64(_) => "a floating-point number",
+        Value::Text(_) => "a text",
+        Value::RawText(_) => "a text that is not UTF-8",
+        Value::Bytes(_) => "binary data",
+        Value::Date(_) => "a date",
+        Value::Time(_) => "a time",
+        Value::DateTime(_) => "a date-time",
+        Value::Instant(_) => "an instant",
+        Value::Uuid(_) => "a uuid",
+        Value::Json(_) => "a JSON document",
+        Value::Native(_) => "a value of a type of another engine",
+        Value::OtherStorage(_) => "a value of another storage class than its column's",
+    };
+    no(format!("{kind} cannot be stored in a column of type {}", column.declared))
+}
+
+fn boolean(value: &Value) -> Result<String, Unwritable> {
+    match value {
+        Value::Boolean(true) | Value::Integer(1) => Ok("TRUE".to_owned()),
+        Value::Boolean(false) | Value::Integer(0) => Ok("FALSE".to_owned()),
+        _ => Err(no("only true and false, 1 and 0, can be stored in a boolean column")),
+    }
+}
+
+fn integer(value: &Value, bytes: u8, unsigned: bool) -> Result<String, Unwritable> {
+    let number = match value {
+        Value::Integer(number) => *number,
+        Value::Boolean(value) => i128::from(*value),
+        Value::Decimal(decimal) => decimal
+            .trimmed()
+            .as_str()
+            .parse()
+            .map_err(|_| no("only a whole number fits an integer column"))?,
+        _ => return Err(no("only a whole number fits an integer column")),
+    };
+    let bits = u32::from(bytes) * 8;
+    let (low, high) = if unsigned {
+        (0, (1_i128 << bits) - 1)
+    } else {
+        (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1)
+    };
+    if number < low || number > high {
+        return Err(no(format!("the number is out of range of an integer of {bytes} bytes")));
+    }
+    Ok(number.to_string())
+}
+
+fn decimal(value: &Value, precision: Option<u32>, scale: Option<i32>) -> Result<String, Unwritable> {
+    let decimal = match value {
+        Value::Decimal(decimal) => decimal.clone(),
+        Value::Integer(number) => Decimal::from(*number),
+        Value::Boolean(value) => Decimal::from(i128::from(*value)),
+        _ => return Err(no("only a number can be stored in a numeric column")),
+    };
+    if !decimal.is_finite() {
+        if precision.is_some() && decimal.as_str() != "NaN" {
+            return Err(no("infinity cannot be stored in a numeric column with a precision"));
+        }
+        return Ok(format!("'{}'::numeric", decimal.as_str()));
+    }
+    let Some(precision) = precision else { return Ok(decimal.as_str().to_owned()) };
+    let scale = i64::from(scale.unwrap_or(0));
+    if !fits_scale(&decimal.trimmed(), scale) {
+        return Err(no(format!("the number has more than {scale} digits after the point")));
+    }
+    if decimal.whole_digits() as i64 > i64::from(precision) - scale {
+        return Err(no(format!(
+            "the number has more than {} digits before the point",
+            i64::from(precision) - scale
+        )));
+    }
+    Ok(decimal.as_str().to_owned())
+}
+
+/// Whether no digit is lost; a negative scale (PostgreSQL 15) rounds before the point.
+fn fits_scale(trimmed: &Decimal, scale: i64) -> bool {
+    let text = trimmed.as_str();
+    if scale >= 0 {
+        return trimmed.scale() as i64 <= scale;
+    }
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    trimmed.scale() == 0 && (text == "0" || zeros as i64 >= -scale)
+}
+
+fn float64(value: &Value) -> Result<String, Unwritable> {
+    let inexact = || no("the number is not exactly a double precision one");
+    let number = match value {
+        Value::Float64(number) => *number,
+        Value::Float32(number) => f64::from(*number),
+        Value::Integer(number) if (*number as f64) as i128 == *number && number.abs() < 1 << 100 => {
+            *number as f64
+        }
+        _ => return Err(inexact()),
+    };
+    Ok(format!("'{}'::double precision", float_text(number, format!("{number:?}"))))
+}
+
+fn float32(value: &Value) -> Result<String, Unwritable> {
+    let inexact = || no("the number is not exactly a single precision one");
+    let number = match value {
+        Value::Float32(number) => *number,
+        Value::Float64(number) if f64::from(*number as f32) == *number || number.is_nan() => *number as f32,
+        Value::Integer(number) if (*number as f32) as i128 == *number && number.abs() < 1 << 100 => {
+            *number as f32
+        }
+        _ => return Err(inexact()),
+    };
+    Ok(format!("'{}'::real", float_text(number.into(), format!("{number:?}"))))
+}
+
+/// Rust prints the shortest text that reads back as the same number, as PostgreSQL 12 and later do.
+pub(super) fn float_text(number: f64, finite: String) -> String {
+    if number.is_nan() {
+        "NaN".to_owned()
+    } else if number.is_infinite() {
+        if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+    } else {
+        finite
+    }
+}
+
+fn text(value: &Value, chars_max: Option<u64>, fixed: bool) -> Result<String, Unwritable> {
+    let uuid;
+    let text = match value {
+        Value::Text(text) | Value::Json(text) | Value::Native(text) => text.as_str(),
+        Value::Uuid(bytes) => {
+            uuid = uuid_text(bytes);
+            uuid.as_str()
+        }
+        Value::RawText(_) => return Err(no("a text that is not UTF-8 cannot be stored in PostgreSQL")),
+        _ => return Err(no("only text can be stored in a text column")),
+    };
+    // Trailing blanks mean nothing in char(n); PostgreSQL pads them itself.
+    let counted = if fixed { text.trim_end_matches(' ') } else { text };
+    if let Some(max) = chars_max.filter(|max| counted.chars().count() as u64 > *max) {
+        return Err(no(format!("the text is longer than the column's {max} characters")));
+    }
+    quoted(text)
+}
+
+/// A quoted text; refuses NUL, which no PostgreSQL text can hold.
+pub(super) fn quoted(text: &str) -> Result<String, Unwritable> {
+    if text.contains('\0') {
+        return Err(no("a text with a NUL character cannot be stored in PostgreSQL"));
+    }
+    if !text.contains(|c: char| c == '\\' || c.is_control()) {
+        return Ok(format!("'{}'", text.replace('\'', "''")));
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    escaped.push_str("E'");
+    for c in text.chars() {
+        match c {
+            '\'' => escaped.push_str("''"),
+            '\\' => escaped.push_str("\\\\"),
+            // C1 controls are two bytes in UTF-8, which \x would take for two characters' bytes: as \u.
+            c if c.is_control() => {
+                let _ = if c.is_ascii() {
+                    write!(escaped, "\\x{:02X}", c as u32)
+                } else {
+                    write!(escaped, "\\u{:04X}", c as u32)
+                };
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped.push('\'');
+    Ok(escaped)
+}
+
+pub(super) fn bytes_literal(bytes: &[u8]) -> String {
+    let mut literal = String::with_capacity(2 * bytes.len() + 12);
+    literal.push_str("'\\x");
+    for byte in bytes {
+        let _ = write!(literal, "{byte:02x}");
+    }
+    literal.push_str("'::bytea");
+    literal
+}
+
+pub(super) fn uuid_text(bytes: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn date(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    let date = match value {
+        Value::Date(date) => *date,
+        Value::DateTime(stamp) | Value::Instant(stamp) => match stamp.parts() {
+            (date, 0) => date,
+            _ => return Err(no("a time of day cannot be stored in a date column")),
+        },
+        _ => return Err(unlike(value, column)),
+    };
+    if let Civil::Impossible { .. } = date.civil() {
+        return Err(no("a date with a zero in it, or a day its month lacks, cannot be stored in PostgreSQL"));
+    }
+    if !is_infinite(date) && !(DATE_FIRST..DATE_END).contains(&date.0) {
+        return Err(no("the date is out of PostgreSQL's range"));
+    }
+    Ok(format!("'{}'::date", date_text(date)))
+}
+
+fn is_infinite(date: Date) -> bool {
+    matches!(date.civil(), Civil::Infinity | Civil::NegativeInfinity)
+}
+
+fn time(value: &Value, digits: u8, column: &ColumnType) -> Result<String, Unwritable> {
+    let Value::Time(time) = value else { return Err(unlike(value, column)) };
+    if !(0..=DAY).contains(&time.0) {
+        return Err(no("a time before 00:00 or after 24:00 cannot be stored in PostgreSQL"));
+    }
+    check_digits(time.0, digits)?;
+    Ok(format!("'{time}'::{}", column.declared))
+}
+
+fn check_digits(micros: i64, digits: u8) -> Result<(), Unwritable> {
+    if micros % 10_i64.pow(6 - u32::from(digits.min(6))) != 0 {
+        return Err(no(format!("the time has more than {digits} digits of fractional seconds")));
+    }
+    Ok(())
+}
+
+fn stamp(value: &Value, digits: u8, column: &ColumnType) -> Result<String, Unwritable> {
+    let stamp = match value {
+        Value::DateTime(stamp) | Value::Instant(stamp) => *stamp,
+        Value::Date(date) => Stamp::new(*date, 0),
+        _ => return Err(unlike(value, column)),
+    };
+    let (date, _) = stamp.parts();
+    if let Civil::Impossible { .. } = date.civil() {
+        return Err(no("a date with a zero in it, or a day its month lacks, cannot be stored in PostgreSQL"));
+    }
+    if !is_infinite(date) {
+        if !(STAMP_FIRST..STAMP_END).contains(&stamp.0) {
+            return Err(no("the date and time are out of PostgreSQL's range"));
+        }
+        check_digits(stamp.0, digits)?;
+    }
+    let zone = matches!(column.meaning, Type::Instant { .. });
+    Ok(format!("'{}'::{}", stamp_text(stamp, zone), column.declared))
+}
+
+/// A possible date as PostgreSQL reads it under every DateStyle.
+pub(super) fn date_text(date: Date) -> String {
+    match date.civil() {
+        Civil::Day { year, month, day } if year > 0 => format!("{year:04}-{month:02}-{day:02}"),
+        Civil::Day { year, month, day } => format!("{:04}-{month:02}-{day:02} BC", 1 - year),
+        Civil::NegativeInfinity => "-infinity".to_owned(),
+        _ => "infinity".to_owned(),
+    }
+}
+
+/// A possible stamp as PostgreSQL reads it; `zone` adds that it is in UTC.
+pub(super) fn stamp_text(stamp: Stamp, zone: bool) -> String {
+    let (date, micros) = stamp.parts();
+    let Civil::Day { year, month, day } = date.civil() else { return date_text(date) };
+    let (shown, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
+    let zone = if zone { "+00" } else { "" };
+    format!("{shown:04}-{month:02}-{day:02} {}{zone}{era}", Time(micros))
+}
+
+fn json(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    let (Value::Json(text) | Value::Text(text)) = value else { return Err(unlike(value, column)) };
+    if column.meaning == Type::Json && has_escaped_nul(text) {
+        return Err(no("a JSON document with \\u0000 cannot be stored as jsonb"));
+    }
+    Ok(format!("{}::{}", quoted(text)?, column.declared))
+}
+
+fn has_escaped_nul(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let before = &json.as_bytes()[..at];
+        before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+    })
+}
+
+fn native(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    match value {
+        Value::Native(text) | Value::Text(text) => Ok(format!("{}::{}", quoted(text)?, column.declared)),
+        _ => Err(unlike(value, column)),
+    }
+}
