@@ -58,6 +58,8 @@ pub mod schema;
 
 pub mod compare;
 
+pub mod audit;
+
 pub mod plan;
 
 pub mod apply;

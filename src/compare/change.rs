@@ -37,6 +37,18 @@ impl RowChange {
     }
 }
 
+/// A row change, and whether the spec withholds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// The change.
+    pub change: RowChange,
+    /// Shown, counted as drift, never written.
+    pub withheld: bool,
+    /// For a delete: the replica's columns out of scope, encoded in the order and the domains of
+    /// `TablePair::replica_extra`; empty when there are none.
+    pub extra: Option<Row>,
+}
+
 /// How many rows to insert, update and delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowCounts {

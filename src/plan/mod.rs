@@ -26,13 +26,14 @@ pub use write::{
     ChunkLimits, Write, chunks, key_columns, key_values, replica_columns, statements, writes, written_columns,
 };
 
-use crate::compare::{RowChange, RowCounts};
+use crate::compare::RowCounts;
+pub use crate::compare::{PlannedChange, RangeDrift};
 use crate::failure::Failure;
 use crate::schema::TablePair;
 pub use crate::schema::{SchemaAction, SchemaChange};
 use crate::server::Server;
 use crate::sides::Sides;
-use crate::value::{Digest, KeyRange};
+use crate::value::Digest;
 
 /// What was found on the primary and on all replicas.
 #[derive(Clone, Debug)]
@@ -110,27 +111,6 @@ pub enum Status {
     Missing,
     /// It could not be told.
     Error,
-}
-
-/// A row change, and whether the spec withholds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedChange {
-    /// The change.
-    pub change: RowChange,
-    /// Shown, counted as drift, never written.
-    pub withheld: bool,
-    /// For a delete: the replica's columns out of scope, encoded in the order and the domains of
-    /// [`TablePair::replica_extra`]; empty when there are none.
-    pub extra: Option<crate::value::Row>,
-}
-
-/// A range of keys in which the sides differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeDrift {
-    /// The keys.
-    pub range: KeyRange,
-    /// Rows of each side in it.
-    pub rows: Sides<u64>,
 }
 
 /// A safety rule that forbids applying.

@@ -85,6 +85,11 @@ impl RowBlock {
         self.bytes.len()
     }
 
+    /// Size of rows `from..to` in bytes.
+    pub fn bytes_of(&self, from: usize, to: usize) -> usize {
+        if from >= to { 0 } else { self.ends[to - 1] - self.start(from) }
+    }
+
     /// All rows' bytes, back to back.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
