@@ -227,14 +227,18 @@ impl Text<'_, '_> {
         if table.ranges.is_empty() || table.status == Status::Missing || pair.key_columns == 0 {
             return Ok(());
         }
-        writeln!(self.out, "\n    {}", self.paint.on(DIM, "Differing ranges:"))?;
         let limit = self.limit();
+        if limit == 0 {
+            let ranges = counted(table.ranges.len() as u64, "differing range");
+            return writeln!(self.out, "    {}", self.paint.on(DIM, ranges));
+        }
+        writeln!(self.out, "\n    {}", self.paint.on(DIM, "Differing ranges:"))?;
         for range in table.ranges.iter().take(limit) {
             writeln!(self.out, "      {}", self.paint.on(DIM, range_line(pair, range)))?;
         }
         match table.ranges.len().saturating_sub(limit) {
             0 => Ok(()),
-            more => self.more(&counted(more as u64, "more range")),
+            more => self.more(&format!("… and {}", counted(more as u64, "more range"))),
         }
     }
 
@@ -246,7 +250,7 @@ impl Text<'_, '_> {
     }
 
     fn more(&mut self, what: &str) -> fmt::Result {
-        writeln!(self.out, "      {}", self.paint.on(DIM, format_args!("… and {what}")))
+        writeln!(self.out, "      {}", self.paint.on(DIM, what))
     }
 
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> fmt::Result {
@@ -263,14 +267,17 @@ impl Text<'_, '_> {
                 (0..copies).for_each(|_| rest[usize::from(change.withheld)].count(&change.change));
             }
         }
-        let [planned, withheld] = rest.map(|counts| counts_in_words(&counts));
-        if let Some(planned) = planned {
-            self.more(&planned.replacen(" row", " more row", 1))?;
-        }
-        match withheld {
-            Some(withheld) => self.more(&format!("{} (withheld)", withheld.replacen(" row", " more row", 1))),
-            None => Ok(()),
-        }
+        let rest_words = |counts: &RowCounts| {
+            let words = counts_in_words(counts)?;
+            Some(if limit == 0 {
+                words
+            } else {
+                format!("… and {}", words.replacen(" row", " more row", 1))
+            })
+        };
+        let [planned, withheld] =
+            [rest_words(&rest[0]), rest_words(&rest[1]).map(|words| words + " (withheld)")];
+        planned.into_iter().chain(withheld).try_for_each(|words| self.more(&words))
     }
 
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> fmt::Result {
@@ -345,7 +352,8 @@ impl Text<'_, '_> {
         if refusals.is_empty() {
             return Ok(());
         }
-        let word = if outcome == Outcome::Refused { "refused:" } else { "would be refused:" };
+        let refused = outcome == Outcome::Refused || self.report.command == Command::Apply;
+        let word = if refused { "refused:" } else { "would be refused:" };
         writeln!(self.out)?;
         refusals.iter().try_for_each(|refusal| {
             writeln!(self.out, "  {} {}", self.paint.on(RED, word), refusal_words(refusal))
