@@ -10,6 +10,8 @@
 mod layers;
 mod limits;
 mod order;
+#[cfg(test)]
+mod order_property;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
