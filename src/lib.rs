@@ -64,6 +64,8 @@ pub mod plan;
 
 pub mod apply;
 
+pub mod verify;
+
 pub mod event;
 
 pub mod report;

@@ -48,7 +48,7 @@ impl Default for ApplyOptions {
 }
 
 /// Writes what a plan says, in one transaction, and says how that ended. Never fails otherwise than by its
-/// outcome. [`Applied::verified`] stays `None`: that is for `verify`.
+/// outcome. [`Applied::verified`] stays `None`: that is for [`verify`](crate::verify).
 pub async fn apply_replica(
     replica: &Replica,
     plan: &ReplicaPlan,

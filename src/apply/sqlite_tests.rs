@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::compare::RowChange;
-use crate::engine::{Engine, connect};
+use crate::engine::{Engine, Primary, connect};
 use crate::event::Silent;
 use crate::plan::{PlannedChange, TablePlan};
 use crate::schema::{self, Databases, TablePair};
@@ -143,7 +143,9 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
 async fn apply(engines: &Sides<Arc<dyn Engine>>, plan: &ReplicaPlan) -> Applied {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
     let replica = Replica::new(Arc::clone(&engines.replica));
-    apply_replica(&replica, plan, &ApplyOptions::default(), &observer, &Stop::default()).await
+    let applied = apply_replica(&replica, plan, &ApplyOptions::default(), &observer, &Stop::default()).await;
+    let primary = Primary::new(Arc::clone(&engines.primary));
+    crate::verify::check(&primary, &replica, plan, applied, &observer, &Stop::default()).await
 }
 
 /// Plans, applies, and plans again to nothing.
@@ -152,6 +154,7 @@ async fn converge(pair: &Pair) -> Applied {
     let plan = pair.plan(&engines).await;
     let applied = apply(&engines, &plan).await;
     assert_eq!(applied.outcome, Outcome::Applied, "{:?}", applied.error);
+    assert_eq!(applied.verified, Some(true));
     assert_eq!(applied.rows, plan.summary().rows);
     let again = pair.plan(&engines).await;
     assert_eq!(again.outcome(), Outcome::InSync);
@@ -213,6 +216,18 @@ async fn what_somebody_did_already_is_left_alone() {
     let applied = apply(&engines, &plan).await;
     assert_eq!((applied.outcome, applied.already), (Outcome::Applied, 2), "{:?}", applied.error);
     assert_eq!(applied.rows, RowCounts { insert: 0, update: 1, delete: 0 });
+    assert_eq!(applied.verified, Some(true));
+}
+
+#[tokio::test]
+async fn the_primary_moving_on_is_found_by_the_check_afterwards() {
+    let pair = Pair::new(T, "INSERT INTO t VALUES (1, 'a', 1)", "INSERT INTO t VALUES (1, 'x', 1)", "[t]");
+    let engines = pair.sides().await;
+    let plan = pair.plan(&engines).await;
+    pair.run(Side::Primary, "UPDATE t SET v = 'newer'");
+    let applied = apply(&engines, &plan).await;
+    assert_eq!((applied.outcome, applied.verified), (Outcome::Drift, Some(false)));
+    assert_eq!(pair.rows("SELECT v FROM t"), ["a"]);
 }
 
 #[tokio::test]

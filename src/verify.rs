@@ -1,0 +1,161 @@
+//! 8. Compares what was written again, on both sides, in new snapshots.
+//!
+//! Apply reads its rows back inside its own transaction; this looks from outside, after the commit, and at the
+//! primary too. Only the keys that were written are looked at, and only what the spec would write counts: a
+//! withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
+
+use std::sync::Arc;
+
+use crate::audit::{self, AuditOptions};
+use crate::compare::RowChange;
+use crate::engine::{Primary, Replica};
+use crate::event::{Observer, Stop};
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{Applied, Outcome, ReplicaPlan, TablePlan};
+use crate::schema::TablePair;
+use crate::sides::Sides;
+
+/// How the rows that were written stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They equal the primary's.
+    InSync,
+    /// Some differ again: either side was written meanwhile.
+    Differs {
+        /// How many.
+        rows: u64,
+    },
+    /// It could not be told.
+    Unknown(Failure),
+}
+
+/// Checks what [`apply_replica`](crate::apply::apply_replica) committed and completes its result: `verified`,
+/// and the outcome `drift` where rows differ again or `error` (`interrupted`) where it could not be told. A
+/// result without a commit stays as it is.
+pub async fn check(
+    primary: &Primary,
+    replica: &Replica,
+    plan: &ReplicaPlan,
+    applied: Applied,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+) -> Applied {
+    if applied.batches.0 == 0 {
+        return applied;
+    }
+    with_verdict(applied, verify_applied(primary, replica, plan, observer, stop).await)
+}
+
+/// An error that apply ended with (`partial`) stays what it is.
+fn with_verdict(applied: Applied, verdict: Verdict) -> Applied {
+    let outcome = |other: Outcome| match applied.outcome {
+        Outcome::Applied => other,
+        outcome => outcome,
+    };
+    match verdict {
+        Verdict::InSync => Applied { verified: Some(true), ..applied },
+        Verdict::Differs { .. } => {
+            Applied { verified: Some(false), outcome: outcome(Outcome::Drift), ..applied }
+        }
+        Verdict::Unknown(failure) => {
+            let ended = match failure.kind {
+                ErrorKind::Interrupted => Outcome::Interrupted,
+                _ => Outcome::Error,
+            };
+            let message =
+                format!("the changes are in, but they could not be compared again: {}", failure.message);
+            Applied {
+                verified: None,
+                outcome: outcome(ended),
+                error: applied.error.or(Some(Failure { message, ..failure })),
+                ..applied
+            }
+        }
+    }
+}
+
+/// Compares the rows of all written changes of a replica on both sides.
+pub async fn verify_applied(
+    primary: &Primary,
+    replica: &Replica,
+    plan: &ReplicaPlan,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+) -> Verdict {
+    match rows_that_differ(primary, replica, plan, observer, stop).await {
+        Ok(0) => Verdict::InSync,
+        Ok(rows) => Verdict::Differs { rows },
+        Err(failure) => Verdict::Unknown(failure),
+    }
+}
+
+async fn rows_that_differ(
+    primary: &Primary,
+    replica: &Replica,
+    plan: &ReplicaPlan,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+) -> Result<u64, Failure> {
+    let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
+    let mut rows = 0;
+    for (table, pair) in plan.tables.iter().filter_map(|table| Some((table, table.pair.as_ref()?))) {
+        let keys = written_keys(table, pair);
+        if table.error.is_some() || keys.is_empty() {
+            continue;
+        }
+        let found =
+            audit::audit_keys(pair, keys, snapshots.clone(), &AuditOptions::default(), observer, stop).await;
+        let found = found.map_err(|failure| in_table(table, failure))?;
+        rows += found.iter().filter(|change| would_write(pair, change)).count() as u64;
+    }
+    Ok(rows)
+}
+
+fn written_keys(table: &TablePlan, pair: &TablePair) -> Vec<crate::value::Key> {
+    let order = pair.key_order();
+    let written = table.changes.iter().filter(|planned| !planned.withheld);
+    written.map(|planned| order.key_of(planned.change.row().bytes())).collect()
+}
+
+fn would_write(pair: &TablePair, change: &RowChange) -> bool {
+    match change {
+        RowChange::Insert { .. } => pair.writes.insert,
+        RowChange::Update { .. } => pair.writes.update,
+        RowChange::Delete { .. } => pair.writes.delete,
+    }
+}
+
+fn in_table(table: &TablePlan, failure: Failure) -> Failure {
+    Failure { message: format!("table {}: {}", table.table, failure.message), ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(outcome: Outcome) -> Applied {
+        Applied { batches: (1, 1), ..Applied::nothing(outcome, None) }
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_no_success() {
+        let failure = || Failure::new(ErrorKind::Connect, "the line was cut");
+        let unknown = with_verdict(applied(Outcome::Applied), Verdict::Unknown(failure()));
+        assert_eq!((unknown.outcome, unknown.verified), (Outcome::Error, None));
+        assert!(unknown.error.is_some_and(|error| error.message.starts_with("the changes are in, but")));
+        let stopped = Failure { kind: ErrorKind::Interrupted, ..failure() };
+        let stopped = with_verdict(applied(Outcome::Applied), Verdict::Unknown(stopped));
+        assert_eq!(stopped.outcome, Outcome::Interrupted);
+    }
+
+    #[test]
+    fn rows_that_differ_again_are_drift_and_errors_stay_errors() {
+        let differs = || Verdict::Differs { rows: 1 };
+        let drift = with_verdict(applied(Outcome::Applied), differs());
+        assert_eq!((drift.outcome, drift.verified), (Outcome::Drift, Some(false)));
+        let partial = with_verdict(applied(Outcome::Error), differs());
+        assert_eq!((partial.outcome, partial.verified), (Outcome::Error, Some(false)));
+        let whole = with_verdict(applied(Outcome::Applied), Verdict::InSync);
+        assert_eq!((whole.outcome, whole.verified), (Outcome::Applied, Some(true)));
+    }
+}
