@@ -1,14 +1,14 @@
 //! The PostgreSQL engine on a real server: what it reads is what is there, in the order keys have.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trueup::engine::{Engine as _, EngineError, connect};
+use trueup::engine::{EngineError, connect};
 use trueup::failure::ErrorKind;
 use trueup::spec::{Place, Side, SideUrl};
-use trueup::sql::{Column, Dialect as _, RowUpdate, Select, SelectColumn, Selection, TableName};
-use trueup::value::{Decimal, Domain, Key, KeyOrder, KeyRange, RowBlock, Type, Value, decode, fields};
+use trueup::sql::{Column, DefaultKind, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate};
+use trueup::sql::{Select, SelectColumn, Selection, TableName};
+use trueup::value::{Domain, Key, KeyOrder, KeyRange, RowBlock, Type, Value, decode, fields};
 
 use crate::servers::{Database, Engine, open, postgres};
 
@@ -229,4 +229,487 @@ fn every_type_is_read_as_it_is_and_written_back_the_same() {
 
 fn nullable(columns: &[Column]) -> Vec<Column> {
     columns.iter().map(|column| Column { nullable: true, ..column.clone() }).collect()
+}
+
+/// Tables whose keys sort differently in a language, in a number's text, or in bytes.
+const HOSTILE_KEYS: &str = r#"
+    CREATE TABLE key_text (k text PRIMARY KEY, v integer);
+    INSERT INTO key_text SELECT k, row_number() OVER () FROM unnest(ARRAY['', ' ', 'a', 'A', 'á', 'Á', 'a ', 'a-b',
+        'ab', 'aB', 'z', 'Z', 'ß', 'ss', 'é', E'é', 'ﬀ', '🦀', E'�', '_', '-', '10', '9', E'a	', 'ä']) k;
+    CREATE TABLE key_c (k varchar(9) COLLATE "C" PRIMARY KEY, v integer);
+    INSERT INTO key_c SELECT k, v FROM key_text;
+    CREATE TABLE key_char (k char(5) PRIMARY KEY, v integer);
+    INSERT INTO key_char VALUES ('', 1), ('a', 2), ('A', 3), (E'a	', 4), ('a b', 5), ('é', 6), ('b', 7);
+    CREATE TABLE key_int (k integer PRIMARY KEY, v integer);
+    INSERT INTO key_int SELECT k, k FROM generate_series(-50, 50) k;
+    CREATE TABLE key_big (k bigint PRIMARY KEY, v integer);
+    INSERT INTO key_big VALUES (-9223372036854775808, 1), (-1, 2), (0, 3), (256, 4), (9223372036854775807, 5);
+    CREATE TABLE key_uuid (k uuid PRIMARY KEY, v integer);
+    INSERT INTO key_uuid SELECT md5(k::text)::uuid, k FROM generate_series(1, 50) k;
+    CREATE TABLE key_date (k date PRIMARY KEY, v integer);
+    INSERT INTO key_date VALUES ('infinity', 1), ('-infinity', 2), ('4713-01-01 BC', 3), ('0001-01-01', 4),
+        ('1999-12-31', 5), ('2000-01-01', 6), ('12000-01-01', 7);
+    CREATE TABLE key_instant (k timestamptz PRIMARY KEY, v integer);
+    INSERT INTO key_instant VALUES ('infinity', 1), ('-infinity', 2), ('0044-03-15 BC', 3), ('2000-01-01 00:00Z', 4),
+        ('1999-12-31 23:59:59.999999Z', 5), ('294276-12-31', 6);
+    CREATE TABLE key_bytes (k bytea PRIMARY KEY, v integer);
+    INSERT INTO key_bytes VALUES ('', 1), ('\x00', 2), ('\xff', 3), ('\x7f', 4), ('\x0000', 5), ('\xff00', 6);
+    CREATE TABLE key_bool (k boolean PRIMARY KEY, v integer);
+    INSERT INTO key_bool VALUES (true, 1), (false, 2);
+    CREATE TABLE key_null (k integer UNIQUE, v integer);
+    INSERT INTO key_null VALUES (NULL, 1), (-1, 2), (0, 3), (7, 4);
+    CREATE TABLE key_pair (a integer, b text, c date, v integer, PRIMARY KEY (a, b, c));
+    INSERT INTO key_pair SELECT a, b, c, 0 FROM generate_series(-2, 2) a, unnest(ARRAY['', 'a', 'B', 'é']) b,
+        unnest(ARRAY[date '-infinity', date '2000-01-01', date 'infinity']) c;
+"#;
+
+const HOSTILE_TABLES: [(&str, usize); 12] = [
+    ("key_text", 1),
+    ("key_c", 1),
+    ("key_char", 1),
+    ("key_int", 1),
+    ("key_big", 1),
+    ("key_uuid", 1),
+    ("key_date", 1),
+    ("key_instant", 1),
+    ("key_bytes", 1),
+    ("key_bool", 1),
+    ("key_null", 1),
+    ("key_pair", 3),
+];
+
+#[test]
+fn keys_come_in_their_own_order_and_ranges_cut_there() {
+    let database = open(Engine::Postgres, "pg order");
+    database.execute_script(HOSTILE_KEYS);
+    block_on(async {
+        let engine = connected(&database, 2).await;
+        let mut writer = engine.writer().await.expect("a writer");
+        for (table, key_columns) in HOSTILE_TABLES {
+            let select = whole(&engine, table, key_columns).await;
+            let order = order(&select);
+            let rows = scanned(&engine, &select).await.expect("rows");
+            assert!(!rows.is_empty(), "{table}");
+            for (before, after) in rows.rows().zip(rows.rows().skip(1)) {
+                assert!(order.compare(before, after).is_lt(), "{table}: {:?}", values(&select, after));
+            }
+            let snapshot = engine.snapshot().await.expect("a snapshot");
+            for at in 0..rows.len() {
+                let bound = order.key_of(rows.row(at));
+                let end = order.key_of(rows.row((at + 3).min(rows.len() - 1)));
+                let ranges = [
+                    KeyRange { from: Some(bound.clone()), to: None },
+                    KeyRange { from: None, to: Some(bound.clone()) },
+                    KeyRange { from: Some(bound.clone()), to: Some(end) },
+                ];
+                for range in ranges {
+                    let part = Select { selection: Selection::Range(range.clone()), ..select.clone() };
+                    let found = read(&*snapshot, &part).await.expect("rows");
+                    let expected: Vec<&[u8]> =
+                        rows.rows().filter(|row| order.contains(&range, row)).collect();
+                    assert_eq!(found.rows().collect::<Vec<_>>(), expected, "{table} {at}");
+                }
+            }
+            let keys: Vec<Key> = rows.rows().step_by(2).map(|row| order.key_of(row)).collect();
+            let some = Select { selection: Selection::Keys(keys), ..select.clone() };
+            let expected: Vec<&[u8]> = rows.rows().step_by(2).collect();
+            let found = read(&*snapshot, &some).await.expect("rows");
+            assert_eq!(found.rows().collect::<Vec<_>>(), expected, "{table}");
+            writer.begin().await.expect("a transaction");
+            let locked = writer.read(&Select { locked: true, ..some.clone() }).await.expect("rows");
+            assert_eq!(locked.rows().collect::<Vec<_>>(), expected, "{table}");
+            writer.rollback().await.expect("rolled back");
+        }
+    });
+}
+
+#[test]
+fn a_range_of_a_composite_key_reads_its_index() {
+    let database = open(Engine::Postgres, "pg explain");
+    database.execute_script(
+        "CREATE TABLE t (a integer, b bigint, c text COLLATE \"C\", v text, PRIMARY KEY (a, b, c));
+         INSERT INTO t SELECT k % 3, k, 'x', repeat('v', 50) FROM generate_series(1, 30000) k; ANALYZE t;",
+    );
+    let sql = block_on(async {
+        let engine = connected(&database, 1).await;
+        let select = whole(&engine, "t", 3).await;
+        let rows = scanned(&engine, &select).await.expect("rows");
+        let order = order(&select);
+        let range =
+            KeyRange { from: Some(order.key_of(rows.row(9_000))), to: Some(order.key_of(rows.row(9_500))) };
+        engine.dialect().select(&Select { selection: Selection::Range(range), ..select })
+    });
+    let plan = database.query(&format!("EXPLAIN {sql}"));
+    let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Cond: ((ROW(a, b, c) >= ROW("), "{plan}");
+    assert!(!plan.contains("Sort"), "{plan}");
+}
+
+#[test]
+fn streams_that_end_early_leave_no_wrong_rows_behind() {
+    let database = open(Engine::Postgres, "pg early");
+    database.execute_script(
+        "CREATE TABLE big (id integer PRIMARY KEY, v text);
+         INSERT INTO big SELECT k, repeat('x', 200) FROM generate_series(1, 40000) k;
+         CREATE TABLE small (id integer PRIMARY KEY, v integer); INSERT INTO small VALUES (1, 0), (2, 1), (3, 7);",
+    );
+    for connections in [1, 3] {
+        block_on(async {
+            let engine = connected(&database, connections).await;
+            let big = whole(&engine, "big", 1).await;
+            let small = whole(&engine, "small", 1).await;
+            let expected = scanned(&engine, &small).await.expect("rows");
+            let snapshot = engine.snapshot().await.expect("a snapshot");
+            outside(|| database.execute_script("INSERT INTO small SELECT max(id) + 1, 9 FROM small;"));
+            for _ in 0..8 {
+                let mut stream = snapshot.scan(big.clone()).await.expect("a stream");
+                assert!(stream.next().await.expect("no error").is_some());
+                drop(stream);
+                assert!(read(&*snapshot, &small).await.expect("rows") == expected, "{connections}");
+            }
+            // Fails before its first row, and one with a value that is none of the domain amid its rows.
+            let mut missing = small.clone();
+            missing.columns[1].column.name = "nowhere".into();
+            let failed = snapshot.scan(missing).await.err().expect("an error");
+            assert_eq!(failed.kind, ErrorKind::Missing);
+            assert!(read(&*snapshot, &small).await.expect("rows") == expected);
+            let mut odd = small.clone();
+            odd.columns[1].domain = Domain::Boolean;
+            let failed = read(&*snapshot, &odd).await.expect_err("7 is no boolean");
+            assert_eq!(failed.kind, ErrorKind::Value);
+            assert!(
+                failed.message.contains("public.small") && failed.message.contains("column v"),
+                "{failed:?}"
+            );
+            assert!(
+                failed.database.as_deref().is_some_and(|words| words.contains("Integer(3)")),
+                "{failed:?}"
+            );
+            let after = read(&*snapshot, &small).await;
+            match connections {
+                // The moment was lost with its only connection: an error, never another moment's rows.
+                1 => assert_eq!(after.expect_err("lost").kind, ErrorKind::Connect),
+                _ => assert!(after.expect("rows") == expected),
+            }
+            drop(snapshot);
+            let now = scanned(&engine, &small).await.expect("rows");
+            assert_eq!(now.len(), expected.len() + 1);
+        });
+        database.execute_script("DELETE FROM small WHERE id > 3;");
+    }
+}
+
+#[test]
+fn all_connections_see_one_moment() {
+    let database = open(Engine::Postgres, "pg moment");
+    database.execute_script(
+        "CREATE TABLE t (id integer PRIMARY KEY, v integer); INSERT INTO t SELECT k, 0 FROM generate_series(1, 20000) k;",
+    );
+    block_on(async {
+        let engine = connected(&database, 4).await;
+        let select = whole(&engine, "t", 1).await;
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        assert_eq!(snapshot.readers(), 4);
+        let expected = read(&*snapshot, &select).await.expect("rows");
+        let mut writer = engine.writer().await.expect("a writer");
+        for round in 1..=5 {
+            writer
+                .execute(&format!("UPDATE t SET v = {round}; DELETE FROM t WHERE id = {round}"))
+                .await
+                .expect("ok");
+            let scans = (0..8).map(|_| read(&*snapshot, &select));
+            for found in futures_util::future::join_all(scans).await {
+                assert!(found.expect("rows") == expected, "round {round}");
+            }
+        }
+        drop(snapshot);
+        assert_eq!(scanned(&engine, &select).await.expect("rows").len(), 19_995);
+    });
+}
+
+#[test]
+fn a_primary_refuses_to_write() {
+    let database = open(Engine::Postgres, "pg read only");
+    database.execute_script("CREATE TABLE t (id integer PRIMARY KEY);");
+    block_on(async {
+        let engine = connect(&side(&database.url, 2), false).await.expect("connected");
+        assert_eq!(engine.server().read_only, None);
+        let mut writer = engine.writer().await.expect("a connection");
+        let refused = writer.execute("INSERT INTO t VALUES (1)").await.expect_err("read-only");
+        assert_eq!(refused.kind, ErrorKind::Permission);
+    });
+    assert_eq!(database.query("SELECT count(*) FROM t")[0][0].as_deref(), Some("0"));
+}
+
+#[test]
+fn why_there_is_no_connection_is_said_without_the_password() {
+    let database = open(Engine::Postgres, "pg refused");
+    let address = &postgres().address;
+    let url = |user: &str, password: &str, host: &str, port: u16, database: &str| {
+        format!("postgres://{user}:{password}@{host}:{port}/{database}?sslmode=disable")
+    };
+    let (user, port, name) = (address.user.as_str(), address.port, database.name.as_str());
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+    let cases = [
+        (url(user, "wr0ng-s3cret", "127.0.0.1", port, name), "password is wrong"),
+        (url("nobody_here", "wr0ng-s3cret", "127.0.0.1", port, name), "password is wrong"),
+        (url(user, "Pg-s3cret%2F%25", "127.0.0.1", port, "no_such_db"), "no such database"),
+        (url(user, "Pg-s3cret%2F%25", "127.0.0.1", free, name), "nothing listens"),
+        (url(user, "Pg-s3cret%2F%25", "no-such-host.invalid", port, name), "could not be reached"),
+        (
+            format!(
+                "{}?sslmode=require",
+                url(user, "Pg-s3cret%2F%25", "127.0.0.1", port, name).split('?').next().unwrap_or("")
+            ),
+            "TLS",
+        ),
+        (format!("postgres://{user}@127.0.0.1:{port}/{name}"), "password is wrong"),
+    ];
+    block_on(async {
+        for (url, expected) in cases {
+            let error =
+                connect(&side(&url, 1), false).await.err().unwrap_or_else(|| panic!("{expected}: connected"));
+            assert_eq!(error.kind, ErrorKind::Connect, "{error:?}");
+            assert!(error.message.contains(expected), "{expected}: {error:?}");
+            assert!(error.hint.is_some() || expected.contains("database"), "{error:?}");
+            assert!(!format!("{error:?} {error}").contains("s3cret"), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn the_lock_says_who_holds_it() {
+    let database = open(Engine::Postgres, "pg lock");
+    block_on(async {
+        let (first, second) = (connected(&database, 1).await, connected(&database, 1).await);
+        let mut holder = first.writer().await.expect("a writer");
+        let mut other = second.writer().await.expect("a writer");
+        holder.lock(Duration::ZERO).await.expect("free");
+        let refused = other.lock(Duration::from_millis(150)).await.expect_err("held");
+        assert_eq!(refused.kind, ErrorKind::Locked);
+        assert!(refused.message.contains("application trueup"), "{refused:?}");
+        drop(holder);
+        other.lock(Duration::from_secs(10)).await.expect("free again");
+    });
+}
+
+#[test]
+fn a_failed_transaction_is_never_committed() {
+    let database = open(Engine::Postgres, "pg failed");
+    database.execute_script(
+        "CREATE TABLE t (id integer CONSTRAINT the_key PRIMARY KEY); INSERT INTO t VALUES (1);",
+    );
+    block_on(async {
+        let engine = connected(&database, 1).await;
+        let mut writer = engine.writer().await.expect("a writer");
+        writer.begin().await.expect("begun");
+        writer.execute("INSERT INTO t VALUES (2)").await.expect("written");
+        let broken = writer.execute("INSERT INTO t VALUES (1)").await.expect_err("a duplicate");
+        assert_eq!(broken.kind, ErrorKind::Value);
+        assert!(broken.message.contains("the_key"), "{broken:?}");
+        assert!(writer.commit().await.is_err());
+    });
+    assert_eq!(database.query("SELECT count(*) FROM t")[0][0].as_deref(), Some("1"));
+}
+
+const EVERYTHING: &str = r#"
+    CREATE SCHEMA other;
+    CREATE TABLE other.target (x integer, y integer, PRIMARY KEY (y, x));
+    CREATE TABLE everything (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        serial serial,
+        "odd "" name%" varchar(40) NOT NULL DEFAULT 'it''s' UNIQUE,
+        c text COLLATE "C",
+        amount numeric(12,2) DEFAULT -1.50,
+        flag boolean DEFAULT true,
+        made timestamptz(3) DEFAULT now(),
+        twice integer GENERATED ALWAYS AS (y * 2) STORED,
+        x integer, y integer, gone integer,
+        tags text[] DEFAULT '{}',
+        nothing text DEFAULT NULL,
+        FOREIGN KEY (x, y) REFERENCES other.target (x, y) ON DELETE CASCADE ON UPDATE SET NULL
+    );
+    ALTER TABLE everything DROP COLUMN gone;
+    CREATE UNIQUE INDEX partly ON everything (x) WHERE y > 0;
+    CREATE UNIQUE INDEX expressed ON everything (lower(c));
+    CREATE UNIQUE INDEX nullable ON everything (x, y) INCLUDE (c);
+    CREATE VIEW a_view AS SELECT 1 AS one;
+    CREATE TEMPORARY TABLE temporary (id integer);
+    CREATE TABLE parts (id integer, region text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+    CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+    CREATE TABLE parts_b PARTITION OF parts FOR VALUES IN ('b');
+    INSERT INTO parts VALUES (1, 'a'), (2, 'b'), (3, 'a');
+    CREATE TABLE parent (id integer PRIMARY KEY, v integer);
+    CREATE TABLE child (more text) INHERITS (parent);
+    INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (1, 2, 'c');
+    ANALYZE;
+"#;
+
+#[test]
+fn the_catalog_tells_everything() {
+    let database = open(Engine::Postgres, "pg catalog");
+    database.execute_script(EVERYTHING);
+    block_on(async {
+        let engine = connected(&database, 2).await;
+        let catalog = engine.catalog(&[None, Some("other".into())]).await.expect("a catalog");
+        assert_eq!(catalog.default_schema.as_deref(), Some("public"));
+        let names: Vec<String> = catalog.tables.iter().map(|table| table.name.to_string()).collect();
+        let expected = ["other.target", "public.child", "public.everything", "public.parent", "public.parts"];
+        assert_eq!(names, expected);
+        let table = &catalog.tables[2];
+        let column = |name: &str| table.column(name).unwrap_or_else(|| panic!("no column {name}"));
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(columns.len(), 12);
+        assert_eq!(columns[2], "odd \" name%");
+        assert_eq!(column("id").identity, Some(Identity::Always));
+        assert!(!column("id").nullable);
+        assert_eq!(
+            (column("serial").identity, &column("serial").default),
+            (Some(Identity::ByDefault), &None)
+        );
+        let odd = column(columns[2]);
+        assert_eq!(odd.default, Some(DefaultKind::Literal(LiteralDefault::Text("it's".into()))));
+        assert_eq!(odd.column_type.declared, "character varying(40)");
+        assert_eq!(odd.column_type.meaning, Type::Text { chars_max: Some(40), fixed: false });
+        assert!(odd.collation.is_some());
+        assert_eq!(column("c").collation, None);
+        assert_eq!(
+            column("amount").default,
+            Some(DefaultKind::Literal(LiteralDefault::Number("-1.50".into())))
+        );
+        assert_eq!(column("flag").default, Some(DefaultKind::Literal(LiteralDefault::Boolean(true))));
+        assert_eq!(column("made").default, Some(DefaultKind::Expression("now()".into())));
+        assert_eq!(column("made").column_type.meaning, Type::Instant { digits: 3 });
+        assert_eq!((column("twice").generated, &column("twice").default), (Some(Generated::Stored), &None));
+        assert_eq!(column("tags").column_type.meaning, Type::Other);
+        let keys: Vec<(&str, bool, bool, Vec<&str>)> = table
+            .keys
+            .iter()
+            .map(|key| {
+                (key.name.as_str(), key.primary, key.total, key.columns.iter().map(String::as_str).collect())
+            })
+            .collect();
+        assert_eq!(keys[0], ("everything_pkey", true, true, vec!["id"]));
+        assert_eq!(keys[1].3, ["odd \" name%"]);
+        assert_eq!(keys[2], ("nullable", false, false, vec!["x", "y"]));
+        assert_eq!(keys.len(), 3);
+        let foreign = &table.foreign_keys[0];
+        assert_eq!(foreign.table, TableName::qualified("other", "target"));
+        assert_eq!(
+            (&foreign.columns, &foreign.referenced),
+            (&vec!["x".into(), "y".into()], &vec!["x".into(), "y".into()])
+        );
+        assert_eq!(
+            (foreign.on_delete, foreign.on_update),
+            (ForeignKeyAction::Cascade, ForeignKeyAction::SetNull)
+        );
+        assert_eq!(catalog.tables[4].rows_estimate, Some(3));
+        assert_eq!(catalog.tables[0].keys[0].columns, ["y", "x"]);
+        // A partitioned root is read through, an inheritance parent alone.
+        let parts = whole(&engine, "parts", 2).await;
+        assert_eq!(scanned(&engine, &parts).await.expect("rows").len(), 3);
+        let parent = whole(&engine, "parent", 1).await;
+        assert_eq!(scanned(&engine, &parent).await.expect("rows").len(), 1);
+        let mut writer = engine.writer().await.expect("a writer");
+        for (select, count) in [(&parts, 1), (&parent, 1)] {
+            let key: Vec<Column> =
+                select.columns[..select.key_columns].iter().map(|column| column.column.clone()).collect();
+            let values = [vec![Value::Integer(1), Value::Text("a".into())][..key.len()].to_vec()];
+            for sql in engine.dialect().delete(&select.table, &key, &values).expect("literals") {
+                assert_eq!(writer.execute(&sql).await.expect("deleted"), count, "{sql}");
+            }
+        }
+    });
+    assert_eq!(database.query("SELECT count(*) FROM child")[0][0].as_deref(), Some("1"));
+}
+
+#[test]
+fn what_a_login_may_not_see_is_an_error() {
+    let database = open(Engine::Postgres, "pg rights");
+    database.execute_script(
+        "CREATE TABLE hidden (id integer PRIMARY KEY); CREATE TABLE half (id integer PRIMARY KEY, secret text);
+         CREATE TABLE policed (id integer PRIMARY KEY, v integer); INSERT INTO policed VALUES (1, 1);
+         ALTER TABLE policed ENABLE ROW LEVEL SECURITY; CREATE TABLE seen (id integer PRIMARY KEY);",
+    );
+    let url = database
+        .limited_role("GRANT SELECT ON policed, seen TO {role}; GRANT SELECT (id) ON half TO {role};");
+    block_on(async {
+        let engine = connect(&side(&url, 1), false).await.expect("connected");
+        let catalog = engine.catalog(&[None]).await.expect("a catalog");
+        assert_eq!(catalog.tables.len(), 4);
+        let hides: Vec<bool> = catalog.tables.iter().map(|table| table.hidden_rows.is_some()).collect();
+        assert_eq!(hides, [false, false, true, false]);
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        for table in ["hidden", "half", "policed"] {
+            let select = {
+                let table = catalog.tables.iter().find(|found| found.name.name == table).expect("the table");
+                let columns = table.columns.iter();
+                let columns =
+                    columns.map(|column| SelectColumn { column: column.clone(), domain: own_domain(column) });
+                Select {
+                    table: table.name.clone(),
+                    columns: columns.collect(),
+                    key_columns: 1,
+                    scope: None,
+                    selection: Selection::Range(KeyRange::all()),
+                    ordered: true,
+                    locked: false,
+                }
+            };
+            let refused = snapshot.scan(select).await.err().unwrap_or_else(|| panic!("{table} was read"));
+            assert_eq!(refused.kind, ErrorKind::Permission, "{refused:?}");
+            assert!(refused.message.contains(table) && refused.hint.is_some(), "{refused:?}");
+        }
+        drop(snapshot);
+        let seen = whole(&engine, "seen", 1).await;
+        assert!(scanned(&engine, &seen).await.expect("rows").is_empty());
+    });
+}
+
+#[test]
+fn a_large_table_is_cut_into_even_parts() {
+    let database = open(Engine::Postgres, "pg split");
+    database.execute_script(
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text);
+         INSERT INTO t SELECT CASE WHEN k < 90000 THEN k ELSE k * 1000000000::bigint END, repeat('x', 60)
+         FROM generate_series(1, 100000) k; ANALYZE t; CREATE TABLE small (id integer PRIMARY KEY);",
+    );
+    block_on(async {
+        let engine = connected(&database, 2).await;
+        let select = whole(&engine, "t", 1).await;
+        let order = order(&select);
+        let rows = scanned(&engine, &select).await.expect("rows");
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        let cuts = snapshot.split(&select, 8).await.expect("cuts");
+        assert_eq!(cuts.len(), 7);
+        let mut begin = 0;
+        for cut in cuts.iter().map(Some).chain([None]) {
+            let end = cut.map_or(rows.len(), |cut| {
+                rows.rows().take_while(|row| order.compare(row, cut.bytes()).is_lt()).count()
+            });
+            let part = end - begin;
+            assert!((5_000..25_000).contains(&part), "{part} rows");
+            begin = end;
+        }
+        let small = whole(&engine, "small", 1).await;
+        assert_eq!(snapshot.split(&small, 8).await.expect("cuts"), []);
+    });
+}
+
+#[test]
+fn one_database_has_one_identity() {
+    let (one, two) = (open(Engine::Postgres, "pg one"), open(Engine::Postgres, "pg two"));
+    let folder = one.query("SHOW unix_socket_directories")[0][0].clone().expect("a folder");
+    let port = postgres().address.port;
+    let socket = format!("postgres://trueup@localhost:{port}/{}?host={folder}", one.name);
+    block_on(async {
+        let tcp = connected(&one, 1).await;
+        let socket = connect(&side(&socket, 1), true).await.expect("connected by socket");
+        assert_eq!(tcp.server().identity, socket.server().identity);
+        assert_ne!(tcp.server().identity, connected(&two, 1).await.server().identity);
+        assert!(!tcp.server().identity.contains("s3cret"));
+        assert!(!format!("{tcp:?}").contains("s3cret"));
+    });
 }

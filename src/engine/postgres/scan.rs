@@ -25,7 +25,7 @@ use super::{DIALECT, Pool, Session, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
-use crate::value::{Key, KeyOrder, KeyRange, RowBlock};
+use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock};
 
 /// A block is handed on when it holds this much.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -56,7 +56,8 @@ struct State {
     exported: Option<(u64, String)>,
     next_id: u64,
     closed: bool,
-    checked: HashMap<String, Checked>,
+    /// By the statement for the whole table and the domains it is read in.
+    checked: HashMap<(String, Vec<Domain>), Checked>,
 }
 
 /// A connection inside the moment's transaction.
@@ -229,7 +230,8 @@ impl Shared {
     /// have. A COPY that fails at its start costs the connection; this fails inside a savepoint.
     async fn check(&self, reader: &mut Reader, select: &Select) -> Result<Checked, EngineError> {
         let whole = Select { selection: Selection::Range(KeyRange::all()), locked: false, ..select.clone() };
-        let name = render_select(&whole, Rows::Own);
+        let domains = select.columns.iter().map(|column| column.domain.clone()).collect();
+        let name = (render_select(&whole, Rows::Own), domains);
         if let Some(checked) = self.state().checked.get(&name) {
             return Ok(checked.clone());
         }
