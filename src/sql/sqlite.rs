@@ -257,6 +257,3 @@ fn column_definition(column: &Column) -> String {
     }
     sql
 }
-
-#[cfg(test)]
-mod tests;

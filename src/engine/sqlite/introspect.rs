@@ -13,17 +13,34 @@ use crate::sql::{
     Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, TableName,
 };
 
-/// The tables in the order of their names.
-const TABLES: &str = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-    AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name";
-const COLUMNS: &str = "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden \
-    FROM sqlite_schema m, pragma_table_xinfo(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid";
+/// The tables in the order of their names. The other queries begin from the same list, for SQLite fails on the
+/// columns of a virtual table whose module it does not have.
+macro_rules! ordinary {
+    () => {
+        "pragma_table_list l WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    };
+}
+const TABLES: &str = concat!("SELECT l.name, l.wr, l.strict FROM ", ordinary!(), " ORDER BY l.name");
+const COLUMNS: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT l.name FROM ",
+    ordinary!(),
+    ") SELECT t.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden \
+     FROM t, pragma_table_xinfo(t.name, 'main') c ORDER BY t.name, c.cid"
+);
 /// Partial indexes and those over expressions are no keys.
-const KEYS: &str = "SELECT m.name, i.name, i.origin = 'pk', c.name FROM sqlite_schema m, \
-    pragma_index_list(m.name) i, pragma_index_xinfo(i.name) c \
-    WHERE m.type = 'table' AND i.\"unique\" AND NOT i.partial AND c.key ORDER BY m.name, i.name, c.seqno";
-const FOREIGN_KEYS: &str = "SELECT m.name, f.id, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete \
-    FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq";
+const KEYS: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT l.name FROM ",
+    ordinary!(),
+    ") SELECT t.name, i.name, i.origin = 'pk', c.name \
+     FROM t, pragma_index_list(t.name, 'main') i, pragma_index_xinfo(i.name, 'main') c \
+     WHERE i.\"unique\" AND NOT i.partial AND c.key ORDER BY t.name, i.name, c.seqno"
+);
+const FOREIGN_KEYS: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT l.name FROM ",
+    ordinary!(),
+    ") SELECT t.name, f.id, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete \
+     FROM t, pragma_foreign_key_list(t.name, 'main') f ORDER BY t.name, f.id, f.seq"
+);
 const ESTIMATES: &str = "SELECT tbl, max(CAST(stat AS INTEGER)) FROM sqlite_stat1 GROUP BY tbl";
 
 /// A table while its parts come together.

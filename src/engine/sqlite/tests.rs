@@ -2,22 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::engine::{RowStream, Writer};
-use crate::schema::Table;
+use crate::engine::RowStream;
 use crate::spec::Spec;
-use crate::sql::{
-    Column, DefaultKind, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate, Select,
-    SelectColumn, Selection, TableName,
-};
+use crate::sql::{Column, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName};
 use crate::value::{
-    ColumnType, Date, Decimal, Domain, Key, KeyOrder, KeyRange, RowBlock, Stamp, Time, Type, Value, decode,
-    encode, fields,
+    Date, Decimal, Domain, Key, KeyOrder, KeyRange, RowBlock, Stamp, Time, Value, decode, encode, fields,
 };
 
 const STORAGE: Domain = Domain::Storage { expected: None };
@@ -427,4 +421,301 @@ fn doubles_survive_their_shortest_text() {
             sqlite.query_row(&format!("SELECT {literal}"), [], |row| row.get(0)).expect("a number");
         assert_eq!(found.to_bits(), double.to_bits(), "{literal}");
     }
+}
+
+fn plan(sqlite: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = sqlite.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);
+    let lines = statement.query_map([], |row| row.get::<_, String>(3)).expect("a plan");
+    lines.collect::<rusqlite::Result<_>>().expect("text")
+}
+
+/// Ranges and keys are looked up in the index, in its order, also of composite keys and of text.
+#[test]
+fn ranges_and_keys_use_the_index() {
+    let sqlite = Connection::open_in_memory().expect("memory");
+    functions::register(&sqlite).expect("functions");
+    sqlite
+        .execute_batch(
+            "CREATE TABLE i (a INTEGER PRIMARY KEY, v TEXT); CREATE TABLE c (a INTEGER NOT NULL, b TEXT NOT NULL, v, \
+             PRIMARY KEY (a, b)) WITHOUT ROWID; CREATE TABLE s (a TEXT PRIMARY KEY, v); \
+             CREATE TABLE u (a UUID PRIMARY KEY, v); CREATE TABLE n (a PRIMARY KEY, v)",
+        )
+        .expect("tables");
+    let text = || (column("b", "TEXT"), STORAGE);
+    let integer = || (Column { nullable: false, ..column("a", "INTEGER") }, Domain::Integer { bytes: 8 });
+    let of = |table: &str, key: &[(Column, Domain)]| Select {
+        table: TableName::plain(table),
+        ..select(key, &[(column("v", "TEXT"), STORAGE)])
+    };
+    let composite = [integer(), (Column { nullable: false, ..text().0 }, text().1)];
+    let cases = [
+        (of("i", &[integer()]), vec![Value::Integer(5)], vec![Value::Integer(9)], true),
+        (
+            of("c", &composite),
+            vec![Value::Integer(5), Value::Text("x".into())],
+            vec![Value::Integer(5), Value::Text("y".into())],
+            true,
+        ),
+        (
+            of("s", &[(column("a", "TEXT"), STORAGE)]),
+            vec![Value::Text("a".into())],
+            vec![Value::Text("b".into())],
+            true,
+        ),
+        (
+            of("n", &[(column("a", ""), STORAGE)]),
+            vec![Value::Text("a".into())],
+            vec![Value::Text("b".into())],
+            true,
+        ),
+        (
+            of("u", &[(column("a", "UUID"), Domain::Uuid)]),
+            vec![Value::Uuid([1; 16])],
+            vec![Value::Uuid([2; 16])],
+            false,
+        ),
+    ];
+    for (select, from, to, ranges) in cases {
+        let key = |values: &[Value]| {
+            let mut bytes = Vec::new();
+            for (column, value) in select.columns.iter().zip(values) {
+                encode(&mut bytes, &column.domain, value).expect("a value of the domain");
+            }
+            Key::new(bytes)
+        };
+        let range = KeyRange { from: Some(key(&from)), to: Some(key(&to)) };
+        let ranged = Select { selection: Selection::Range(range), ..select.clone() };
+        let sql = render(&ranged);
+        let lines = plan(&sqlite, &sql);
+        if ranges {
+            assert!(lines[0].contains("SEARCH") && lines[0].contains("USING"), "{sql}\n{lines:?}");
+            assert!(lines[0].contains(">?") && lines[0].contains("<?"), "{sql}\n{lines:?}");
+            assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY")), "{sql}\n{lines:?}");
+        }
+        let keys = Selection::Keys(vec![key(&from), key(&to)]);
+        let sql = render(&Select { selection: keys, ordered: false, ..select.clone() });
+        let lines = plan(&sqlite, &sql);
+        assert!(lines[0].contains("SEARCH") && lines[0].contains("USING"), "{sql}\n{lines:?}");
+
+        let columns: Vec<Column> =
+            select.columns[..select.key_columns].iter().map(|key| key.column.clone()).collect();
+        let update = RowUpdate { key: from.clone(), values: vec![Value::Text("new".into())] };
+        let updates =
+            Sqlite.update(&select.table, &columns, &[column("v", "TEXT")], &[update]).expect("writable");
+        let lines = plan(&sqlite, &updates[0]);
+        assert!(
+            lines.iter().any(|line| line.contains(&format!("SEARCH {} USING", select.table))),
+            "{updates:?}\n{lines:?}"
+        );
+        let deletes = Sqlite.delete(&select.table, &columns, &[from, to]).expect("writable");
+        let lines = plan(&sqlite, &deletes[0]);
+        assert!(lines[0].contains("SEARCH"), "{deletes:?}\n{lines:?}");
+    }
+}
+
+/// Statements that insert, update and delete do so to exactly the rows they name.
+#[test]
+fn set_wise_statements_do_what_they_say() {
+    let sqlite = Connection::open_in_memory().expect("memory");
+    sqlite
+        .execute_batch("CREATE TABLE \"a \"\"b\" (\"column1\" , b TEXT COLLATE NOCASE, c DECIMAL(10,2))")
+        .expect("a table");
+    let table = TableName::plain("a \"b");
+    let collated = Column { collation: Some("NOCASE".into()), ..column("b", "TEXT") };
+    let columns = [column("column1", ""), collated, column("c", "DECIMAL(10,2)")];
+    let (key, others) = columns.split_at(2);
+    let texts = ["x", "X", "x\0", "it's"];
+    let keys: Vec<Vec<Value>> =
+        [Value::Integer(1), Value::Float64(1.0), Value::Text("1".into()), Value::Null]
+            .into_iter()
+            .flat_map(|first| texts.map(|second| vec![first.clone(), Value::Text(second.into())]))
+            .collect();
+    let decimal = |text: &str| Value::Decimal(Decimal::parse(text).expect("a decimal"));
+    let rows: Vec<Vec<Value>> =
+        keys.iter().map(|key| [key.as_slice(), &[decimal("0.10")]].concat()).collect();
+    let run = |statements: Vec<String>| {
+        statements.iter().map(|sql| write::execute(&sqlite, sql).expect(sql)).sum::<u64>()
+    };
+    assert_eq!(run(Sqlite.insert(&table, &columns, &rows).expect("writable")), 16);
+    let count = |condition: &str| {
+        let sql = format!("SELECT count(*) FROM \"a \"\"b\" WHERE {condition}");
+        sqlite.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a count")
+    };
+    for (at, values) in keys.iter().enumerate() {
+        let update = RowUpdate { key: values.clone(), values: vec![decimal("7.25")] };
+        assert_eq!(run(Sqlite.update(&table, key, others, &[update]).expect("writable")), 1, "{values:?}");
+        assert_eq!(count("c = 7.25"), at as i64 + 1);
+    }
+    let updates: Vec<RowUpdate> = keys
+        .iter()
+        .enumerate()
+        .map(|(at, key)| RowUpdate { key: key.clone(), values: vec![Value::Integer(at as i128)] })
+        .collect();
+    assert_eq!(run(Sqlite.update(&table, key, others, &updates).expect("writable")), 16);
+    assert_eq!(count("c = 5 AND column1 = 1 AND typeof(column1) = 'real' AND b = 'X' COLLATE BINARY"), 1);
+    assert_eq!(run(Sqlite.delete(&table, key, &keys[..1]).expect("writable")), 1);
+    assert_eq!(run(Sqlite.delete(&table, key, &keys[4..9]).expect("writable")), 5);
+    assert_eq!(run(Sqlite.delete(&table, key, &keys[9..]).expect("writable")), 7);
+    assert_eq!(count("1"), 3);
+}
+
+#[test]
+fn long_batches_are_cut() {
+    let table = TableName::plain("t");
+    let columns = [column("id", "INTEGER"), column("v", "TEXT")];
+    let rows: Vec<Vec<Value>> =
+        (0..1_200).map(|id| vec![Value::Integer(id), Value::Text("x".repeat(3_000))]).collect();
+    let statements = Sqlite.insert(&table, &columns, &rows).expect("writable");
+    assert!(statements.len() >= 4 && statements.iter().all(|sql| sql.len() <= Sqlite.statement_bytes_max()));
+    let keys: Vec<Vec<Value>> = (0..1_200).map(|id| vec![Value::Integer(id)]).collect();
+    let statements = Sqlite.delete(&table, &columns[..1], &keys).expect("writable");
+    assert_eq!(statements.len(), 3);
+    let large = vec![vec![Value::Integer(1), Value::Text("x".repeat(3 << 20))]];
+    assert_eq!(Sqlite.insert(&table, &columns, &large).expect("writable").len(), 1);
+}
+
+/// A table made from a catalog has that catalog.
+#[tokio::test(flavor = "multi_thread")]
+async fn created_tables_read_back() {
+    let place = Place::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT 'it''s' COLLATE NOCASE, \
+         price DECIMAL(10,2) DEFAULT 0.50, at DATETIME DEFAULT CURRENT_TIMESTAMP, ok BOOLEAN NOT NULL DEFAULT 1, any); \
+         CREATE TABLE u (a TEXT NOT NULL, b INT NOT NULL, PRIMARY KEY (b, a));",
+    );
+    let engine = place.engine().await;
+    let before = engine.catalog(&[None]).await.expect("a catalog");
+    let copy = Place::new("");
+    for table in &before.tables {
+        let definition = TableDefinition {
+            name: table.name.clone(),
+            columns: table.columns.clone(),
+            primary_key: table.keys[0].columns.clone(),
+        };
+        copy.sqlite().execute_batch(&Sqlite.create_table(&definition)).expect("the table");
+    }
+    let after = copy.engine().await.catalog(&[None]).await.expect("a catalog");
+    assert_eq!(after, before);
+    let note = Column {
+        nullable: false,
+        default: before.tables[0].columns[1].default.clone(),
+        ..column("note", "TEXT")
+    };
+    copy.sqlite().execute_batch(&Sqlite.add_column(&before.tables[0].name, &note)).expect("the column");
+    let after = copy.engine().await.catalog(&[None]).await.expect("a catalog");
+    assert_eq!(after.tables[0].columns.last(), Some(&note));
+}
+
+/// A condition picks the rows that it picks elsewhere.
+#[test]
+fn scopes_compare_by_meaning() {
+    use crate::sql::expression::{Comparison, Expression, Literal, Operand, Predicate};
+    let sqlite = Connection::open_in_memory().expect("memory");
+    functions::register(&sqlite).expect("functions");
+    sqlite
+        .execute_batch(
+            "CREATE TABLE t (name TEXT COLLATE NOCASE, at DATETIME, price DECIMAL(10,2), ok BOOLEAN, u UUID, n INTEGER);
+             INSERT INTO t VALUES ('a', '2024-01-01T05:00', 9.5, 1, 'A0EEBC999C0B4EF8BB6D6BB9BD380A11', 1),
+                ('A', '2024-01-01 06:00:00', 10, 0, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 2), (NULL, NULL, NULL, NULL, NULL, NULL);",
+        )
+        .expect("a table");
+    let declared = [
+        ("name", "TEXT"),
+        ("at", "DATETIME"),
+        ("price", "DECIMAL(10,2)"),
+        ("ok", "BOOLEAN"),
+        ("u", "UUID"),
+        ("n", "INTEGER"),
+    ];
+    let find = |name: &str| {
+        let (name, declared) = declared.iter().find(|(known, _)| *known == name)?;
+        let collation = (*name == "name").then(|| "NOCASE".to_owned());
+        Some(Column { collation, ..column(name, declared) })
+    };
+    let condition = |name: &str, operator, literal| {
+        let (first, second) = (Operand::Column(name.into()), Operand::Literal(literal));
+        let root = Predicate::Compare { first, operator, second };
+        Sqlite.scope(&Expression { root }, &find, jiff::Timestamp::UNIX_EPOCH)
+    };
+    let text = |text: &str| Literal::Text(text.into());
+    for (name, operator, literal, expected) in [
+        ("name", Comparison::Equal, text("a"), 1),
+        ("at", Comparison::Less, text("2024-01-01 05:30"), 1),
+        ("at", Comparison::GreaterOrEqual, text("2024-01-01"), 2),
+        ("at", Comparison::GreaterOrEqual, Literal::Date("2024-01-02".into()), 0),
+        ("price", Comparison::Less, text("10.00"), 1),
+        ("price", Comparison::GreaterOrEqual, Literal::Number("9.50".into()), 2),
+        ("ok", Comparison::Equal, Literal::Boolean(true), 1),
+        ("ok", Comparison::Equal, text("false"), 1),
+        ("u", Comparison::Equal, text("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"), 2),
+        ("n", Comparison::NotEqual, text("1"), 1),
+    ] {
+        let sql = format!(
+            "SELECT count(*) FROM t WHERE {}",
+            condition(name, operator, literal).expect("a condition")
+        );
+        assert_eq!(sqlite.query_row(&sql, [], |row| row.get::<_, i64>(0)), Ok(expected), "{sql}");
+    }
+    assert!(condition("gone", Comparison::Equal, text("a")).is_err());
+    assert!(condition("at", Comparison::Equal, text("tomorrow")).is_err());
+    assert!(condition("n", Comparison::Equal, text("one")).is_err());
+    assert!(condition("name", Comparison::Equal, Literal::Number("1".into())).is_err());
+    sqlite.execute_batch("UPDATE t SET at = 'soon' WHERE n = 1").expect("an update");
+    let sql = format!(
+        "SELECT count(*) FROM t WHERE {}",
+        condition("at", Comparison::Less, text("2024-01-01")).expect("a condition")
+    );
+    let error = sqlite.query_row(&sql, [], |_| Ok(())).expect_err("a row whose scope cannot be told");
+    assert_eq!(error::of_statement("x", error).kind, ErrorKind::Value);
+}
+
+/// What one table needs and this program lacks (a module, a collation) is no reason to fail for the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_modules_and_collations_do_no_harm() {
+    let place = Place::new(
+        "CREATE TABLE t (k TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('b', 1), ('a', 2); CREATE TABLE gone (a); \
+         CREATE VIEW broken AS SELECT * FROM gone; DROP TABLE gone;",
+    );
+    let sqlite = place.sqlite();
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).expect("a setting");
+    sqlite
+        .execute_batch(
+            "PRAGMA writable_schema = 1; \
+             INSERT INTO sqlite_schema VALUES ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING away(a)'); \
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE t (k TEXT COLLATE strange PRIMARY KEY, v)' WHERE name = 't'; \
+             PRAGMA writable_schema = RESET",
+        )
+        .expect("a schema of another program");
+    drop(sqlite);
+    let engine = place.engine().await;
+    let catalog = engine.catalog(&[None]).await.expect("a catalog");
+    assert_eq!(catalog.tables.len(), 1);
+    let table = &catalog.tables[0];
+    assert_eq!(table.columns[0].collation.as_deref(), Some("strange"));
+    let select = select(&[(table.columns[0].clone(), STORAGE)], &[(table.columns[1].clone(), STORAGE)]);
+    let rows = scan(&engine, &select).await.expect("rows");
+    assert_ranges(&engine, &select, &rows).await;
+    assert_keys(&engine, &select, &rows).await;
+}
+
+/// Lists of keys have no limit of SQLite's that we would meet.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_keys_are_looked_up_at_once() {
+    let place = Place::new(
+        "CREATE TABLE t (a UUID, b INTEGER, v, PRIMARY KEY (a, b)); \
+         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4999) \
+         INSERT INTO t SELECT printf('00000000-0000-0000-0000-%012x', i), i, i FROM n",
+    );
+    let engine = place.engine().await;
+    let columns = [column("a", "UUID"), column("b", "INTEGER")];
+    let key = [(columns[0].clone(), Domain::Uuid), (columns[1].clone(), Domain::Integer { bytes: 8 })];
+    let pair = select(&key, &[]);
+    let rows = scan(&engine, &pair).await.expect("rows");
+    let order = order(&pair);
+    let keys: Vec<Key> = rows.rows().map(|row| order.key_of(row)).collect();
+    let by_keys = Select { selection: Selection::Keys(keys.clone()), ..pair.clone() };
+    assert_eq!(scan(&engine, &by_keys).await.expect("rows").bytes(), rows.bytes());
+    let values: Vec<Vec<Value>> = keys.iter().map(|key| order.values(key)).collect();
+    let deletes = Sqlite.delete(&pair.table, &columns, &values).expect("writable");
+    let deleted: u64 = deletes.iter().map(|sql| write::execute(&place.sqlite(), sql).expect("deleted")).sum();
+    assert_eq!(deleted, 5_000);
 }

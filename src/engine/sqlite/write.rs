@@ -120,7 +120,7 @@ fn watch(connection: &mut Connection, deadline: &Arc<Mutex<Option<Instant>>>) ->
 }
 
 /// Runs all statements of a text; how many rows they matched.
-fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
+pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
     let mut matched = 0;
     let mut batch = Batch::new(connection, sql);
     while let Some(mut statement) = batch.next()? {
@@ -142,44 +142,91 @@ fn violations_of(
     table: &TableName,
     found: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
-    let columns: Vec<String> = connection
-        .prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE pk > 0 ORDER BY pk")?
-        .query_map([&table.name], |row| row.get(0))?
+    let mut statement = connection
+        .prepare("SELECT DISTINCT fkid, parent FROM pragma_foreign_key_check(?1, 'main') ORDER BY fkid")?;
+    let broken: Vec<(i64, String)> = statement
+        .query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut statement =
-        connection.prepare("SELECT DISTINCT rowid, parent FROM pragma_foreign_key_check(?1) LIMIT ?2")?;
-    let mut rows = statement.query((&table.name, VIOLATIONS_MAX as i64))?;
-    while let Some(row) = rows.next()? {
-        if found.len() >= VIOLATIONS_MAX {
-            return Ok(());
+    for (id, parent) in broken {
+        let mut keys = orphans(connection, table, id)?;
+        if keys.is_empty() {
+            // SQLite says there is one: never less than that.
+            keys.push("a row".to_owned());
         }
-        let (rowid, parent): (Option<i64>, String) = (row.get(0)?, row.get(1)?);
-        let key = match rowid {
-            Some(rowid) if !columns.is_empty() => key_text(connection, table, &columns, rowid)?,
-            Some(rowid) => format!("rowid = {rowid}"),
-            None => "a row".to_owned(),
-        };
-        found.push(format!("{table}: {key} points at no row of {parent}"));
+        for key in keys {
+            if found.len() < VIOLATIONS_MAX {
+                found.push(format!("{table}: {key} points at no row of {parent}"));
+            }
+        }
     }
     Ok(())
 }
 
-fn key_text(
-    connection: &Connection,
-    table: &TableName,
-    columns: &[String],
-    rowid: i64,
-) -> rusqlite::Result<String> {
+/// The keys of the rows that break one foreign key. SQLite gives their rowids, which a table may not have;
+/// so they are looked up by the columns that point.
+fn orphans(connection: &Connection, table: &TableName, id: i64) -> rusqlite::Result<Vec<String>> {
+    let key =
+        names(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0 ORDER BY pk", table)?;
+    let sql =
+        format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id} ORDER BY seq");
+    let pointing = names(connection, &sql, table)?;
+    let shown = if key.is_empty() { &pointing } else { &key };
     let quoted: Vec<String> =
-        columns.iter().map(|column| format!("quote({})", Sqlite.identifier(column))).collect();
-    let sql = format!("SELECT {} FROM {} WHERE rowid = {rowid}", quoted.join(", "), Sqlite.table(table));
-    connection.query_row(&sql, [], |row| {
-        let parts = columns
+        shown.iter().map(|name| format!("quote({})", Sqlite.identifier(name))).collect();
+    let orphaned = orphan_condition(connection, table, id, &pointing)?;
+    let sql = format!(
+        "SELECT {} FROM {} AS _trueup_child WHERE {orphaned} LIMIT {VIOLATIONS_MAX}",
+        quoted.join(", "),
+        Sqlite.table(table)
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([], |row| {
+        let parts = shown
             .iter()
             .enumerate()
-            .map(|(at, column)| row.get::<_, String>(at).map(|value| format!("{column} = {value}")));
+            .map(|(at, name)| row.get::<_, String>(at).map(|value| format!("{name} = {value}")));
         Ok(parts.collect::<rusqlite::Result<Vec<_>>>()?.join(", "))
-    })
+    })?;
+    rows.collect()
+}
+
+fn names(connection: &Connection, sql: &str, table: &TableName) -> rusqlite::Result<Vec<String>> {
+    connection.prepare(sql)?.query_map([&table.name], |row| row.get(0))?.collect()
+}
+
+/// Nothing NULL in the columns that point, and no row there to point at.
+fn orphan_condition(
+    connection: &Connection,
+    table: &TableName,
+    id: i64,
+    pointing: &[String],
+) -> rusqlite::Result<String> {
+    let child = |name: &String| format!("_trueup_child.{}", Sqlite.identifier(name));
+    let present: Vec<String> = pointing.iter().map(|name| format!("{} IS NOT NULL", child(name))).collect();
+    let sql = format!("SELECT DISTINCT \"table\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id}");
+    let parent = TableName::plain(names(connection, &sql, table)?.concat());
+    if !connection.table_exists(Some("main"), parent.name.as_str())? {
+        return Ok(present.join(" AND "));
+    }
+    let sql = format!(
+        "SELECT \"to\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id} AND \"to\" IS NOT NULL ORDER BY seq"
+    );
+    let mut referenced = names(connection, &sql, table)?;
+    if referenced.is_empty() {
+        let sql = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0 ORDER BY pk";
+        referenced = names(connection, sql, &parent)?;
+    }
+    // The parent's column comes first: SQLite compares a foreign key by the parent's affinity and collation.
+    let equal = referenced
+        .iter()
+        .zip(pointing)
+        .map(|(there, here)| format!("_trueup_parent.{} = +{}", Sqlite.identifier(there), child(here)));
+    Ok(format!(
+        "{} AND NOT EXISTS (SELECT 1 FROM {} AS _trueup_parent WHERE {})",
+        present.join(" AND "),
+        Sqlite.table(&parent),
+        equal.collect::<Vec<_>>().join(" AND ")
+    ))
 }
 
 #[async_trait]

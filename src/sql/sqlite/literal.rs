@@ -87,10 +87,6 @@ fn real(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "9.0e+999".to_owned() } else { "-9.0e+999".to_owned() };
     }
-    if value == 0.0 && value.is_sign_negative() {
-        // SQLite folds `-0.0` into 0.0 when it parses; a product keeps the sign.
-        return "(0.0*-1.0)".to_owned();
-    }
     format!("{value:?}")
 }
 

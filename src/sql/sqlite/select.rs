@@ -326,8 +326,9 @@ pub(super) fn spelled_with_classes(key: &[Column], classes: &[bool], values: &[V
         let class = with_class.then(|| format!("'{}'", type_name(value)));
         let spellings = spellings(value, &column.column_type.meaning);
         let longer = |row: Vec<String>| {
-            let spelled =
-                |spelling: &String| [row.as_slice(), &[spelling.clone()], class.as_slice()].concat();
+            let spelled = |spelling: &String| {
+                [row.as_slice(), std::slice::from_ref(spelling), class.as_slice()].concat()
+            };
             spellings.iter().map(spelled).collect::<Vec<_>>()
         };
         rows = rows.into_iter().flat_map(longer).collect();

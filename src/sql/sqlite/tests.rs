@@ -1,1 +1,0 @@
-//! Statements as text; the engine room runs them.
