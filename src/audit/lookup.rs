@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use crate::compare::RowChange;
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
+use crate::schema::key_text;
 use crate::sides::Side;
 use crate::sql::{Select, SelectColumn, Selection};
 use crate::value::{Key, Row};
 
-use super::words::{key_words, table_on};
-use super::work::{KeyChunks, Work};
+use super::words::table_on;
+use super::work::{KEYS_BYTES_MAX, KEYS_MAX, Work};
 
 /// Settles inserts whose key the replica has outside the scope: an update of the whole row, or, where all
 /// compared columns are equal, nothing. Changes are in key order and stay so.
@@ -24,11 +25,12 @@ pub(super) async fn settle(
     if work.pair.scope.is_none() || work.pair.replica_missing {
         return Ok(changes);
     }
-    let inserts = changes.iter().enumerate().filter(|(_, change)| matches!(change, RowChange::Insert { .. }));
-    let mut lookup = Lookup::new(work, inserts.map(|(index, change)| (index, change.row())));
-    let mut gone = Vec::new();
-    while let Some(found) = lookup.next(|keys| outside_scope(work, keys)).await? {
-        for (index, before) in found {
+    let (mut from, mut gone) = (0, Vec::new());
+    while let Some(list) =
+        List::next(work, &changes, from, |change| matches!(change, RowChange::Insert { .. }))
+    {
+        from = list.to;
+        for (index, before) in list.read(work, |keys| outside_scope(work, keys)).await? {
             let RowChange::Insert { after } = &changes[index] else { continue };
             let before = match &work.added {
                 Some(added) => added.complete_row(before.bytes()),
@@ -61,19 +63,21 @@ pub(super) async fn extras(work: &Work, changes: &[RowChange]) -> Result<HashMap
     if work.pair.replica_extra.is_empty() {
         return Ok(extras);
     }
-    let deletes = changes.iter().enumerate().filter(|(_, change)| matches!(change, RowChange::Delete { .. }));
-    let wanted = deletes.clone().map(|(index, _)| index).collect::<Vec<_>>();
-    let mut lookup = Lookup::new(work, deletes.map(|(index, change)| (index, change.row())));
-    while let Some(found) = lookup.next(|keys| extra_columns(work, keys)).await? {
-        for (index, row) in found {
+    let mut from = 0;
+    while let Some(list) =
+        List::next(work, changes, from, |change| matches!(change, RowChange::Delete { .. }))
+    {
+        from = list.to;
+        let wanted: Vec<usize> = list.indexes.values().copied().collect();
+        for (index, row) in list.read(work, |keys| extra_columns(work, keys)).await? {
             let key_len = work.rules.order().key_len(row.bytes());
             extras.insert(index, Row::new(&row.bytes()[key_len..]));
         }
+        if let Some(index) = wanted.into_iter().find(|index| !extras.contains_key(index)) {
+            return Err(vanished(work, &changes[index]));
+        }
     }
-    match wanted.into_iter().find(|index| !extras.contains_key(index)) {
-        Some(index) => Err(vanished(work, &changes[index])),
-        None => Ok(extras),
-    }
+    Ok(extras)
 }
 
 fn extra_columns(work: &Work, keys: Vec<Key>) -> Select {
@@ -88,42 +92,61 @@ fn extra_columns(work: &Work, keys: Vec<Key>) -> Select {
 fn vanished(work: &Work, change: &RowChange) -> Failure {
     let message =
         format!("a row of {} was there and could not be read again", table_on(&work.pair, Side::Replica));
-    let key = work.rules.order().key_of(change.row().bytes());
-    Failure::new(ErrorKind::Changed, message).detail(key_words(&work.pair, &key))
+    Failure::new(ErrorKind::Changed, message).detail(key_text(&work.pair, change.row().bytes()))
 }
 
-/// Looks rows up on the replica, in lists of keys of bounded size.
-struct Lookup<'a> {
-    work: &'a Work,
-    chunks: KeyChunks,
-    /// Where a key came from.
+/// Some changes whose rows are looked up in one go.
+struct List {
+    keys: Vec<Key>,
+    /// The index of the change that has a key.
     indexes: HashMap<Box<[u8]>, usize>,
+    /// The first change behind the list.
+    to: usize,
 }
 
-impl<'a> Lookup<'a> {
-    fn new<'r>(work: &'a Work, rows: impl Iterator<Item = (usize, &'r Row)>) -> Self {
-        let order = work.rules.order();
-        let (mut keys, mut indexes) = (Vec::new(), HashMap::new());
-        for (index, row) in rows {
-            let key = order.key_of(row.bytes());
-            indexes.insert(key.bytes().into(), index);
-            keys.push(key);
+impl List {
+    /// The next wanted changes from index `from` on: as many as a statement can hold, and whose rows, if the
+    /// replica's are about as large as those at hand, take little memory.
+    fn next(
+        work: &Work,
+        changes: &[RowChange],
+        from: usize,
+        wanted: impl Fn(&RowChange) -> bool,
+    ) -> Option<Self> {
+        let mut list = List { keys: Vec::new(), indexes: HashMap::new(), to: from };
+        let (mut keys_bytes, mut rows_bytes) = (0, 0);
+        for (index, change) in changes.iter().enumerate().skip(from) {
+            if list.keys.len() == KEYS_MAX
+                || keys_bytes >= KEYS_BYTES_MAX
+                || rows_bytes >= work.bounds.bytes_max
+            {
+                break;
+            }
+            list.to = index + 1;
+            if wanted(change) {
+                let row = change.row().bytes();
+                let key = work.rules.order().key_of(row);
+                keys_bytes += key.bytes().len();
+                rows_bytes += row.len();
+                list.indexes.insert(key.bytes().into(), index);
+                list.keys.push(key);
+            }
         }
-        Lookup { work, chunks: KeyChunks::new(keys, order), indexes }
+        (!list.keys.is_empty()).then_some(list)
     }
 
-    /// The rows found for the next list of keys; `None` after the last list.
-    async fn next(
-        &mut self,
+    /// The rows that the replica has under these keys, with the index of their change.
+    async fn read(
+        self,
+        work: &Work,
         select: impl FnOnce(Vec<Key>) -> Select,
-    ) -> Result<Option<Vec<(usize, Row)>>, Failure> {
-        let Some(keys) = self.chunks.next() else { return Ok(None) };
-        let order = self.work.rules.order();
+    ) -> Result<Vec<(usize, Row)>, Failure> {
+        let order = work.rules.order();
         let mut found = Vec::new();
-        let mut stream = self.work.snapshots.replica.scan(select(keys)).await?;
+        let mut stream = work.snapshots.replica.scan(select(self.keys)).await?;
         while let Some(rows) = stream.next().await? {
-            self.work.check_stop()?;
-            self.work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
+            work.check_stop()?;
+            work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
             for row in rows.rows() {
                 // A key that is only equal under the engine's collation is not one of ours.
                 if let Some(index) = self.indexes.get(&row[..order.key_len(row)]) {
@@ -131,6 +154,6 @@ impl<'a> Lookup<'a> {
                 }
             }
         }
-        Ok(Some(found))
+        Ok(found)
     }
 }

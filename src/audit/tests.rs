@@ -48,7 +48,7 @@ fn plain() -> Pair {
 }
 
 fn ids(pair: &TablePair, changes: &[PlannedChange]) -> Vec<(char, String)> {
-    let id = |change: &RowChange| words::key_words(pair, &pair.key_order().key_of(change.row().bytes()));
+    let id = |change: &RowChange| crate::schema::key_text(pair, change.row().bytes());
     let letter = |change: &RowChange| match change {
         RowChange::Insert { .. } => '+',
         RowChange::Update { .. } => '~',
@@ -171,9 +171,17 @@ fn the_faster_side_waits_and_holds_little() {
         let running = tokio::spawn(async move {
             audit_table(&pair, "eu", snapshots, &options, &observer, &Stop::default()).await
         });
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let ahead = sent.load(std::sync::atomic::Ordering::SeqCst);
-        assert!(ahead > 0 && ahead < 300_000, "{ahead} bytes were read ahead of the primary");
+        // Until it has read something, and then for as long as it reads more.
+        let mut ahead = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = sent.load(std::sync::atomic::Ordering::SeqCst);
+            assert!(now < 300_000, "{now} bytes were read ahead of the primary");
+            if now > 0 && now == ahead {
+                break;
+            }
+            ahead = now;
+        }
         gate.add_permits(1_000);
         let found = running.await.expect("no panic").expect("both sides can be read");
         assert_eq!(found.rows, Sides::new(3, 100_000));
@@ -470,4 +478,77 @@ fn tables_without_a_usable_key_are_refused() {
     pair.key_columns = 0;
     let tables = Sides::new(rows(0..1), rows(0..1)).map(|rows| FakeTable::new(&pair, rows));
     assert_eq!(audit(&pair, &tables, &small(1)).map_err(|failure| failure.kind), Err(ErrorKind::Key));
+}
+
+#[test]
+fn two_sqlite_files_are_compared() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str| directory.path().join(name);
+    let rows = |first: i64, count: i64| {
+        format!(
+            "CREATE TABLE items (id INTEGER PRIMARY KEY, note TEXT, price REAL);
+             WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n LIMIT {count})
+             INSERT INTO items SELECT i, 'note ' || i, i / 8.0 FROM n;"
+        )
+    };
+    let run = |name: &str, sql: &str| {
+        let connection = rusqlite::Connection::open(file(name)).expect("a file");
+        connection.execute_batch(sql).expect("the script runs");
+    };
+    run("primary.db", &rows(1, 20_000));
+    run("replica.db", &rows(3, 20_000));
+    run("replica.db", "UPDATE items SET note = NULL WHERE id = 7; DELETE FROM items WHERE id = 15000;");
+    run("replica.db", "ALTER TABLE items ADD COLUMN own TEXT; UPDATE items SET own = 'own ' || id;");
+    let spec = format!(
+        "version: 1\nprimary: \"sqlite:{}\"\nreplicas: {{ r: \"sqlite:{}\" }}\n\
+         tables: [{{ table: items, where: \"id <> 3\" }}]\n",
+        file("primary.db").display(),
+        file("replica.db").display()
+    );
+    let spec = crate::spec::Spec::parse(&spec, "spec.yml", &|_| None).expect("a spec");
+    let found = wait(async {
+        let engines = Sides::new(
+            crate::engine::connect(&spec.primary, false).await.expect("the primary"),
+            crate::engine::connect(&spec.replicas[0].side, false).await.expect("the replica"),
+        );
+        let catalogs = Sides::new(
+            engines.primary.catalog(&[None]).await.expect("a catalog"),
+            engines.replica.catalog(&[None]).await.expect("a catalog"),
+        );
+        let databases = crate::schema::Databases {
+            dialects: engines.as_ref().map(|engine| engine.dialect()),
+            replica: &catalogs.replica,
+            primary_default: None,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let selected = crate::schema::select_tables(&spec, &catalogs.primary, &[]);
+        let pair = crate::schema::pair_table(&spec, &selected[0], &databases).expect("a pair").pair;
+        let snapshots = Sides::new(
+            engines.primary.snapshot().await.expect("a snapshot"),
+            engines.replica.snapshot().await.expect("a snapshot"),
+        );
+        let options = small(1_000);
+        let found = audit_table(&pair, "r", snapshots.clone(), &options, &silent(), &Stop::default()).await;
+        let found = found.expect("both files can be read");
+        let keys = found.changes.iter().map(|planned| pair.key_order().key_of(planned.change.row().bytes()));
+        let again = audit_keys(&pair, keys.collect(), snapshots, &options, &silent(), &Stop::default()).await;
+        let changes: Vec<_> = found.changes.iter().map(|planned| planned.change.clone()).collect();
+        assert_eq!(again, Ok(changes), "the same rows differ when they are looked up by key");
+        (ids(&pair, &found.changes), found)
+    });
+    let (changes, found) = found;
+    let change = |letter, id: i64| (letter, format!("id = {id}"));
+    let expected = [
+        change('+', 1),
+        change('+', 2),
+        change('~', 7),
+        change('+', 15_000),
+        change('-', 20_001),
+        change('-', 20_002),
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(found.rows, Sides::new(19_999, 19_998));
+    assert_eq!(found.ranges.len(), 3);
+    let extra = found.changes[4].extra.as_ref().expect("the replica's own column");
+    assert!(extra.bytes().ends_with(b"own 20001"));
 }

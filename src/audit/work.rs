@@ -24,9 +24,9 @@ const BLOCK_BYTES_MIN: usize = 16 << 10;
 /// The primary's block, and the replica's part of twice that.
 const BLOCKS_IN_PAIR: usize = 3;
 /// Keys in one list of keys.
-const KEYS_MAX: usize = 2_000;
+pub(super) const KEYS_MAX: usize = 2_000;
 /// Bytes of keys in one list of keys, so that long keys make no statement of megabytes.
-const KEYS_BYTES_MAX: usize = 256 << 10;
+pub(super) const KEYS_BYTES_MAX: usize = 256 << 10;
 
 /// What the segments of one table share.
 pub(super) struct Work {

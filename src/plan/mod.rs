@@ -16,14 +16,12 @@ mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 mod values;
-mod words;
 mod write;
 
 pub use limits::{LimitOverrides, refusals};
 pub use order::{RowAction, RowStep, Step, steps};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::check_values;
-pub use words::{key_text, keys_text};
 pub use write::{
     ChunkLimits, Write, chunks, key_columns, key_values, replica_columns, statements, writes, written_columns,
 };
@@ -32,7 +30,7 @@ use crate::compare::RowCounts;
 pub use crate::compare::{PlannedChange, RangeDrift};
 use crate::failure::Failure;
 use crate::schema::TablePair;
-pub use crate::schema::{SchemaAction, SchemaChange};
+pub use crate::schema::{SchemaAction, SchemaChange, key_text, keys_text};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::value::Digest;

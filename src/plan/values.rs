@@ -6,12 +6,12 @@
 
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::TablePair;
+use crate::schema::{TablePair, key_text};
 use crate::sql::{Column, DefaultKind, Dialect};
 use crate::value::Row;
 
+use super::TablePlan;
 use super::write::written_columns;
-use super::{TablePlan, words};
 
 /// Checks every value that would be written to a table, with the replica's dialect.
 ///
@@ -82,7 +82,7 @@ fn needs_value(column: &Column) -> bool {
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {
     let message = format!("table {}, column {column}: {reason}", table.table);
-    Failure::new(ErrorKind::Value, message).detail(words::key_text(pair, row.bytes()))
+    Failure::new(ErrorKind::Value, message).detail(key_text(pair, row.bytes()))
 }
 
 #[cfg(test)]

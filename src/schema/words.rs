@@ -3,8 +3,9 @@
 //! A key is made of row values, so what this file makes belongs in a failure's `detail`, which `--redact`
 //! drops, and never in its `message`.
 
-use crate::schema::TablePair;
 use crate::value::Value;
+
+use super::TablePair;
 
 /// Characters of one value that are shown.
 const CHARS_MAX: usize = 60;
