@@ -4,6 +4,7 @@
 //! nobody else asks which engine it is. Every literal and every identifier of the program is made here.
 
 pub mod expression;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod statement;
@@ -113,6 +114,24 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable>;
+
+    /// Whether the engine itself writes this column whenever its row is updated (ON UPDATE CURRENT_TIMESTAMP).
+    fn rewrites_itself(&self, _column: &Column) -> bool {
+        false
+    }
+
+    /// [`update`](Self::update) of a table in which the columns `keep` (those for which
+    /// [`rewrites_itself`](Self::rewrites_itself) holds) are to stay as they are.
+    fn update_keeping(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        _keep: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable> {
+        self.update(table, key, columns, rows)
+    }
 
     /// Set-wise deletes by key.
     fn delete(

@@ -1,0 +1,335 @@
+//! The catalog, set-wise from `information_schema`: five queries a database, whatever the number of tables.
+//!
+//! `information_schema` shows only what the user has rights on. A table of which only some columns may be read
+//! looks smaller than it is; it is found by its column rights, and its rows count as hidden.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::mysql::MySqlConnection;
+
+use super::{Facts, query, quoted, run};
+use crate::engine::EngineError;
+use crate::failure::ErrorKind;
+use crate::schema::{Catalog, Table, UniqueKey};
+use crate::sql::{
+    Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
+    TableName,
+};
+use crate::value::{ColumnType, Type};
+
+type Rows = Vec<Vec<Option<String>>>;
+
+/// Collations that compare by code point and do not pad. Every `_bin` without `nopad` pads.
+const BY_CODE_POINT: [&str; 2] = ["utf8mb4_0900_bin", "utf8mb4_nopad_bin"];
+
+/// The base tables of these databases; `None` is the URL's.
+pub(super) async fn catalog(
+    connection: &mut MySqlConnection,
+    facts: &Facts,
+    schemas: &[Option<String>],
+) -> Result<Catalog, EngineError> {
+    let mut names: Vec<String> = Vec::new();
+    for schema in schemas {
+        let name = match schema {
+            Some(name) if facts.case_folded => name.to_lowercase(),
+            Some(name) => name.clone(),
+            None => facts.database.clone().ok_or_else(|| {
+                EngineError::new(ErrorKind::Missing, "the URL names no database")
+                    .hint("put its name behind the host: mysql://user@host/database")
+            })?,
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut tables = Vec::new();
+    for name in &names {
+        tables.extend(database(connection, facts, name).await?);
+    }
+    Ok(Catalog { default_schema: facts.database.clone(), tables })
+}
+
+async fn database(
+    connection: &mut MySqlConnection,
+    facts: &Facts,
+    name: &str,
+) -> Result<Vec<Table>, EngineError> {
+    let what = format!("read the structure of database {name}");
+    let schema = quoted(name);
+    let mut ask = async |sql: String| query(connection, &sql, &what).await;
+    let tables = ask(format!(
+        "SELECT TABLE_NAME, CAST(TABLE_ROWS AS CHAR) FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = {schema} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME"
+    ))
+    .await?;
+    let columns = ask(format!(
+        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, \
+         CAST(CHARACTER_MAXIMUM_LENGTH AS CHAR), CAST(NUMERIC_PRECISION AS CHAR), CAST(NUMERIC_SCALE AS CHAR), \
+         CAST(DATETIME_PRECISION AS CHAR), CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = {schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    ))
+    .await?;
+    let keys = ask(format!(
+        "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, CAST(SUB_PART AS CHAR) FROM information_schema.STATISTICS \
+         WHERE TABLE_SCHEMA = {schema} AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
+    ))
+    .await?;
+    let foreign = ask(format!(
+        "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA, \
+         k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE, r.UPDATE_RULE \
+         FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
+         ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.TABLE_NAME = k.TABLE_NAME \
+         AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME \
+         WHERE k.TABLE_SCHEMA = {schema} AND r.CONSTRAINT_SCHEMA = {schema} AND k.REFERENCED_TABLE_NAME IS NOT NULL \
+         ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION"
+    ))
+    .await?;
+    let json = if facts.engine == EngineName::Mariadb {
+        ask(format!(
+            "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = {schema} AND CHECK_CLAUSE LIKE 'json_valid(`%'"
+        ))
+        .await?
+    } else {
+        Rows::new()
+    };
+    let narrow = ask(format!(
+        "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {schema}"
+    ))
+    .await?;
+    let mut tables = Parts { facts, schema: name, columns, keys, foreign, json }.assemble(tables);
+    for table in narrow.into_iter().filter_map(|row| row.into_iter().next()?) {
+        if let Some(table) = tables.iter_mut().find(|found| found.name.name == table) {
+            table.hidden_rows = hidden_columns(connection, facts, &table.name).await?;
+        }
+    }
+    Ok(tables)
+}
+
+/// Rights on some columns: whether all may be read is asked of the server itself.
+async fn hidden_columns(
+    connection: &mut MySqlConnection,
+    facts: &Facts,
+    table: &TableName,
+) -> Result<Option<String>, EngineError> {
+    let name = super::dialect(facts.engine).table(table);
+    let what = format!("look at table {table}");
+    match run(connection, &format!("SELECT * FROM {name} LIMIT 0"), &what).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind == ErrorKind::Permission => {
+            Ok(Some("this user may read only some of its columns".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the queries gave for one database.
+struct Parts<'a> {
+    facts: &'a Facts,
+    schema: &'a str,
+    columns: Rows,
+    keys: Rows,
+    foreign: Rows,
+    json: Rows,
+}
+
+impl Parts<'_> {
+    fn assemble(self, tables: Rows) -> Vec<Table> {
+        let json: HashSet<(String, String)> = self.json.iter().filter_map(|row| json_column(row)).collect();
+        let mut columns: HashMap<String, Vec<Column>> = HashMap::new();
+        for row in &self.columns {
+            let is_json = json.contains(&(text(row, 0), text(row, 1)));
+            columns.entry(text(row, 0)).or_default().push(column(self.facts.engine, row, is_json));
+        }
+        let mut keys = self.unique_keys(&columns);
+        let mut foreign = self.foreign_keys();
+        tables
+            .iter()
+            .map(|row| {
+                let name = text(row, 0);
+                Table {
+                    columns: columns.remove(&name).unwrap_or_default(),
+                    keys: keys.remove(&name).unwrap_or_default(),
+                    foreign_keys: foreign.remove(&name).unwrap_or_default(),
+                    rows_estimate: number(row, 1),
+                    hidden_rows: None,
+                    name: TableName::qualified(self.schema, name),
+                }
+            })
+            .collect()
+    }
+
+    fn unique_keys(&self, columns: &HashMap<String, Vec<Column>>) -> HashMap<String, Vec<UniqueKey>> {
+        let mut tables: HashMap<String, Vec<UniqueKey>> = HashMap::new();
+        for rows in self.keys.chunk_by(|a, b| a[..2] == b[..2]) {
+            let (table, name) = (text(&rows[0], 0), text(&rows[0], 1));
+            // A prefix of a column, or an expression (without a column), does not identify rows by columns.
+            let Some(names) = rows
+                .iter()
+                .map(|row| if row[3].is_none() { row[2].clone() } else { None })
+                .collect::<Option<Vec<String>>>()
+            else {
+                continue;
+            };
+            let known = columns.get(&table).map(Vec::as_slice).unwrap_or_default();
+            let not_null = |name: &String| known.iter().any(|one| one.name == *name && !one.nullable);
+            let primary = name == "PRIMARY";
+            let total = names.iter().all(not_null);
+            let key = UniqueKey { name, columns: names, primary, total };
+            let keys = tables.entry(table).or_default();
+            if primary { keys.insert(0, key) } else { keys.push(key) }
+        }
+        tables
+    }
+
+    fn foreign_keys(&self) -> HashMap<String, Vec<ForeignKey>> {
+        let mut tables: HashMap<String, Vec<ForeignKey>> = HashMap::new();
+        for rows in self.foreign.chunk_by(|a, b| a[..2] == b[..2]) {
+            let first = &rows[0];
+            let key = ForeignKey {
+                name: text(first, 1),
+                columns: rows.iter().map(|row| text(row, 2)).collect(),
+                table: TableName::qualified(text(first, 3), text(first, 4)),
+                referenced: rows.iter().map(|row| text(row, 5)).collect(),
+                on_delete: action(&text(first, 6)),
+                on_update: action(&text(first, 7)),
+            };
+            tables.entry(text(first, 0)).or_default().push(key);
+        }
+        tables
+    }
+}
+
+fn text(row: &[Option<String>], at: usize) -> String {
+    row.get(at).cloned().flatten().unwrap_or_default()
+}
+
+fn number<T: std::str::FromStr>(row: &[Option<String>], at: usize) -> Option<T> {
+    row.get(at)?.as_ref()?.parse().ok()
+}
+
+fn action(rule: &str) -> ForeignKeyAction {
+    match rule {
+        "CASCADE" => ForeignKeyAction::Cascade,
+        "SET NULL" => ForeignKeyAction::SetNull,
+        "SET DEFAULT" => ForeignKeyAction::SetDefault,
+        _ => ForeignKeyAction::Refuse,
+    }
+}
+
+/// MariaDB's JSON is a longtext with ``json_valid(`column`)``.
+fn json_column(row: &[Option<String>]) -> Option<(String, String)> {
+    let clause = row.get(1)?.as_deref()?;
+    let column = clause.strip_prefix("json_valid(`")?.strip_suffix("`)")?;
+    Some((row[0].clone()?, column.replace("``", "`")))
+}
+
+fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
+    let extra = text(row, 6).to_ascii_lowercase();
+    let column_type = column_type(row, is_json);
+    let generated = if extra.contains("virtual generated") {
+        Some(Generated::Virtual)
+    } else if extra.contains("stored generated") || extra.contains("persistent generated") {
+        Some(Generated::Stored)
+    } else {
+        None
+    };
+    let is_text = matches!(column_type.meaning, Type::Text { .. });
+    let collation = row.get(12).cloned().flatten();
+    Column {
+        name: text(row, 1),
+        nullable: text(row, 4) == "YES",
+        default: if generated.is_some() { None } else { default(engine, row, &extra, &column_type.meaning) },
+        generated,
+        identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
+        collation: collation.filter(|name| is_text && !BY_CODE_POINT.contains(&name.as_str())),
+        column_type,
+    }
+}
+
+fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
+    let declared = text(row, 2);
+    if is_json && text(row, 3) == "longtext" {
+        return ColumnType::new("json", Type::JsonText);
+    }
+    let meaning = meaning(&text(row, 3), &declared, row);
+    let charset = text(row, 11);
+    let foreign = matches!(meaning, Type::Text { .. }) && charset != "utf8mb4";
+    let declared = if foreign { format!("{declared} CHARACTER SET {charset}") } else { declared };
+    ColumnType::new(declared, meaning)
+}
+
+fn meaning(word: &str, declared: &str, row: &[Option<String>]) -> Type {
+    let unsigned = declared.contains("unsigned");
+    let integer = |bytes| Type::Integer { bytes, unsigned };
+    let length: Option<u64> = number(row, 7);
+    let digits = number(row, 10).unwrap_or(0);
+    match word {
+        "tinyint" => integer(1),
+        "smallint" => integer(2),
+        "mediumint" => integer(3),
+        "int" => integer(4),
+        "bigint" => integer(8),
+        "decimal" => Type::Decimal { precision: number(row, 8), scale: number(row, 9) },
+        "float" => Type::Float32,
+        "double" => Type::Float64,
+        "char" => Type::Text { chars_max: length, fixed: true },
+        "varchar" | "tinytext" | "text" | "mediumtext" => Type::Text { chars_max: length, fixed: false },
+        "longtext" => Type::Text { chars_max: None, fixed: false },
+        "binary" => Type::Bytes { bytes_max: length, fixed: true },
+        "varbinary" | "tinyblob" | "blob" | "mediumblob" => Type::Bytes { bytes_max: length, fixed: false },
+        "longblob" => Type::Bytes { bytes_max: None, fixed: false },
+        "date" => Type::Date,
+        "time" => Type::Time { digits },
+        "datetime" => Type::DateTime { digits },
+        "timestamp" => Type::Instant { digits },
+        "json" => Type::Json,
+        "uuid" => Type::Uuid,
+        _ => Type::Other,
+    }
+}
+
+fn default(engine: EngineName, row: &[Option<String>], extra: &str, meaning: &Type) -> Option<DefaultKind> {
+    let on_update = extra.find("on update ").map(|at| text(row, 6)[at..].to_owned());
+    let text = row.get(5).cloned().flatten().filter(|text| engine != EngineName::Mariadb || text != "NULL");
+    let plain = match text {
+        None => None,
+        Some(text) if engine == EngineName::Mariadb => Some(mariadb_default(text)),
+        Some(text) if extra.contains("default_generated") => Some(DefaultKind::Expression(text)),
+        Some(text) => Some(DefaultKind::Literal(LiteralDefault::Text(text))),
+    };
+    let plain = plain.map(|default| as_number(default, meaning));
+    // ON UPDATE has no place of its own in a column; it is part of the default's text.
+    match (on_update, plain) {
+        (None, plain) => plain,
+        (Some(rule), Some(DefaultKind::Expression(text))) => {
+            Some(DefaultKind::Expression(format!("{text} {rule}")))
+        }
+        (Some(rule), Some(DefaultKind::Literal(LiteralDefault::Text(text)))) => {
+            Some(DefaultKind::Expression(format!("'{}' {rule}", text.replace('\'', "''"))))
+        }
+        (Some(rule), _) => Some(DefaultKind::Expression(format!("NULL {rule}"))),
+    }
+}
+
+/// MariaDB prints the default as DDL writes it: text in quotes, all else as an expression.
+fn mariadb_default(text: String) -> DefaultKind {
+    match text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        Some(inner) if !inner.replace("''", "").contains('\'') => {
+            DefaultKind::Literal(LiteralDefault::Text(inner.replace("''", "'")))
+        }
+        _ if text.parse::<f64>().is_ok() => DefaultKind::Literal(LiteralDefault::Number(text)),
+        _ => DefaultKind::Expression(text),
+    }
+}
+
+fn as_number(default: DefaultKind, meaning: &Type) -> DefaultKind {
+    let is_number =
+        matches!(meaning, Type::Integer { .. } | Type::Decimal { .. } | Type::Float32 | Type::Float64);
+    match default {
+        DefaultKind::Literal(LiteralDefault::Text(text)) if is_number && text.parse::<f64>().is_ok() => {
+            DefaultKind::Literal(LiteralDefault::Number(text))
+        }
+        other => other,
+    }
+}

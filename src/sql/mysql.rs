@@ -1,0 +1,193 @@
+//! The SQL of MySQL and MariaDB: one language, two statics that differ in a handful of facts.
+//!
+//! Statements rely on the session that `engine::mysql` sets (strict mode, UTC, `ALLOW_INVALID_DATES`), but no
+//! literal does: scripts run in a plain client. Refuses to decide what a value means; a value that a column
+//! would change is [`Unwritable`].
+
+mod change;
+mod condition;
+mod ddl;
+mod literal;
+mod scope;
+
+use super::expression::{Expression, ExpressionError};
+use super::{
+    Column, DefaultKind, Dialect, EngineName, RowUpdate, Select, TableDefinition, TableName, Unwritable,
+};
+use crate::value::{ColumnType, Domain, Type, Value};
+
+/// Statements stay below this; servers take at least 1 MiB by default (`max_allowed_packet`), 16 or 64 MiB
+/// in practice.
+const STATEMENT_BYTES_MAX: usize = 1_000_000;
+
+/// MySQL 8.0 and later.
+pub static MYSQL: Family = Family {
+    engine: EngineName::Mysql,
+    binary_collation: "utf8mb4_0900_bin",
+    bare_values: false,
+    limits: literal::Limits { timestamp_end_year: 2038, negative_zero: true },
+};
+
+/// MariaDB 10.6 and later.
+pub static MARIADB: Family = Family {
+    engine: EngineName::Mariadb,
+    binary_collation: "utf8mb4_nopad_bin",
+    bare_values: true,
+    // 2105 since 11.5; an older server itself refuses what lies after 2038.
+    limits: literal::Limits { timestamp_end_year: 2105, negative_zero: false },
+};
+
+/// One server of the family.
+#[derive(Debug)]
+pub struct Family {
+    engine: EngineName,
+    /// Compares by code point without padding.
+    binary_collation: &'static str,
+    /// Whether `UNION ALL VALUES (1), (2)` is understood; MySQL has `VALUES ROW(…)` only since 8.0.19.
+    bare_values: bool,
+    limits: literal::Limits,
+}
+
+impl Family {
+    fn write_literal(&self, value: &Value, column: &Column) -> Result<String, Unwritable> {
+        self.literal(value, &column.column_type)
+            .map_err(|why| Unwritable { reason: format!("{} (column `{}`)", why.reason, column.name) })
+    }
+
+    fn with_changes<T>(&self, table: &TableName, run: impl FnOnce(&change::Changes<'_>) -> T) -> T {
+        let literal = |value: &Value, column: &Column| self.write_literal(value, column);
+        run(&change::Changes {
+            table: self.table(table),
+            literal: &literal,
+            binary_collation: self.binary_collation,
+            bare_values: self.bare_values,
+            bytes_max: STATEMENT_BYTES_MAX,
+        })
+    }
+}
+
+/// A name in backticks.
+fn identifier(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// Bytes as `x'…'`.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2 + 3);
+    text.push_str("x'");
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text.push('\'');
+    text
+}
+
+impl Dialect for Family {
+    fn engine(&self) -> EngineName {
+        self.engine
+    }
+
+    fn same_family(&self, other: &dyn Dialect) -> bool {
+        matches!(other.engine(), EngineName::Mysql | EngineName::Mariadb)
+    }
+
+    fn stores_any_class(&self) -> bool {
+        false
+    }
+
+    fn transactional_ddl(&self) -> bool {
+        false
+    }
+
+    fn statement_bytes_max(&self) -> usize {
+        STATEMENT_BYTES_MAX
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        identifier(name)
+    }
+
+    fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+        literal::literal(value, column, self.limits)
+    }
+
+    fn select(&self, select: &Select) -> String {
+        condition::select(&self.table(&select.table), select)
+    }
+
+    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
+        condition::needs_expression(column, domain)
+    }
+
+    fn insert(
+        &self,
+        table: &TableName,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        self.with_changes(table, |changes| changes.insert(columns, rows))
+    }
+
+    fn update(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable> {
+        self.update_keeping(table, key, columns, &[], rows)
+    }
+
+    fn rewrites_itself(&self, column: &Column) -> bool {
+        matches!(&column.default, Some(DefaultKind::Expression(text))
+            if text.to_ascii_lowercase().contains(" on update "))
+    }
+
+    fn update_keeping(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        columns: &[Column],
+        keep: &[Column],
+        rows: &[RowUpdate],
+    ) -> Result<Vec<String>, Unwritable> {
+        let mut keep: Vec<Column> = keep.to_vec();
+        keep.extend(key.iter().filter(|column| self.rewrites_itself(column)).cloned());
+        self.with_changes(table, |changes| changes.update(key, columns, &keep, rows))
+    }
+
+    fn delete(
+        &self,
+        table: &TableName,
+        key: &[Column],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<String>, Unwritable> {
+        Ok(self.with_changes(table, |changes| changes.delete(key, keys)))
+    }
+
+    fn create_table(&self, table: &TableDefinition) -> String {
+        ddl::create_table(self, table)
+    }
+
+    fn add_column(&self, table: &TableName, column: &Column) -> String {
+        format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), ddl::column(self, column))
+    }
+
+    fn type_for(&self, meaning: &Type, key: bool) -> Option<ColumnType> {
+        ddl::type_for(self.engine, meaning, key)
+    }
+
+    fn scope(
+        &self,
+        expression: &Expression,
+        column: &dyn Fn(&str) -> Option<Column>,
+        now: jiff::Timestamp,
+    ) -> Result<String, ExpressionError> {
+        scope::render(expression, column, now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

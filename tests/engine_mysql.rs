@@ -1,0 +1,369 @@
+//! The MySQL family's engine against a real server: what is read is what is there, in the order that is
+//! promised, and what is written reads back the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::servers::{self, Database};
+use trueup::engine::{self, Engine, EngineError, Writer};
+use trueup::failure::ErrorKind;
+use trueup::schema::{Catalog, Table};
+use trueup::spec::{Place, Side, SideUrl};
+use trueup::sql::{
+    Column, DefaultKind, Dialect, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate, Select,
+    SelectColumn, Selection, TableName,
+};
+use trueup::value::{Domain, Key, KeyOrder, KeyRange, Row, RowBlock, Type, Value, decode, encode, fields};
+
+fn side(url: &str) -> Side {
+    Side::from_url(SideUrl::parse(url, Place::START).unwrap_or_else(|why| panic!("{url}: {}", why.message)))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime can be built").block_on(future)
+}
+
+fn database(hint: &str, script: &str) -> Database {
+    let database = servers::mariadb().fresh_database(hint);
+    database.execute_script(script);
+    database
+}
+
+async fn open(database: &Database, writable: bool) -> Arc<dyn Engine> {
+    engine::connect(&side(&database.url), writable).await.unwrap_or_else(|why| panic!("{why}"))
+}
+
+async fn catalog(engine: &Arc<dyn Engine>) -> Catalog {
+    engine.catalog(&[None]).await.expect("the catalog can be read")
+}
+
+fn table<'a>(catalog: &'a Catalog, name: &str) -> &'a Table {
+    catalog.tables.iter().find(|table| table.name.name == name).expect("the table is in the catalog")
+}
+
+/// The domain of a column against a column of the same type.
+fn own_domain(column: &Column) -> Domain {
+    match &column.column_type.meaning {
+        Type::Boolean => Domain::Boolean,
+        Type::Integer { bytes: 8, unsigned: true } => Domain::Integer { bytes: 16 },
+        Type::Integer { .. } => Domain::Integer { bytes: 8 },
+        Type::Decimal { .. } => Domain::Decimal { with_scale: true },
+        Type::Float32 => Domain::Float32,
+        Type::Float64 => Domain::Float64,
+        Type::Text { .. } => Domain::Text { unpadded: false },
+        Type::Bytes { .. } => Domain::Bytes,
+        Type::Date => Domain::Date,
+        Type::Time { .. } => Domain::Time,
+        Type::DateTime { .. } => Domain::DateTime,
+        Type::Instant { .. } => Domain::Instant,
+        Type::Uuid => Domain::Uuid,
+        Type::JsonText => Domain::JsonText,
+        Type::Json => Domain::Json { canonical: false },
+        Type::Other => Domain::Native,
+    }
+}
+
+/// A read of these columns, of which the first `key_columns` are the key.
+fn select_of(table: &Table, names: &[&str], key_columns: usize) -> Select {
+    let columns = names.iter().map(|name| {
+        let column = table.column(name).expect("the column is in the catalog").clone();
+        SelectColumn { domain: own_domain(&column), column }
+    });
+    Select {
+        table: table.name.clone(),
+        columns: columns.collect(),
+        key_columns,
+        scope: None,
+        selection: Selection::Range(KeyRange::all()),
+        ordered: true,
+        locked: false,
+    }
+}
+
+async fn scan(engine: &Arc<dyn Engine>, select: &Select) -> Result<Vec<Row>, EngineError> {
+    let snapshot = engine.snapshot().await?;
+    let mut stream = snapshot.scan(select.clone()).await?;
+    let mut rows = Vec::new();
+    while let Some(block) = stream.next().await? {
+        rows.extend(block.rows().map(Row::new));
+    }
+    Ok(rows)
+}
+
+fn values(select: &Select, row: &[u8]) -> Vec<Value> {
+    select.columns.iter().zip(fields(row)).map(|(part, field)| decode(&part.domain, field)).collect()
+}
+
+fn all_values(select: &Select, rows: &[Row]) -> Vec<Vec<Value>> {
+    rows.iter().map(|row| values(select, row.bytes())).collect()
+}
+
+fn order(select: &Select) -> KeyOrder {
+    let key = select.columns[..select.key_columns].iter().map(|part| part.domain.clone());
+    KeyOrder::new(key.collect::<Vec<_>>())
+}
+
+const EVERYTHING: &str = "
+    CREATE TABLE parent (id int PRIMARY KEY);
+    CREATE TABLE everything (
+        id bigint unsigned NOT NULL AUTO_INCREMENT,
+        tiny tinyint(1) NOT NULL DEFAULT 1, small smallint unsigned, medium mediumint, whole int DEFAULT -7, big bigint,
+        money decimal(12,2) DEFAULT 9.50, huge decimal(65,30), single float, twice double,
+        fixed char(4), short varchar(40) NOT NULL DEFAULT 'it''s', latin varchar(10) CHARACTER SET latin1,
+        exact varchar(30) COLLATE utf8mb4_nopad_bin, note text, endless longtext,
+        pad binary(4), raw varbinary(40), pile longblob,
+        day date, moment datetime(6), stamp timestamp(3) NULL, changed timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
+        span time(6), doc json, ident uuid, bits bit(9), born year, colour enum('red','','it''s'), flags set('a','b','c'),
+        place inet6, spot point, made bigint AS (whole + 1) VIRTUAL, kept bigint AS (whole + 2) STORED, parent int,
+        PRIMARY KEY (id), UNIQUE KEY by_short (short), UNIQUE KEY by_both (big, day), UNIQUE KEY prefix (note(10)),
+        KEY plain (whole), CONSTRAINT fk FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE ON UPDATE SET NULL);
+    CREATE VIEW not_a_table AS SELECT 1 AS one;";
+
+#[test]
+fn the_catalog_tells_everything() {
+    let database = database("catalog", EVERYTHING);
+    block_on(async {
+        let engine = open(&database, false).await;
+        let catalog = catalog(&engine).await;
+        assert_eq!(catalog.default_schema.as_deref(), Some(database.name.as_str()));
+        let names: Vec<&str> = catalog.tables.iter().map(|table| table.name.name.as_str()).collect();
+        assert_eq!(names, ["everything", "parent"]);
+        let everything = table(&catalog, "everything");
+        let column = |name: &str| everything.column(name).expect("the column is there");
+        let meaning = |name: &str| column(name).column_type.meaning.clone();
+        assert_eq!(meaning("id"), Type::Integer { bytes: 8, unsigned: true });
+        assert_eq!(column("id").identity, Some(Identity::ByDefault));
+        assert_eq!(column("tiny").column_type.declared, "tinyint(1)");
+        assert_eq!(column("tiny").default, number("1"));
+        assert_eq!(meaning("medium"), Type::Integer { bytes: 3, unsigned: false });
+        assert_eq!(column("whole").default, number("-7"));
+        assert_eq!(column("big").default, None);
+        assert_eq!(meaning("money"), Type::Decimal { precision: Some(12), scale: Some(2) });
+        assert_eq!(meaning("fixed"), Type::Text { chars_max: Some(4), fixed: true });
+        let text = DefaultKind::Literal(LiteralDefault::Text("it's".to_owned()));
+        assert_eq!(column("short").default, Some(text));
+        assert_eq!(column("short").collation.as_deref(), Some("utf8mb4_general_ci"));
+        assert_eq!(column("exact").collation, None);
+        assert_eq!(column("latin").column_type.declared, "varchar(10) CHARACTER SET latin1");
+        assert_eq!(meaning("raw"), Type::Bytes { bytes_max: Some(40), fixed: false });
+        assert_eq!(meaning("moment"), Type::DateTime { digits: 6 });
+        assert_eq!(meaning("stamp"), Type::Instant { digits: 3 });
+        assert!(
+            engine.dialect().rewrites_itself(column("changed"))
+                && !engine.dialect().rewrites_itself(column("stamp"))
+        );
+        assert_eq!(meaning("span"), Type::Time { digits: 6 });
+        assert_eq!((meaning("doc"), meaning("ident")), (Type::JsonText, Type::Uuid));
+        for other in ["bits", "born", "colour", "flags", "place", "spot"] {
+            assert_eq!(meaning(other), Type::Other, "{other}");
+        }
+        assert_eq!(column("made").generated, Some(Generated::Virtual));
+        assert_eq!(column("kept").generated, Some(Generated::Stored));
+        assert!(!column("short").nullable && column("note").nullable);
+        let keys: Vec<(&str, bool, bool)> =
+            everything.keys.iter().map(|key| (key.name.as_str(), key.primary, key.total)).collect();
+        assert_eq!(keys, [("PRIMARY", true, true), ("by_both", false, false), ("by_short", false, true)]);
+        assert_eq!(everything.keys[1].columns, ["big", "day"]);
+        let foreign = &everything.foreign_keys[0];
+        assert_eq!((foreign.name.as_str(), foreign.table.name.as_str()), ("fk", "parent"));
+        assert_eq!(
+            (foreign.on_delete, foreign.on_update),
+            (ForeignKeyAction::Cascade, ForeignKeyAction::SetNull)
+        );
+    });
+}
+
+fn number(text: &str) -> Option<DefaultKind> {
+    Some(DefaultKind::Literal(LiteralDefault::Number(text.to_owned())))
+}
+
+/// Columns of `everything` that can be written, each with values at its edges.
+fn edges() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("tiny", vec!["0", "1", "-128", "127"]),
+        ("small", vec!["0", "65535", "NULL"]),
+        ("medium", vec!["-8388608", "8388607", "NULL"]),
+        ("whole", vec!["-2147483648", "2147483647", "NULL"]),
+        ("big", vec!["-9223372036854775808", "9223372036854775807", "4294967296", "1"]),
+        ("money", vec!["9.50", "-9.50", "0.00", "-9999999999.99", "NULL"]),
+        (
+            "huge",
+            vec![
+                "99999999999999999999999999999999999.999999999999999999999999999999",
+                "0.000000000000000000000000000001",
+            ],
+        ),
+        ("single", vec!["1.234567", "1.234569", "0e0", "3.4028234e38", "1.4e-45", "NULL"]),
+        ("twice", vec!["0.1e0+0.2e0", "0.3", "0e0", "1.7976931348623157e308", "5e-324"]),
+        ("fixed", vec!["''", "'ab'", "'é🦀'", "NULL"]),
+        ("latin", vec!["'é€'", "''"]),
+        ("exact", vec!["'a'", "'a '", "'A'"]),
+        (
+            "note",
+            vec!["''", "'NULL'", "'a\\b''\"`'", "_utf8mb4 x'00'", "_utf8mb4 x'0a0d1a'", "'é🦀'", "NULL"],
+        ),
+        ("endless", vec!["repeat('x', 300000)", "NULL"]),
+        ("pad", vec!["x'61000000'", "x'ffffffff'"]),
+        ("raw", vec!["x''", "x'00ff27'", "NULL"]),
+        ("pile", vec!["repeat(x'00', 100000)", "x''"]),
+        ("day", vec!["'0000-00-00'", "'2024-02-00'", "'2024-02-31'", "'1000-01-01'", "'9999-12-31'", "NULL"]),
+        (
+            "moment",
+            vec!["'0000-00-00 00:00:00'", "'9999-12-31 23:59:59.999999'", "'1970-01-01 00:00:00.000001'"],
+        ),
+        (
+            "stamp",
+            vec!["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999'", "'0000-00-00 00:00:00'", "NULL"],
+        ),
+        ("span", vec!["'-838:59:59'", "'838:59:59.000001'", "'-00:00:00.000001'", "'00:00:00'"]),
+        ("doc", vec!["'{\"b\": 1, \"a\": [1.0, 12345678901234567890]}'", "'null'", "NULL"]),
+        ("ident", vec!["'00112233-4455-6677-8899-aabbccddeeff'", "'FFFFFFFF-ffff-ffff-ffff-ffffffffffff'"]),
+        ("bits", vec!["b'0'", "b'111111111'"]),
+        ("born", vec!["'0000'", "2155", "1901"]),
+        ("colour", vec!["'red'", "''", "'it''s'", "NULL"]),
+        ("flags", vec!["''", "'a,c'", "NULL"]),
+        ("place", vec!["'::1'", "'2001:db8::ff00:42:8329'"]),
+        ("spot", vec!["ST_GeomFromText('POINT(1.1 -2.5)', 4326)", "NULL"]),
+    ]
+}
+
+/// One row for each edge of each column.
+fn edge_rows() -> String {
+    let mut script = String::from(EVERYTHING);
+    let mut id = 0_u64;
+    for (column, values) in edges() {
+        for value in values {
+            script.push_str(&format!(
+                "SET sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES', time_zone = '+00:00';
+                 INSERT INTO everything (id, short, {column}) VALUES ({id}, 'row {id}', {value});\n"
+            ));
+            id += 1;
+        }
+    }
+    script
+}
+
+fn edge_columns() -> Vec<&'static str> {
+    let names = edges().into_iter().map(|(name, _)| name);
+    ["id", "short"].into_iter().chain(names).collect()
+}
+
+/// What the server says of the rows, by means that no code of ours takes part in.
+fn server_side(database: &Database, table: &str) -> Vec<Vec<Option<String>>> {
+    let columns: Vec<String> = edge_columns()
+        .iter()
+        .map(|name| match *name {
+            "single" | "twice" => {
+                format!("hex(cast(format({name}, 30) AS binary))")
+            }
+            "spot" => "hex(spot)".to_owned(),
+            _ => format!("hex(cast({name} AS binary))"),
+        })
+        .collect();
+    database.query(&format!(
+        "SET time_zone = '+00:00'; SELECT {}, changed FROM {table} ORDER BY id",
+        columns.join(", ")
+    ))
+}
+
+#[test]
+fn every_type_is_read_and_written_back_the_same() {
+    let database = database("round trip", &edge_rows());
+    database.execute_script(
+        "CREATE TABLE copied LIKE everything; CREATE TABLE changed LIKE everything;
+         INSERT INTO changed (id, short, changed) SELECT id, short, '2001-01-01' FROM everything;",
+    );
+    block_on(async {
+        let engine = open(&database, true).await;
+        let catalog = catalog(&engine).await;
+        let everything = table(&catalog, "everything");
+        let select = select_of(everything, &edge_columns(), 1);
+        let rows = scan(&engine, &select).await.expect("all rows can be read");
+        let values = all_values(&select, &rows);
+        assert_eq!(values.len(), edges().iter().map(|(_, values)| values.len()).sum::<usize>());
+        for (row, values) in rows.iter().zip(&values) {
+            let mut again = Vec::new();
+            for (part, value) in select.columns.iter().zip(values) {
+                encode(&mut again, &part.domain, value).expect("a value that was read can be encoded");
+            }
+            assert_eq!(row.bytes(), again.as_slice(), "{values:?}");
+        }
+        let floats: Vec<String> = column_values(&select, &values, "single");
+        assert_eq!(floats[..3], ["Float32(1.234567)", "Float32(1.234569)", "Float32(0.0)"]);
+        let floats: Vec<String> = column_values(&select, &values, "twice");
+        assert_eq!(floats[..3], ["Float64(0.30000000000000004)", "Float64(0.3)", "Float64(0.0)"]);
+        write_copies(&engine, &select, &values).await;
+        for name in ["copied", "changed"] {
+            let mut copy = select.clone();
+            copy.table.name = name.to_owned();
+            let again = scan(&engine, &copy).await.expect("the copy can be read");
+            assert_eq!(all_values(&copy, &again), values, "{name}");
+            assert!(again == rows, "{name} is the same to the byte");
+        }
+    });
+    let without_time = |table: &str| -> Vec<Vec<Option<String>>> {
+        server_side(&database, table)
+            .into_iter()
+            .map(|mut row| {
+                row.pop();
+                row
+            })
+            .collect()
+    };
+    assert_eq!(without_time("copied"), without_time("everything"));
+    assert_eq!(without_time("changed"), without_time("everything"));
+    let kept = database.query("SELECT count(*) FROM changed WHERE changed <> '2001-01-01'");
+    assert_eq!(kept, [[Some("0".to_owned())]], "ON UPDATE CURRENT_TIMESTAMP did not act");
+}
+
+fn column_values(select: &Select, values: &[Vec<Value>], name: &str) -> Vec<String> {
+    let at = select.columns.iter().position(|part| part.column.name == name).expect("it is read");
+    values
+        .iter()
+        .map(|row| &row[at])
+        .filter(|value| !value.is_null())
+        .map(|value| format!("{value:?}"))
+        .collect()
+}
+
+/// Inserts all rows into `copied`, and updates those of `changed` to be the same.
+async fn write_copies(engine: &Arc<dyn Engine>, select: &Select, values: &[Vec<Value>]) {
+    let columns: Vec<Column> = select.columns.iter().map(|part| part.column.clone()).collect();
+    let mut copied = select.table.clone();
+    copied.name = "copied".to_owned();
+    let inserts = engine.dialect().insert(&copied, &columns, values).expect("what was read can be written");
+    let mut changed = select.table.clone();
+    changed.name = "changed".to_owned();
+    let keep = Column {
+        name: "changed".to_owned(),
+        default: Some(DefaultKind::Expression("x ON UPDATE current_timestamp()".to_owned())),
+        ..columns[0].clone()
+    };
+    // Natives are updated row by row, all others in one statement: both ways are taken here.
+    let (joined, native): (Vec<usize>, Vec<usize>) =
+        (2..columns.len()).partition(|at| columns[*at].column_type.meaning != Type::Other);
+    let updates = |wanted: &[usize]| {
+        let rows = values.iter().map(|row| RowUpdate {
+            key: row[..1].to_vec(),
+            values: wanted.iter().map(|at| row[*at].clone()).collect(),
+        });
+        let rows: Vec<RowUpdate> = rows.collect();
+        let wanted: Vec<Column> = wanted.iter().map(|at| columns[*at].clone()).collect();
+        let keep = std::slice::from_ref(&keep);
+        let updates = engine.dialect().update_keeping(&changed, &columns[..1], &wanted, keep, &rows);
+        updates.expect("what was read can be written")
+    };
+    let (joined, native) = (updates(&joined), updates(&native));
+    assert!(joined.len() < 8 && native.len() == values.len(), "{} statements", joined.len());
+    let mut writer = engine.writer().await.expect("a writer");
+    writer.begin().await.expect("a transaction");
+    for (statements, what) in [(inserts, "insert"), (joined, "update"), (native, "update of natives")] {
+        let mut matched = 0;
+        for sql in &statements {
+            matched += writer.execute(sql).await.unwrap_or_else(|why| panic!("{what}: {why}\n{:.3000}", sql));
+        }
+        assert_eq!(matched, values.len() as u64, "{what}");
+    }
+    writer.commit().await.expect("a commit");
+}
