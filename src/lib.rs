@@ -68,4 +68,6 @@ pub mod verify;
 
 pub mod event;
 
+pub mod reconcile;
+
 pub mod report;

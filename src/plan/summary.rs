@@ -7,7 +7,7 @@ use crate::compare::RowCounts;
 use crate::failure::Failure;
 use crate::sides::Sides;
 
-use super::{Applied, Outcome, Plan, ReplicaPlan, SchemaChange, Status, TablePlan};
+use super::{Applied, Outcome, Plan, PlannedChange, ReplicaPlan, SchemaChange, Status, TablePlan};
 
 /// Changes of structure and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,16 @@ impl TablePlan {
             truncated: false,
             error: None,
         }
+    }
+
+    /// The same table with these row changes, counted.
+    pub fn with_changes(mut self, changes: Vec<PlannedChange>) -> Self {
+        for planned in &changes {
+            let counts = if planned.withheld { &mut self.withheld } else { &mut self.summary };
+            counts.count(&planned.change);
+        }
+        self.changes = changes;
+        self
     }
 
     /// The same table, as one that could not be told or cannot be written.

@@ -1,0 +1,373 @@
+//! The conductor: connects, pairs, audits, plans, applies and checks, one short function per step.
+//!
+//! One failing table or replica does not stop the others: its failure becomes part of the plan. Only what makes
+//! looking at anything impossible (the spec, the primary) ends a run.
+
+use std::sync::Arc;
+
+use crate::apply::{self, ApplyOptions};
+use crate::audit::{self, AuditOptions, TableFinding};
+use crate::engine::{self, Engine, EngineError, Primary, Replica, Snapshot};
+use crate::event::{Event, Observer, Stop};
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{self, Applied, Outcome, Plan, ReplicaPlan, Status, TablePlan};
+use crate::schema::{self, Catalog, Databases, Pairing, Selected};
+use crate::sides::Sides;
+use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern};
+use crate::sql::Dialect;
+
+/// What a run looks at, and how hard it works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only these replicas; empty means all.
+    pub replicas: Vec<String>,
+    /// Only tables that match one of these; empty means all.
+    pub tables: Vec<TablePattern>,
+    /// Stop looking at a table after so many differing rows.
+    pub max_diffs: Option<u64>,
+    /// Segments of a table that are compared at once.
+    pub jobs: Option<usize>,
+    /// Rows of a range.
+    pub chunk_rows: Option<usize>,
+    /// Ceiling for blocks in flight, in bytes.
+    pub memory_bytes: u64,
+    /// Overrides `limits.deletes`.
+    pub max_deletes: Option<Limit>,
+    /// Overrides `limits.changes`.
+    pub max_changes: Option<Limit>,
+    /// Whether the replicas will be written.
+    pub writable: bool,
+    /// The start of the run: what `now()` means in a `where`.
+    pub now: jiff::Timestamp,
+}
+
+/// Why nothing could be looked at.
+#[derive(Clone, Debug)]
+pub enum RunError {
+    /// The spec is wrong.
+    Spec(SpecErrors),
+    /// Something else, often the connection to the primary.
+    Failure(Failure),
+}
+
+impl From<Failure> for RunError {
+    fn from(failure: Failure) -> Self {
+        RunError::Failure(failure)
+    }
+}
+
+/// A spec with its databases connected.
+pub struct Run {
+    spec: Spec,
+    options: Options,
+    observer: Arc<dyn Observer>,
+    stop: Stop,
+    primary: Primary,
+    replicas: Vec<Connected>,
+}
+
+struct Connected {
+    name: String,
+    replica: Result<Replica, Failure>,
+}
+
+impl Run {
+    /// Connects to the primary and to the replicas that are asked for. A replica that cannot be reached is a
+    /// failure of its own and ends nothing.
+    pub async fn connect(
+        spec: &Spec,
+        options: Options,
+        observer: Arc<dyn Observer>,
+        stop: Stop,
+    ) -> Result<Run, RunError> {
+        let wanted = wanted_replicas(spec, &options.replicas)?;
+        let primary = engine::connect(&spec.primary, false)
+            .await
+            .map(Primary::new)
+            .map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))?;
+        let mut replicas = Vec::new();
+        for replica in wanted {
+            replicas.push(connect_replica(spec, replica, options.writable).await);
+        }
+        refuse_same_database(&primary, &replicas)?;
+        Ok(Run { spec: spec.clone(), options, observer, stop, primary, replicas })
+    }
+
+    /// Compares every table of every replica.
+    pub async fn compare(&self) -> Result<Plan, RunError> {
+        let catalog =
+            self.primary.catalog(&schema::primary_schemas(&self.spec)).await.map_err(Failure::from)?;
+        let selected = self.selected(&catalog)?;
+        let snapshot = self.primary.snapshot().await.map_err(Failure::from)?;
+        let mut prepared = Vec::new();
+        for connected in &self.replicas {
+            prepared.push(self.prepare(connected, &catalog, &selected).await);
+        }
+        self.announce(&prepared);
+        let mut replicas = Vec::new();
+        for prepared in prepared {
+            replicas.push(self.compare_replica(prepared, &snapshot).await);
+        }
+        Ok(Plan {
+            spec_path: self.spec.path.clone(),
+            created_at: self.options.now,
+            primary: self.primary.server().clone(),
+            primary_snapshot: snapshot.method(),
+            replicas,
+        })
+    }
+
+    /// Applies a plan that [`compare`](Self::compare) made: one result for each of its replicas, in order.
+    pub async fn apply(&self, plan: &Plan, options: &ApplyOptions) -> Vec<Applied> {
+        let mut results = Vec::new();
+        for replica_plan in &plan.replicas {
+            results.push(self.apply_one(replica_plan, options).await);
+        }
+        results
+    }
+
+    async fn apply_one(&self, plan: &ReplicaPlan, options: &ApplyOptions) -> Applied {
+        let connected = self.replicas.iter().find(|connected| connected.name == plan.name);
+        let replica = match connected.map(|connected| &connected.replica) {
+            Some(Ok(replica)) => replica,
+            Some(Err(failure)) => return Applied::nothing(Outcome::Error, Some(failure.clone())),
+            None => {
+                let failure = Failure::new(ErrorKind::Missing, format!("no replica named {}", plan.name));
+                return Applied::nothing(Outcome::Error, Some(failure));
+            }
+        };
+        let applied = apply::apply_replica(replica, plan, options, &self.observer, &self.stop).await;
+        if !options.verify {
+            return applied;
+        }
+        crate::verify::check(&self.primary, replica, plan, applied, &self.observer, &self.stop).await
+    }
+
+    fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<Selected<'a>>, RunError> {
+        for pattern in &self.options.tables {
+            if schema::select_tables(&self.spec, catalog, std::slice::from_ref(pattern)).is_empty() {
+                let message = format!("--table {pattern} matches no table of the spec");
+                return Err(Failure::new(ErrorKind::Missing, message).into());
+            }
+        }
+        Ok(schema::select_tables(&self.spec, catalog, &self.options.tables))
+    }
+
+    async fn prepare<'a>(
+        &'a self,
+        connected: &'a Connected,
+        primary: &Catalog,
+        selected: &[Selected<'_>],
+    ) -> Prepared<'a> {
+        let mut prepared = Prepared { connected, tables: Vec::new(), error: None };
+        let replica = match &connected.replica {
+            Ok(replica) => replica,
+            Err(failure) => {
+                prepared.error = Some(failure.clone());
+                return prepared;
+            }
+        };
+        let catalog = match replica.catalog(&schema::replica_schemas(&self.spec)).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                prepared.error = Some(error.into());
+                return prepared;
+            }
+        };
+        let databases = Databases {
+            dialects: Sides::new(self.primary.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
+            replica: &catalog,
+            primary_default: primary.default_schema.as_deref(),
+            now: self.options.now,
+        };
+        for selected in selected {
+            prepared.tables.push(PreparedTable {
+                table: selected.name.clone(),
+                replica_table: schema::replica_table_name(selected),
+                pairing: schema::pair_table(&self.spec, selected, &databases),
+            });
+        }
+        prepared
+    }
+
+    fn announce(&self, prepared: &[Prepared<'_>]) {
+        let pairs = || prepared.iter().flat_map(|replica| &replica.tables);
+        let estimate = |table: &PreparedTable| match &table.pairing {
+            Ok(pairing) => {
+                let Sides { primary, replica } = pairing.pair.rows_estimate;
+                Some(primary? + replica?)
+            }
+            Err(_) => Some(0),
+        };
+        self.observer.observe(Event::CompareStarted {
+            tables: pairs().count(),
+            rows_estimate: pairs().map(estimate).sum(),
+        });
+    }
+
+    async fn compare_replica(&self, prepared: Prepared<'_>, primary: &Arc<dyn Snapshot>) -> ReplicaPlan {
+        let mut plan = ReplicaPlan {
+            name: prepared.connected.name.clone(),
+            server: prepared.connected.replica.as_ref().ok().map(|replica| replica.server().clone()),
+            snapshot: String::new(),
+            tables: Vec::new(),
+            refusals: Vec::new(),
+            error: prepared.error,
+        };
+        let Ok(replica) = &prepared.connected.replica else { return plan };
+        if plan.error.is_some() {
+            return plan;
+        }
+        let snapshot = match replica.snapshot().await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                plan.error = Some(error.into());
+                return plan;
+            }
+        };
+        plan.snapshot = snapshot.method();
+        let snapshots = Sides::new(Arc::clone(primary), snapshot);
+        for table in prepared.tables {
+            plan.tables.push(self.compare_table(&plan.name, table, &snapshots, replica.dialect()).await);
+        }
+        let overrides =
+            plan::LimitOverrides { deletes: self.options.max_deletes, changes: self.options.max_changes };
+        plan.refusals = plan::refusals(&plan, &self.spec.limits, &overrides);
+        plan
+    }
+
+    async fn compare_table(
+        &self,
+        replica: &str,
+        table: PreparedTable,
+        snapshots: &Sides<Arc<dyn Snapshot>>,
+        dialect: &dyn Dialect,
+    ) -> TablePlan {
+        let mut plan = TablePlan::unknown(table.table.clone(), table.replica_table);
+        let pairing = match table.pairing {
+            Ok(pairing) => pairing,
+            Err(failure) => return plan.failed(failure),
+        };
+        plan.schema_changes = pairing.schema_changes;
+        let pair = pairing.pair;
+        if pair.replica_missing && pair.schema == SchemaMode::Check {
+            // Reported, never created: there is nothing to compare rows with.
+            plan.status = Status::Missing;
+            plan.pair = Some(pair);
+            return plan;
+        }
+        let finding = audit::audit_table(
+            &pair,
+            replica,
+            snapshots.clone(),
+            &self.audit_options(),
+            &self.observer,
+            &self.stop,
+        )
+        .await;
+        match finding {
+            Ok(finding) => with_finding(plan, pair, finding, dialect),
+            Err(failure) => {
+                plan.pair = Some(pair);
+                plan.failed(failure)
+            }
+        }
+    }
+
+    fn audit_options(&self) -> AuditOptions {
+        let default = AuditOptions::default();
+        AuditOptions {
+            jobs: self.options.jobs.unwrap_or(default.jobs),
+            chunk_rows: self.options.chunk_rows.unwrap_or(default.chunk_rows),
+            memory_bytes: self.options.memory_bytes,
+            changes_max: self.options.max_diffs,
+        }
+    }
+}
+
+struct Prepared<'a> {
+    connected: &'a Connected,
+    tables: Vec<PreparedTable>,
+    error: Option<Failure>,
+}
+
+struct PreparedTable {
+    table: String,
+    replica_table: String,
+    pairing: Result<Pairing, Failure>,
+}
+
+fn with_finding(
+    mut plan: TablePlan,
+    pair: schema::TablePair,
+    finding: TableFinding,
+    dialect: &dyn Dialect,
+) -> TablePlan {
+    plan.rows = finding.rows;
+    plan.digest = Some(finding.digest);
+    plan.ranges = finding.ranges;
+    plan.excused = finding.excused;
+    plan.truncated = finding.truncated;
+    plan.pair = Some(pair);
+    let mut plan = plan.with_changes(finding.changes);
+    plan.status = plan.status_found();
+    match plan::check_values(&plan, dialect) {
+        Ok(()) => plan,
+        Err(failure) => plan.failed(failure),
+    }
+}
+
+fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, Failure> {
+    if let Some(unknown) = names.iter().find(|name| spec.replica(name).is_none()) {
+        let known: Vec<_> = spec.replicas.iter().map(|replica| replica.name.value.as_str()).collect();
+        let message = format!("--replica {unknown} matches no replica of the spec");
+        return Err(
+            Failure::new(ErrorKind::Missing, message).hint(format!("there are: {}", known.join(", ")))
+        );
+    }
+    let wanted = |replica: &&ReplicaSpec| names.is_empty() || names.contains(&replica.name.value);
+    Ok(spec.replicas.iter().filter(wanted).collect())
+}
+
+async fn connect_replica(spec: &Spec, replica: &ReplicaSpec, writable: bool) -> Connected {
+    let name = replica.name.value.clone();
+    let what = format!("the replica {name}");
+    let engine = engine::connect(&replica.side, writable)
+        .await
+        .map_err(|error| unreachable_side(spec, &replica.side, &what, error))
+        .and_then(|engine| refuse_read_only(engine, &what, writable));
+    Connected { name, replica: engine.map(Replica::new) }
+}
+
+/// A replica that cannot be written is fine to look at; for apply it is an error before any row is read.
+fn refuse_read_only(engine: Arc<dyn Engine>, what: &str, writable: bool) -> Result<Arc<dyn Engine>, Failure> {
+    match &engine.server().read_only {
+        Some(reason) if writable => {
+            Err(Failure::new(ErrorKind::Permission, format!("{what} cannot be written: {reason}")))
+        }
+        _ => Ok(engine),
+    }
+}
+
+fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) -> Failure {
+    let mut failure = Failure::from(error);
+    let message = format!("could not connect to {what} ({}): {}", side.url.display(), failure.message);
+    failure.message = spec.error_at(side.url.place, message).headline();
+    failure
+}
+
+/// The same database twice would make every difference disappear, or delete what was just written.
+fn refuse_same_database(primary: &Primary, replicas: &[Connected]) -> Result<(), Failure> {
+    let mut seen = vec![("the primary".to_owned(), primary.server().identity.clone())];
+    for connected in replicas {
+        let Ok(replica) = &connected.replica else { continue };
+        let identity = &replica.server().identity;
+        let what = format!("the replica {}", connected.name);
+        if let Some((other, _)) = seen.iter().find(|(_, known)| !identity.is_empty() && known == identity) {
+            return Err(Failure::new(ErrorKind::Connect, format!("{what} is the same database as {other}"))
+                .hint("each side of a comparison needs a database of its own"));
+        }
+        seen.push((what, identity.clone()));
+    }
+    Ok(())
+}
