@@ -407,7 +407,13 @@ async fn transactions_keep_or_drop_what_they_wrote() {
     assert_eq!(rows(), 2);
 
     writer.begin().await.expect("begun");
+    let trigger = "CREATE TRIGGER old AFTER DELETE ON c BEGIN UPDATE d SET b = \"as text\"; END";
+    writer.execute(trigger).await.expect("a trigger in the old way of quoting");
     assert_eq!(writer.execute("DELETE FROM c").await.expect("rows"), 2);
+    let mut gone = all_rows(&table);
+    gone.columns[1].column.name = "gone".into();
+    let error = writer.read(&gone).await.expect_err("a column that is not there is no text");
+    assert_eq!(error.kind, ErrorKind::Missing);
     let error = writer.execute("INSERT INTO p VALUES (1)").await.expect_err("a duplicate");
     assert_eq!(error.kind, ErrorKind::Value);
     assert!(error.message.contains("primary key"), "{error}");

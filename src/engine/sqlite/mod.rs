@@ -175,8 +175,6 @@ impl Session {
 
     fn set_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(self.busy)?;
-        // A misspelled column must be an error and never a text.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         functions::register(connection)
     }
 
@@ -196,6 +194,7 @@ impl Session {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         self.set_up(&connection)?;
         connection.pragma_update(None, "query_only", true)?;
+        take_quoted_for_columns(&connection, true)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     }
@@ -236,6 +235,12 @@ impl Session {
             .map_err(|error| self.failed(error))?;
         Ok(if name == "UTF-8" { Encoding::Utf8 } else { Encoding::Utf16 })
     }
+}
+
+/// SQLite takes a quoted column that is not there for a text. In our SELECTs that must be an error; in the
+/// triggers of a replica it may be what its author meant.
+fn take_quoted_for_columns(connection: &Connection, on: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, !on).map(drop)
 }
 
 #[cfg(unix)]

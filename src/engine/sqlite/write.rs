@@ -13,7 +13,7 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, OpenFlags};
 
 use super::lock::{self, Lock};
-use super::{Session, blocking, error, scan};
+use super::{Session, blocking, error, scan, take_quoted_for_columns};
 use crate::engine::{EngineError, Writer};
 use crate::failure::ErrorKind;
 use crate::sql::sqlite::{Encoding, Sqlite, render_select};
@@ -84,6 +84,11 @@ impl Inner {
     fn batch(&mut self, what: &str, sql: &str) -> Result<(), EngineError> {
         let connection = self.connect()?;
         connection.execute_batch(sql).map_err(|error| error::of_statement(what, error))
+    }
+
+    fn quoted_for_columns(&mut self, on: bool) -> Result<(), EngineError> {
+        let done = take_quoted_for_columns(self.connect()?, on);
+        done.map_err(|error| self.session.failed(error))
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
@@ -257,7 +262,10 @@ impl Writer for SqliteWriter {
         self.run(move |inner| {
             inner.connect()?;
             let sql = render_select(&select, inner.encoding);
-            scan::read_all(inner.connect()?, &sql, &select)
+            inner.quoted_for_columns(true)?;
+            let rows = scan::read_all(inner.connect()?, &sql, &select);
+            inner.quoted_for_columns(false)?;
+            rows
         })
         .await
     }

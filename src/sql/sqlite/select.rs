@@ -96,6 +96,10 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             conditions.extend(from.map(|from| lower(&terms, &from)));
             conditions.extend(to.map(|to| upper(&terms, &to, !from_value)));
         }
+        Selection::Keys(keys) if key.iter().any(|column| has_endless_spellings(&column.domain)) => {
+            let rows: Vec<_> = keys.iter().map(|bytes| bounds(&terms, key, bytes)).collect();
+            conditions.push(matching_terms(&terms, &rows));
+        }
         Selection::Keys(keys) => {
             let columns: Vec<Column> = key.iter().map(|column| column.column.clone()).collect();
             let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
@@ -158,6 +162,40 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         }
         _ => vec![term(name, None)],
     }
+}
+
+/// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,
+/// which reads the whole table.
+fn has_endless_spellings(domain: &Domain) -> bool {
+    matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant | Domain::Text { unpadded: true })
+}
+
+/// The rows whose order terms equal one of these rows of bounds.
+fn matching_terms(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> String {
+    let literal = |bound: &Option<Bound>| match bound {
+        Some(bound) => bound.literal.clone(),
+        None => "NULL".to_owned(),
+    };
+    if rows.is_empty() {
+        return "0".to_owned();
+    }
+    let list: Vec<String> = rows
+        .iter()
+        .map(|row| format!("({})", row.iter().map(literal).collect::<Vec<_>>().join(", ")))
+        .collect();
+    let list = list.join(", ");
+    let expressions: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
+    if rows.iter().flatten().all(Option::is_some) {
+        return format!("({}) IN (VALUES {list})", expressions.join(", "));
+    }
+    let names: Vec<String> = (1..=terms.len()).map(|at| format!("_trueup_{at}")).collect();
+    let pairs: Vec<String> =
+        expressions.iter().zip(&names).map(|(expression, name)| format!("{expression} IS {name}")).collect();
+    format!(
+        "EXISTS (WITH _trueup_keys({}) AS (VALUES {list}) SELECT 1 FROM _trueup_keys WHERE {})",
+        names.join(", "),
+        pairs.join(" AND ")
+    )
 }
 
 /// The column in the form that compares and sorts by code point.
@@ -366,6 +404,9 @@ fn spellings(value: &Value, meaning: &Type) -> Vec<String> {
             literals.dedup();
             literals
         }
+        Value::Time(time) => {
+            time_spellings(&time.to_string()).into_iter().map(|time| format!("'{time}'")).collect()
+        }
         Value::DateTime(stamp) => moment_spellings(&moment(*stamp), &[""]),
         Value::Instant(stamp) => moment_spellings(&moment(*stamp), &["", "Z", "+00:00", "+00"]),
         Value::Decimal(number) if number.is_finite() => {
@@ -380,25 +421,33 @@ fn spellings(value: &Value, meaning: &Type) -> Vec<String> {
     }
 }
 
-/// `2024-01-01 00:00:00[.ffffff]` with either separator, with and without zeros at the end of the fraction and
-/// a zone that says UTC.
+/// `2024-01-01 00:00:00[.ffffff]` with either separator, shortened where zeros end it, with and without a zone
+/// that says UTC.
 fn moment_spellings(canonical: &str, zones: &[&str]) -> Vec<String> {
-    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "000000"));
-    let trimmed = fraction.trim_end_matches('0');
-    let mut fractions: Vec<String> = [trimmed.len(), 3, 6]
-        .into_iter()
-        .filter(|digits| *digits >= trimmed.len())
-        .map(|digits| if digits == 0 { String::new() } else { format!(".{}", &fraction[..digits]) })
-        .collect();
-    fractions.sort();
-    fractions.dedup();
+    let Some((date, time)) = canonical.split_once(' ') else { return vec![format!("'{canonical}'")] };
     let mut literals = Vec::new();
     for separator in [" ", "T"] {
-        for fraction in &fractions {
+        for time in time_spellings(time) {
             for zone in zones {
-                literals.push(format!("'{}{fraction}{zone}'", whole.replacen(' ', separator, 1)));
+                literals.push(format!("'{date}{separator}{time}{zone}'"));
             }
         }
     }
+    if time == "00:00:00" {
+        literals.push(format!("'{date}'"));
+    }
     literals
+}
+
+/// `HH:MM:SS[.ffffff]` with every fraction that says the same, and without seconds where they are zero.
+fn time_spellings(canonical: &str) -> Vec<String> {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "000000"));
+    let kept = fraction.trim_end_matches('0').len();
+    let mut times: Vec<String> =
+        (kept.max(1)..=6).map(|digits| format!("{whole}.{}", &fraction[..digits])).collect();
+    if kept == 0 {
+        times.push(whole.to_owned());
+        times.extend(whole.strip_suffix(":00").map(str::to_owned));
+    }
+    times
 }
