@@ -69,7 +69,11 @@ fn by_state(state: &str, error: &PgDatabaseError) -> Verdict {
             "a lock was not to be had in time",
             Some("raise `lock_timeout` of this side, or try again when the table is less busy"),
         ),
-        "40001" => told(ErrorKind::Changed, "rows changed while they were written", Some("try again")),
+        "40001" => told(
+            ErrorKind::Changed,
+            "rows changed underneath it (on a standby: the replay got in its way)",
+            Some("try again"),
+        ),
         "40P01" => told(ErrorKind::Changed, "a deadlock with another session", Some("try again")),
         "42P01" | "3F000" => told(ErrorKind::Missing, "there is no such table", None),
         "42703" => told(ErrorKind::Missing, "there is no such column", None),

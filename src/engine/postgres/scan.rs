@@ -209,21 +209,32 @@ impl Shared {
 
     /// Closes a reader's connection.
     fn discard(&self, reader: Reader) {
-        {
-            let mut state = self.state();
-            state.live -= 1;
-            if state.exported.as_ref().is_some_and(|(id, _)| *id == reader.id) {
-                state.exported = None;
-            }
-        }
+        self.forget(&mut self.state(), reader.id);
         drop(reader);
         self.changed.notify_waiters();
     }
 
-    /// Whether the moment would be lost with this reader.
+    fn forget(&self, state: &mut State, id: u64) {
+        state.live -= 1;
+        if state.exported.as_ref().is_some_and(|(exporter, _)| *exporter == id) {
+            state.exported = None;
+        }
+    }
+
+    /// Whether the moment would be lost with the only reader there is.
     fn is_last(&self) -> bool {
         let state = self.state();
         self.shared && !state.closed && state.live == 1
+    }
+
+    /// Takes a reader out of the moment unless it is the last: of two that ask at once one has to stay.
+    fn may_leave(&self, id: u64) -> bool {
+        let mut state = self.state();
+        if self.shared && !state.closed && state.live == 1 {
+            return false;
+        }
+        self.forget(&mut state, id);
+        true
     }
 
     /// Looks at a select before its first COPY: that it may be read, where its rows are, and what types they
@@ -391,10 +402,14 @@ type Blocks = mpsc::Sender<Result<RowBlock, EngineError>>;
 
 /// How a COPY ended.
 enum Ending {
-    /// All rows were read.
-    Whole,
-    /// Nobody wants the rest.
-    Dropped,
+    /// It was read through.
+    Through,
+    /// Nobody wants the rest, and it need not be read.
+    Unwanted,
+    /// The server broke it off, and waits for the next statement.
+    BrokenOff(EngineError),
+    /// The connection is of no more use.
+    Lost(EngineError),
 }
 
 /// Runs one COPY to its end and sees to it that the receiver never takes a broken stream for a whole one.
@@ -406,39 +421,78 @@ async fn feed(
     select: Select,
     sender: Blocks,
 ) {
-    let copying = copy(&moment, &mut reader.session.connection, &sql, encoder, &select, &sender);
-    let ending = AssertUnwindSafe(copying).catch_unwind().await;
-    let error = match ending {
-        Ok(Ok(Ending::Whole)) => {
-            moment.put_back(reader);
-            return;
+    let feeding = feed_guarded(&moment, &mut reader, &sql, encoder, &select, &sender);
+    let (after, error) = AssertUnwindSafe(feeding).catch_unwind().await.unwrap_or_else(|_| {
+        let message = format!("reading {}: the reader panicked", select.table);
+        (After::Discard, Some(EngineError::new(ErrorKind::Internal, message)))
+    });
+    match after {
+        After::PutBack => moment.put_back(reader),
+        After::Discard => moment.discard(reader),
+        After::Left => {
+            drop(reader);
+            moment.changed.notify_waiters();
         }
-        Ok(Ok(Ending::Dropped)) => {
-            moment.discard(reader);
-            return;
-        }
-        Ok(Err(error)) => error,
-        Err(_) => {
-            let message = format!("reading {}: the reader panicked", select.table);
-            EngineError::new(ErrorKind::Internal, message)
-        }
-    };
-    moment.discard(reader);
-    // Fails only when nobody listens.
-    sender.send(Err(error)).await.ok();
+    }
+    if let Some(error) = error {
+        // Fails only when nobody listens.
+        sender.send(Err(error)).await.ok();
+    }
 }
 
-async fn copy(
+/// What becomes of a reader after its COPY.
+enum After {
+    PutBack,
+    Discard,
+    /// It is out of the moment already.
+    Left,
+}
+
+/// What becomes of the connection, and what went wrong. Where the moment hangs on this connection
+/// alone, a savepoint keeps it through an error of the server, such as a statement time-out.
+async fn feed_guarded(
     moment: &Shared,
+    reader: &mut Reader,
+    sql: &str,
+    encoder: RowEncoder,
+    select: &Select,
+    sender: &Blocks,
+) -> (After, Option<EngineError>) {
+    let doing = format!("reading {}", select.table);
+    let id = reader.id;
+    let connection = &mut reader.session.connection;
+    let guarded = moment.is_last();
+    if guarded && let Err(error) = run(connection, "SAVEPOINT trueup", &doing).await {
+        return (After::Discard, Some(error));
+    }
+    let usable = |done: Result<u64, EngineError>| if done.is_ok() { After::PutBack } else { After::Discard };
+    match copy(|| moment.may_leave(id), connection, sql, encoder, select, sender).await {
+        Ending::Through if guarded => (usable(run(connection, "RELEASE trueup", &doing).await), None),
+        Ending::Through => (After::PutBack, None),
+        Ending::Unwanted => (After::Left, None),
+        Ending::BrokenOff(error) if guarded && !is_connection_lost(&error) => {
+            (usable(run(connection, "ROLLBACK TO trueup; RELEASE trueup", &doing).await), Some(error))
+        }
+        Ending::BrokenOff(error) | Ending::Lost(error) => (After::Discard, Some(error)),
+    }
+}
+
+/// Runs one COPY. `may_leave` says whether its rest may be left unread, and with it the connection.
+async fn copy(
+    may_leave: impl Fn() -> bool,
     connection: &mut PgConnection,
     sql: &str,
     encoder: RowEncoder,
     select: &Select,
     sender: &Blocks,
-) -> Result<Ending, EngineError> {
+) -> Ending {
     let doing = format!("reading {}", select.table);
     let copy = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
-    let mut messages = connection.copy_out_raw(&copy).await.map_err(|error| failed(&doing, error))?;
+    let mut messages = match connection.copy_out_raw(&copy).await {
+        Ok(messages) => messages,
+        // sqlx leaves the rest of the answer unread.
+        Err(error) => return Ending::Lost(failed(&doing, error)),
+    };
     let mut reader = CopyReader::new(encoder);
     let mut block = RowBlock::default();
     let mut dropped = pin!(sender.closed());
@@ -452,32 +506,36 @@ async fn copy(
         match next.await {
             Some(Some(Ok(_))) if unwanted => {}
             Some(Some(Ok(message))) => {
-                reader.feed(&message, &mut block).map_err(|why| unreadable(why, &doing, select))?;
-                if block.bytes_len() >= BLOCK_BYTES {
-                    let full =
-                        std::mem::replace(&mut block, RowBlock::with_capacity(BLOCK_BYTES + (64 << 10)));
-                    unwanted = sender.send(Ok(full)).await.is_err();
+                if let Err(why) = reader.feed(&message, &mut block) {
+                    sender.send(Err(unreadable(why, &doing, select))).await.ok();
+                    unwanted = true;
+                } else if block.bytes_len() >= BLOCK_BYTES {
+                    let next = RowBlock::with_capacity(BLOCK_BYTES + (64 << 10));
+                    unwanted = sender.send(Ok(std::mem::replace(&mut block, next))).await.is_err();
                 }
             }
-            Some(Some(Err(error))) => return Err(failed(&doing, error)),
+            Some(Some(Err(error @ sqlx::Error::Database(_)))) => {
+                return Ending::BrokenOff(failed(&doing, error));
+            }
+            Some(Some(Err(error))) => return Ending::Lost(failed(&doing, error)),
             Some(None) => break,
             None => unwanted = true,
         }
         // The rest of the answer is read through where the moment hangs on this one connection.
-        if unwanted && !moment.is_last() {
-            return Ok(Ending::Dropped);
+        if unwanted && may_leave() {
+            return Ending::Unwanted;
         }
     }
     if unwanted {
-        return Ok(Ending::Whole);
+        return Ending::Through;
     }
     if !reader.is_complete() {
-        return Err(unreadable(Unreadable::Format("COPY ended early"), &doing, select));
+        return Ending::Lost(unreadable(Unreadable::Format("COPY ended early"), &doing, select));
     }
     if !block.is_empty() {
         sender.send(Ok(block)).await.ok();
     }
-    Ok(Ending::Whole)
+    Ending::Through
 }
 
 fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
