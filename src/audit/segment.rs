@@ -118,6 +118,7 @@ impl Segment {
     /// Reads on until a pair is complete; `None` after the last.
     async fn next_pair(&mut self) -> Result<Option<BlockPair>, Failure> {
         let Segment { work, pairing, readers, comparing, finding, stop_check } = self;
+        work.recycle(pairing);
         loop {
             work.check_stop()?;
             if let Some(pair) = pairing.next_pair() {
@@ -167,7 +168,7 @@ fn compare_on_workers(
     rayon::spawn(move || {
         let compared = catch_unwind(AssertUnwindSafe(|| compare_blocks(&pair, &work.rules)));
         let range = std::mem::take(&mut pair.range);
-        drop(pair);
+        work.give_back(pair);
         drop(permit);
         // Nobody listens any more when another part of the table failed.
         let _ = sender.send((range, compared.map_err(|panic| panic_words(panic.as_ref()))));

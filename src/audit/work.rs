@@ -1,17 +1,17 @@
 //! What all segments of one table share: rules, bounds, permits, and how to ask either side.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::compare::{Bounds, RowRules};
+use crate::compare::{BlockPair, Bounds, Pairing, RowRules};
 use crate::engine::Snapshot;
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
 use crate::sql::{Select, Selection};
-use crate::value::{Key, KeyOrder, KeyRange};
+use crate::value::{Key, KeyOrder, KeyRange, RowBlock};
 
 use super::added::Added;
 use super::rules::row_rules;
@@ -38,6 +38,9 @@ pub(super) struct Work {
     pub(super) bounds: Bounds,
     /// One for each pair of blocks that may be in memory.
     pub(super) permits: Arc<Semaphore>,
+    /// Blocks whose pair has been compared, to be filled again.
+    spares: Mutex<Vec<RowBlock>>,
+    spares_max: usize,
     pub(super) row_bytes_max: usize,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: Stop,
@@ -62,6 +65,8 @@ impl Work {
             added: Added::of(pair)?,
             bounds,
             permits: Arc::new(Semaphore::new(permits)),
+            spares: Mutex::default(),
+            spares_max: 2 * permits,
             row_bytes_max: usize::try_from(options.memory_bytes / 8).unwrap_or(usize::MAX).max(1),
             observer: Arc::clone(observer),
             stop: stop.clone(),
@@ -85,6 +90,27 @@ impl Work {
         let select = |side| self.select(side, Selection::Range(range.clone()), true);
         let replica = (!self.pair.replica_missing).then(|| select(Side::Replica));
         Sides::new(Some(select(Side::Primary)), replica)
+    }
+
+    /// Keeps the memory of a pair that has been compared, except where it is small or grew in a gap of the
+    /// replica's.
+    pub(super) fn give_back(&self, pair: BlockPair) {
+        let sizes = self.bounds.bytes_max / 4..=self.bounds.bytes_max / 4 * 5;
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut block in [pair.primary, pair.replica] {
+            if spares.len() < self.spares_max && sizes.contains(&block.buffer().capacity()) {
+                spares.push(block);
+            }
+        }
+    }
+
+    /// Hands such memory on.
+    pub(super) fn recycle(&self, pairing: &mut Pairing) {
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        while pairing.spares_wanted() > 0 {
+            let Some(block) = spares.pop() else { break };
+            pairing.recycle(block);
+        }
     }
 
     /// An error if someone asked to stop.

@@ -22,6 +22,9 @@ pub struct Bounds {
     pub bytes_max: usize,
 }
 
+/// The primary's block and the replica's part of the next pair.
+const SPARES_MAX: usize = 2;
+
 impl Bounds {
     fn doubled(self) -> Self {
         Bounds { rows_max: self.rows_max.saturating_mul(2), bytes_max: self.bytes_max.saturating_mul(2) }
@@ -60,6 +63,7 @@ pub struct Pairing {
     closed: Option<Closed>,
     /// The replica's part of the range, as far as it is known to belong there.
     part: RowBlock,
+    spares: Vec<RowBlock>,
     done: bool,
 }
 
@@ -83,6 +87,7 @@ impl Pairing {
             block: RowBlock::default(),
             closed: None,
             part: RowBlock::default(),
+            spares: Vec::new(),
             done: false,
         }
     }
@@ -106,6 +111,20 @@ impl Pairing {
     /// A side has no more rows.
     pub fn finish(&mut self, side: Side) {
         self.feeds.get_mut(side).finished = true;
+    }
+
+    /// Gives back a block that is no longer needed, so that its memory serves the next pair: to touch new
+    /// pages costs as much as to copy the rows.
+    pub fn recycle(&mut self, mut block: RowBlock) {
+        if self.spares.len() < SPARES_MAX {
+            block.clear();
+            self.spares.push(block);
+        }
+    }
+
+    /// How many blocks [`recycle`](Self::recycle) would take.
+    pub fn spares_wanted(&self) -> usize {
+        SPARES_MAX - self.spares.len()
     }
 
     /// The next pair in key order, if enough has been read. Until [`done`](Self::done), one of the sides is
@@ -156,7 +175,7 @@ impl Pairing {
             closed.taken = to;
         }
         let from = self.rest.from.replace(next.clone());
-        let replica = std::mem::take(&mut self.part);
+        let replica = std::mem::replace(&mut self.part, self.spares.pop().unwrap_or_default());
         BlockPair { range: KeyRange { from, to: Some(next) }, primary, replica }
     }
 
@@ -164,7 +183,7 @@ impl Pairing {
     fn whole(&mut self) -> BlockPair {
         let closed = self.closed.take();
         let (taken, to) = closed.map_or((0, None), |closed| (closed.taken, closed.to));
-        let block = std::mem::take(&mut self.block);
+        let block = std::mem::replace(&mut self.block, self.spares.pop().unwrap_or_default());
         let primary = if taken == 0 {
             block
         } else {
@@ -175,7 +194,8 @@ impl Pairing {
         self.done = to.is_none();
         let to = if self.done { self.rest.to.clone() } else { to };
         let from = std::mem::replace(&mut self.rest.from, to.clone());
-        BlockPair { range: KeyRange { from, to }, primary, replica: std::mem::take(&mut self.part) }
+        let replica = std::mem::replace(&mut self.part, self.spares.pop().unwrap_or_default());
+        BlockPair { range: KeyRange { from, to }, primary, replica }
     }
 }
 
@@ -237,7 +257,7 @@ impl Feed {
         if self.finished { Filled::End } else { Filled::Starved }
     }
 
-    /// Moves the first block's rows up to `to`; a whole block that meets an empty one is not copied.
+    /// Moves the first block's rows up to `to`; a whole block that meets one without memory is not copied.
     fn take(&mut self, block: &mut RowBlock, to: usize) {
         let Some(first) = self.queue.front() else { return };
         self.bytes -= first.bytes_of(self.at, to);
@@ -248,7 +268,7 @@ impl Feed {
         }
         let from = std::mem::take(&mut self.at);
         if let Some(first) = self.queue.pop_front() {
-            if from == 0 && block.is_empty() {
+            if from == 0 && block.is_empty() && block.buffer().capacity() == 0 {
                 *block = first;
             } else {
                 block.extend(&first, from, to);
