@@ -41,6 +41,24 @@ pub struct Options {
     pub now: jiff::Timestamp,
 }
 
+/// All replicas and tables, the usual effort, for looking only; the run starts now.
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            replicas: Vec::new(),
+            tables: Vec::new(),
+            max_diffs: None,
+            jobs: None,
+            chunk_rows: None,
+            memory_bytes: audit::MEMORY_BYTES_DEFAULT,
+            max_deletes: None,
+            max_changes: None,
+            writable: false,
+            now: jiff::Timestamp::now(),
+        }
+    }
+}
+
 /// Why nothing could be looked at.
 #[derive(Clone, Debug)]
 pub enum RunError {

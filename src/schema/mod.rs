@@ -7,6 +7,8 @@ mod pair;
 mod pairing;
 mod selection;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use change::{SchemaAction, SchemaChange};

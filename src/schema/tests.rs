@@ -1,0 +1,238 @@
+//! Pairing and domains, with the real dialects and catalogs made by hand.
+
+use super::*;
+use crate::failure::{ErrorKind, Failure};
+use crate::sides::Sides;
+use crate::spec::Spec;
+use crate::sql::{DefaultKind, Dialect, Generated, LiteralDefault, mysql, postgres, sqlite};
+use crate::value::{ColumnType, Domain, StorageClass, Type};
+
+const POSTGRES: &dyn Dialect = &postgres::Postgres;
+const MARIADB: &dyn Dialect = &mysql::MARIADB;
+const SQLITE: &dyn Dialect = &sqlite::Sqlite;
+
+fn column(name: &str, declared: &str, meaning: Type) -> Column {
+    Column {
+        name: name.to_owned(),
+        column_type: ColumnType::new(declared, meaning),
+        nullable: true,
+        default: None,
+        generated: None,
+        identity: None,
+        collation: None,
+    }
+}
+
+fn integer(name: &str) -> Column {
+    Column { nullable: false, ..column(name, "integer", Type::Integer { bytes: 4, unsigned: false }) }
+}
+
+fn text(name: &str) -> Column {
+    column(name, "text", Type::Text { chars_max: None, fixed: false })
+}
+
+fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
+    let key =
+        UniqueKey { name: "pk".into(), columns: vec![columns[0].name.clone()], primary: true, total: true };
+    Table {
+        name: TableName::qualified(schema, name),
+        columns,
+        keys: vec![key],
+        foreign_keys: Vec::new(),
+        rows_estimate: None,
+        hidden_rows: None,
+    }
+}
+
+fn catalog(tables: Vec<Table>) -> Catalog {
+    Catalog { default_schema: Some("public".into()), tables }
+}
+
+fn spec(tables: &str) -> Spec {
+    let text =
+        format!("version: 1\nprimary: postgres://h/a\nreplicas: {{ r: postgres://h/b }}\ntables: {tables}\n");
+    Spec::parse(&text, "spec.yml", &|_| None).expect("the spec of a test is valid")
+}
+
+fn pairs(spec: &Spec, primary: &Catalog, replica: &Catalog) -> Vec<Result<Pairing, Failure>> {
+    let databases = Databases {
+        dialects: Sides::new(POSTGRES, POSTGRES),
+        replica,
+        primary_default: Some("public"),
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let selected = select_tables(spec, primary, &[]);
+    selected.iter().map(|selected| pair_table(spec, selected, &databases)).collect()
+}
+
+fn only_pair(tables: &str, primary: Table, replica: Option<Table>) -> Result<Pairing, Failure> {
+    let spec = spec(tables);
+    pairs(&spec, &catalog(vec![primary]), &catalog(replica.into_iter().collect())).remove(0)
+}
+
+#[test]
+fn the_domain_is_the_same_whichever_side_is_the_primary() {
+    let types = [
+        ColumnType::new("boolean", Type::Boolean),
+        ColumnType::new("tinyint(1)", Type::Integer { bytes: 1, unsigned: false }),
+        ColumnType::new("bigint unsigned", Type::Integer { bytes: 8, unsigned: true }),
+        ColumnType::new("numeric(10,2)", Type::Decimal { precision: Some(10), scale: Some(2) }),
+        ColumnType::new("REAL", Type::Float64),
+        ColumnType::new("real", Type::Float32),
+        ColumnType::new("char(3)", Type::Text { chars_max: Some(3), fixed: true }),
+        ColumnType::new("text", Type::Text { chars_max: None, fixed: false }),
+        ColumnType::new("timestamp", Type::DateTime { digits: 6 }),
+        ColumnType::new("timestamptz", Type::Instant { digits: 6 }),
+        ColumnType::new("json", Type::JsonText),
+        ColumnType::new("jsonb", Type::Json),
+        ColumnType::new("interval", Type::Other),
+    ];
+    let dialects = [POSTGRES, MARIADB, SQLITE];
+    for (a, b) in types.iter().flat_map(|a| types.iter().map(move |b| (a, b))) {
+        for (x, y) in dialects.iter().flat_map(|x| dialects.iter().map(move |y| (*x, *y))) {
+            let there = choose_domain(Sides::new(a, b), Sides::new(x, y));
+            let back = choose_domain(Sides::new(b, a), Sides::new(y, x));
+            assert_eq!(there, back, "{} and {}", a.declared, b.declared);
+        }
+    }
+}
+
+#[test]
+fn exact_domains_and_none() {
+    let ty = |declared: &str, meaning| ColumnType::new(declared, meaning);
+    let on = |a: &ColumnType, x, b: &ColumnType, y| choose_domain(Sides::new(a, b), Sides::new(x, y));
+    let integer = ty("integer", Type::Integer { bytes: 4, unsigned: false });
+    let unsigned = ty("bigint unsigned", Type::Integer { bytes: 8, unsigned: true });
+    assert_eq!(on(&integer, POSTGRES, &unsigned, MARIADB), Some(Domain::Integer { bytes: 16 }));
+    assert_eq!(on(&integer, POSTGRES, &integer, POSTGRES), Some(Domain::Integer { bytes: 4 }));
+    let numeric = ty("numeric", Type::Decimal { precision: None, scale: None });
+    let scaled = ty("numeric(9,2)", Type::Decimal { precision: Some(9), scale: Some(2) });
+    assert_eq!(on(&numeric, POSTGRES, &numeric, POSTGRES), Some(Domain::Decimal { with_scale: true }));
+    assert_eq!(on(&numeric, POSTGRES, &scaled, POSTGRES), Some(Domain::Decimal { with_scale: false }));
+    let (moment, local) =
+        (ty("timestamptz", Type::Instant { digits: 6 }), ty("datetime", Type::DateTime { digits: 0 }));
+    assert_eq!(on(&moment, POSTGRES, &local, MARIADB), None);
+    let other = ty("interval", Type::Other);
+    assert_eq!(on(&other, POSTGRES, &other, POSTGRES), Some(Domain::Native));
+    assert_eq!(on(&other, POSTGRES, &other, MARIADB), None);
+    let whatever = ty("", Type::Other);
+    assert_eq!(on(&whatever, SQLITE, &whatever, SQLITE), Some(Domain::Storage { expected: None }));
+    assert_eq!(
+        on(&integer, SQLITE, &integer, SQLITE),
+        Some(Domain::Storage { expected: Some(StorageClass::Integer) })
+    );
+}
+
+#[test]
+fn an_explicit_entry_wins_over_a_glob_and_each_table_comes_once() {
+    let primary = catalog(vec![
+        table("public", "b", vec![integer("id")]),
+        table("public", "a", vec![integer("id")]),
+        table("other", "c", vec![integer("id")]),
+        table("public", "_trueup_x", vec![integer("id")]),
+        table("public", "old_backup", vec![integer("id")]),
+    ]);
+    let text = "version: 1\nprimary: postgres://h/a\nreplicas: { r: postgres://h/b }\n\
+                tables: [\"*\", \"b*\", { table: b, delete: false }, \"other.*\"]\nskip_tables: [\"*_backup\"]\n";
+    let spec = Spec::parse(text, "spec.yml", &|_| None).expect("the spec of a test is valid");
+    let selected = select_tables(&spec, &primary, &[]);
+    let names: Vec<_> =
+        selected.iter().map(|selected| (selected.name.as_str(), selected.entry.delete)).collect();
+    assert_eq!(names, [("a", true), ("b", false), ("other.c", true)]);
+}
+
+#[test]
+fn what_the_spec_names_and_nobody_has_is_an_error_with_its_place() {
+    let primary = table("public", "orders", vec![integer("id"), text("note")]);
+    let cases = [
+        ("[order]", ErrorKind::Missing, "spec.yml:4:10: the primary has no table order"),
+        ("[\"x*\"]", ErrorKind::Missing, "spec.yml:4:10: no table of the primary matches x*"),
+        ("[{ table: orders, columns: [id, nota] }]", ErrorKind::Missing, "has no column nota"),
+        ("[{ table: orders, where: \"total > 1\" }]", ErrorKind::Missing, "has no column total"),
+        ("[{ table: orders, exclude_columns: [id] }]", ErrorKind::Key, "part of the key"),
+        ("[{ table: orders, compare: { id: ignore } }]", ErrorKind::Key, "part of the key"),
+    ];
+    for (tables, kind, words) in cases {
+        let failure = only_pair(tables, primary.clone(), Some(primary.clone())).expect_err(tables);
+        assert_eq!(failure.kind, kind, "{tables}");
+        assert!(failure.message.contains(words), "{tables}: {}", failure.message);
+    }
+    let failure = only_pair("[order]", primary, None).expect_err("order is missing");
+    assert_eq!(failure.hint.as_deref(), Some("did you mean orders?"));
+}
+
+#[test]
+fn columns_come_key_first_then_compared_then_ignored() {
+    let columns = vec![text("a"), integer("id"), text("b"), text("c"), integer("region")];
+    let mut primary = table("public", "t", columns);
+    primary.keys[0].columns = vec!["region".into(), "id".into()];
+    let mut replica = primary.clone();
+    replica.columns[3].generated = Some(Generated::Stored);
+    replica.columns.push(text("only_here"));
+    let pairing = only_pair("[{ table: t, compare: { a: ignore } }]", primary, Some(replica)).expect("pairs");
+    let names: Vec<_> = pairing.pair.columns.iter().map(ColumnPair::name).collect();
+    assert_eq!(names, ["region", "id", "b", "a"], "c is generated on the replica");
+    assert_eq!((pairing.pair.key_columns, pairing.pair.compared_columns), (2, 3));
+    let extra: Vec<_> = pairing.pair.replica_extra.iter().map(|extra| extra.column.name.as_str()).collect();
+    assert_eq!(extra, ["only_here"]);
+}
+
+#[test]
+fn missing_structure_is_created_and_other_differences_are_named() {
+    let mut primary = table("public", "t", vec![integer("id"), text("note")]);
+    let pairing = only_pair("[t]", primary.clone(), None).expect("pairs");
+    assert_eq!(pairing.schema_changes[0].action, SchemaAction::CreateTable);
+    assert!(pairing.pair.replica_missing);
+
+    let smaller = table("public", "t", vec![integer("id")]);
+    let pairing = only_pair("[t]", primary.clone(), Some(smaller.clone())).expect("pairs");
+    assert_eq!(pairing.schema_changes[0].object, "t.note");
+    assert!(!pairing.schema_changes[0].withheld && !pairing.pair.columns[1].on_replica);
+
+    let check = "[{ table: t, schema: check }]";
+    let pairing = only_pair(check, primary.clone(), Some(smaller.clone())).expect("pairs");
+    assert!(pairing.schema_changes[0].withheld);
+    assert_eq!(pairing.pair.columns.len(), 1, "the missing column is reported, the rest is compared");
+
+    let ignore = "[{ table: t, schema: ignore }]";
+    let failure = only_pair(ignore, primary.clone(), Some(smaller)).expect_err("a column is missing");
+    assert_eq!(failure.kind, ErrorKind::Missing);
+
+    let mut other = primary.clone();
+    other.columns[1].nullable = false;
+    let failure = only_pair("[t]", primary.clone(), Some(other.clone())).expect_err("nullability differs");
+    assert!(failure.message.contains("column note is `note text NOT NULL`, on the primary `note text`"));
+    assert!(only_pair(ignore, primary.clone(), Some(other)).is_ok());
+
+    primary.columns[1].nullable = false;
+    let without = table("public", "t", vec![integer("id")]);
+    assert!(only_pair("[t]", primary.clone(), Some(without.clone())).is_err(), "NOT NULL without a default");
+    primary.columns[1].default = Some(DefaultKind::Literal(LiteralDefault::Text("x".into())));
+    assert!(only_pair("[t]", primary, Some(without)).is_ok());
+}
+
+#[test]
+fn a_table_without_a_key_or_with_hidden_rows_is_refused() {
+    let mut primary = table("public", "t", vec![integer("id"), text("note")]);
+    primary.keys[0].total = false;
+    let failure = only_pair("[t]", primary.clone(), Some(primary.clone())).expect_err("no key");
+    assert_eq!(failure.kind, ErrorKind::Key);
+    assert!(only_pair("[{ table: t, key: [id] }]", primary.clone(), Some(primary.clone())).is_ok());
+    primary.hidden_rows = Some("row-level security is on".into());
+    let failure = only_pair("[{ table: t, key: [id] }]", primary.clone(), Some(primary)).expect_err("hidden");
+    assert_eq!(failure.kind, ErrorKind::Permission);
+}
+
+#[test]
+fn the_unique_key_with_the_fewest_columns_stands_in_for_a_primary_key() {
+    let mut primary = table("public", "t", vec![integer("a"), integer("b"), integer("c")]);
+    let key = |name: &str, columns: &[&str]| UniqueKey {
+        name: name.into(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        primary: false,
+        total: true,
+    };
+    primary.keys = vec![key("z", &["a", "b"]), key("y", &["c"]), key("x", &["b"])];
+    let pairing = only_pair("[t]", primary.clone(), Some(primary)).expect("pairs");
+    assert_eq!(pairing.pair.key()[0].name(), "b");
+}
