@@ -71,3 +71,5 @@ pub mod event;
 pub mod reconcile;
 
 pub mod report;
+
+pub mod cli;

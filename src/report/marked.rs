@@ -40,44 +40,87 @@ pub fn marked(before: &str, after: &str, paint: Paint) -> Option<(String, String
     Some((old, new))
 }
 
-/// Common beginning and end first: they are the most and cost the least. What is left is compared by words.
+/// Common beginning and end first, up to whole words: they are the most and cost the least. What is left is
+/// compared by words.
 fn segments(before: &[char], after: &[char]) -> (Vec<Segment>, Vec<Segment>) {
-    let head = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let (head, _) = common(before, after);
+    let head = before[..head].iter().rposition(|character| character.is_whitespace()).map_or(0, |at| at + 1);
     let (before_rest, after_rest) = (&before[head..], &after[head..]);
-    let tail = before_rest.iter().rev().zip(after_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (_, tail) = common(before_rest, after_rest);
+    let tail = &before[before.len() - tail..];
+    let tail = tail.iter().position(|character| character.is_whitespace()).map_or(0, |at| tail.len() - at);
     let middle = |rest: &[char]| rest[..rest.len() - tail].iter().collect::<String>();
-    let (old, new) = (middle(before_rest), middle(after_rest));
-    let (mut old, mut new) = middle_segments(&old, &new);
-    let head: String = before[..head].iter().collect();
-    let tail: String = before[before.len() - tail..].iter().collect();
-    for side in [&mut old, &mut new] {
-        side.insert(0, Segment { text: head.clone(), differs: false });
-        side.push(Segment { text: tail.clone(), differs: false });
-        side.retain(|segment| !segment.text.is_empty());
-    }
-    (old, new)
+    let mut pair = Pair::default();
+    pair.push_equal(&before[..head].iter().collect::<String>());
+    pair.push_middle(&middle(before_rest), &middle(after_rest));
+    pair.push_equal(&before[before.len() - tail..].iter().collect::<String>());
+    (pair.old, pair.new)
 }
 
-fn middle_segments(old: &str, new: &str) -> (Vec<Segment>, Vec<Segment>) {
-    let whole = |text: &str| vec![Segment { text: text.to_owned(), differs: true }];
-    if old.chars().count().max(new.chars().count()) > MIDDLE_CHARS_MAX {
-        return (whole(old), whole(new));
+/// How long the common beginning is, and the common end of what is left.
+fn common<T: PartialEq>(a: &[T], b: &[T]) -> (usize, usize) {
+    let head = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let tail = a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    (head, tail)
+}
+
+/// Both sides while they are put together.
+#[derive(Default)]
+struct Pair {
+    old: Vec<Segment>,
+    new: Vec<Segment>,
+}
+
+impl Pair {
+    fn push_equal(&mut self, text: &str) {
+        push(&mut self.old, text, false);
+        push(&mut self.new, text, false);
     }
-    let (mut old_parts, mut new_parts) = (Vec::new(), Vec::new());
-    for change in TextDiff::from_words(old, new).iter_all_changes() {
-        let differs = change.tag() != ChangeTag::Equal;
-        if change.tag() != ChangeTag::Insert {
-            push(&mut old_parts, change.value(), differs);
+
+    fn push_middle(&mut self, old: &str, new: &str) {
+        if old.chars().count().max(new.chars().count()) > MIDDLE_CHARS_MAX {
+            push(&mut self.old, old, true);
+            push(&mut self.new, new, true);
+            return;
         }
-        if change.tag() != ChangeTag::Delete {
-            push(&mut new_parts, change.value(), differs);
+        let (mut removed, mut added) = (String::new(), String::new());
+        for change in TextDiff::from_words(old, new).iter_all_changes() {
+            match change.tag() {
+                ChangeTag::Delete => removed.push_str(change.value()),
+                ChangeTag::Insert => added.push_str(change.value()),
+                ChangeTag::Equal => {
+                    self.push_replaced(&removed, &added);
+                    removed.clear();
+                    added.clear();
+                    self.push_equal(change.value());
+                }
+            }
         }
+        self.push_replaced(&removed, &added);
     }
-    (old_parts, new_parts)
+
+    /// Words in the place of others. Where they have most letters in common it is a letter that was changed.
+    fn push_replaced(&mut self, removed: &str, added: &str) {
+        if removed.is_empty() && added.is_empty() {
+            return;
+        }
+        let (old, new): (Vec<char>, Vec<char>) = (removed.chars().collect(), added.chars().collect());
+        let (head, tail) = common(&old, &new);
+        let (head, tail) = if 2 * (head + tail) >= old.len().max(new.len()) { (head, tail) } else { (0, 0) };
+        let text = |chars: &[char]| chars.iter().collect::<String>();
+        self.push_equal(&text(&old[..head]));
+        push(&mut self.old, &text(&old[head..old.len() - tail]), true);
+        push(&mut self.new, &text(&new[head..new.len() - tail]), true);
+        self.push_equal(&text(&old[old.len() - tail..]));
+    }
 }
 
 /// Adds to the last part where that is of the same kind.
 fn push(parts: &mut Vec<Segment>, text: &str, differs: bool) {
+    // An empty part that differs stays: it is where the other side has something.
+    if text.is_empty() && !differs {
+        return;
+    }
     match parts.last_mut().filter(|last| last.differs == differs) {
         Some(last) => last.text.push_str(text),
         None => parts.push(Segment { text: text.to_owned(), differs }),
@@ -91,9 +134,9 @@ fn rendered(parts: &[Segment], length: usize, style: Style, marks: (&str, &str),
         let (text, was_cut) = kept(part, index == 0, index + 1 == parts.len());
         cut |= was_cut;
         match (part.differs, paint) {
-            (false, _) => shown.push_str(&text),
-            (true, Paint::Colour) => shown.push_str(&paint.on(style.underline(), text)),
-            (true, Paint::Plain) => shown.extend([marks.0, &text, marks.1]),
+            _ if !part.differs || text.is_empty() => shown.push_str(&text),
+            (_, Paint::Colour) => shown.push_str(&paint.on(style.underline(), text)),
+            (_, Paint::Plain) => shown.extend([marks.0, &text, marks.1]),
         }
     }
     shown.push('"');
@@ -134,7 +177,7 @@ mod tests {
     #[test]
     fn what_differs_is_marked() {
         insta::assert_snapshot!(shown("ada.lovelace@exmaple.org", "ada.lovelace@example.org"), @r#""ada.lovelace@ex[-ma-]ple.org" -> "ada.lovelace@ex{+am+}ple.org""#);
-        insta::assert_snapshot!(shown("the quick brown fox jumps", "the quick red fox leaps"), @r#""the quick [-brown-] fox [-jum-]ps" -> "the quick {+red+} fox {+lea+}ps""#);
+        insta::assert_snapshot!(shown("the quick brown fox jumps", "the quick red fox leaps"), @r#""the quick [-brown-] fox [-jumps-]" -> "the quick {+red+} fox {+leaps+}""#);
         insta::assert_snapshot!(shown("short", "shore"), @"not marked");
         insta::assert_snapshot!(shown("nothing in common here", "0123456789012345678901"), @"not marked");
         let long = "lorem ipsum dolor sit amet ".repeat(40);

@@ -104,12 +104,12 @@ impl Text<'_, '_> {
         }
         let rows = quiet.iter().map(|table| table.rows.primary).sum();
         let line = format!(
-            "\n  {} in sync ({}): {}",
+            "  {} in sync ({}): {}",
             counted(quiet.len() as u64, "table"),
             counted(rows, "row"),
             names.join(", ")
         );
-        writeln!(self.out, "{}", self.paint.on(DIM, line))
+        writeln!(self.out, "\n{}", self.paint.on(DIM, line))
     }
 
     fn table(&mut self, table: &TablePlan) -> fmt::Result {
@@ -232,6 +232,10 @@ impl Text<'_, '_> {
             let ranges = counted(table.ranges.len() as u64, "differing range");
             return writeln!(self.out, "    {}", self.paint.on(DIM, ranges));
         }
+        if let [range] = table.ranges.as_slice() {
+            let line = format!("Differing range: {}", range_line(pair, range));
+            return writeln!(self.out, "    {}", self.paint.on(DIM, line));
+        }
         writeln!(self.out, "\n    {}", self.paint.on(DIM, "Differing ranges:"))?;
         for range in table.ranges.iter().take(limit) {
             writeln!(self.out, "      {}", self.paint.on(DIM, range_line(pair, range)))?;
@@ -254,11 +258,10 @@ impl Text<'_, '_> {
     }
 
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> fmt::Result {
-        if table.changes.is_empty() {
-            return Ok(());
-        }
-        writeln!(self.out)?;
         let limit = self.limit();
+        if limit > 0 && !table.changes.is_empty() {
+            writeln!(self.out)?;
+        }
         let mut rest = [RowCounts::default(), RowCounts::default()];
         for (index, (change, copies)) in with_copies(pair, &table.changes).enumerate() {
             if index < limit {
@@ -267,17 +270,18 @@ impl Text<'_, '_> {
                 (0..copies).for_each(|_| rest[usize::from(change.withheld)].count(&change.change));
             }
         }
-        let rest_words = |counts: &RowCounts| {
-            let words = counts_in_words(counts)?;
-            Some(if limit == 0 {
-                words
-            } else {
-                format!("… and {}", words.replacen(" row", " more row", 1))
-            })
-        };
-        let [planned, withheld] =
-            [rest_words(&rest[0]), rest_words(&rest[1]).map(|words| words + " (withheld)")];
-        planned.into_iter().chain(withheld).try_for_each(|words| self.more(&words))
+        let suffixes = ["", " (withheld)"];
+        for (words, suffix) in rest.iter().map(counts_in_words).zip(suffixes) {
+            match words {
+                Some(words) if limit == 0 => writeln!(self.out, "    {words}{suffix}")?,
+                Some(words) => {
+                    let words = words.replacen(" row", " more row", 1);
+                    self.more(&format!("… and {words}{suffix}"))?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> fmt::Result {
@@ -413,12 +417,15 @@ impl Text<'_, '_> {
 
     fn complete(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
         let rows = &applied.rows;
+        let structure = match applied.schema_changes {
+            0 => String::new(),
+            changes => format!(", {}", counted(changes, "schema change")),
+        };
         let done = format!(
-            "{} inserted, {} updated, {} deleted, {}.",
+            "{} inserted, {} updated, {} deleted{structure}.",
             counted(rows.insert, "row"),
             thousands(rows.update),
             thousands(rows.delete),
-            counted(applied.schema_changes, "schema change")
         );
         writeln!(self.out, "{prefix}{} {done}", self.paint.on(GREEN.bold(), "Apply complete!"))?;
         if applied.already > 0 {
@@ -489,7 +496,7 @@ fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
         (Some(from), Some(to)) => format!("{columns} from {} to before {}", bound(from), bound(to)),
         (Some(from), None) => format!("{columns} from {} on", bound(from)),
         (None, Some(to)) => format!("{columns} before {}", bound(to)),
-        (None, None) => format!("all of {columns}"),
+        (None, None) => "all keys".to_owned(),
     };
     let (primary, replica) = (counted(range.rows.primary, "row"), thousands(range.rows.replica));
     format!("{keys}: {primary} on the primary, {replica} on the replica")
@@ -519,9 +526,12 @@ fn tables_of<'a>(parts: &[Part<'a>]) -> impl Iterator<Item = &'a TablePlan> + Cl
 fn sums(parts: &[Part<'_>]) -> String {
     let changes: Changes = parts.iter().map(|part| part.plan.summary()).sum();
     let at_least = if tables_of(parts).any(|table| table.truncated) { "at least " } else { "" };
+    let structure = match changes.schema_changes {
+        0 => String::new(),
+        changes => format!("{}, ", counted(changes, "schema change")),
+    };
     format!(
-        "{}, {at_least}{} to insert, {} to update, {} to delete.",
-        counted(changes.schema_changes, "schema change"),
+        "{structure}{at_least}{} to insert, {} to update, {} to delete.",
         counted(changes.rows.insert, "row"),
         thousands(changes.rows.update),
         thousands(changes.rows.delete)

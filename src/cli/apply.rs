@@ -1,0 +1,166 @@
+//! `trueup apply`: plan, show, ask, write, check.
+//!
+//! Nothing is written before a person said yes or `-y` did; what is refused or interrupted before that says
+//! so in the document like everything else.
+
+use crate::apply::ApplyOptions;
+use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
+use crate::report::{self, BOLD, Command, Report, outcome_of};
+
+use super::Context;
+use super::args::{ApplyArgs, Format, RunArgs, WriteArgs};
+use super::failure::CliError;
+use super::output;
+use super::run::{Found, find, read_spec, refuse_unavailable, report};
+
+/// Runs the command.
+pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
+    refuse_unavailable(&args.run)?;
+    refuse_unavailable_writing(args)?;
+    let spec = read_spec(&args.spec)?;
+    let found = find(&spec, &args.run, Some(&args.write), context).await?;
+    let before = report(Command::Apply, &found, &args.run);
+    let asks = asks(&found.plan, &args.write, context);
+    show(&before, asks, args.run.format, context)?;
+    let applied = decide_and_apply(&found, args, asks, context).await;
+    found.progress.finish();
+    finish(&Report { applied: Some(&applied), ..before }, &args.run, context)?;
+    let signal = context.signals.received();
+    Ok(report::exit_code(Command::Apply, false, &found.plan, Some(&applied), signal))
+}
+
+fn refuse_unavailable_writing(args: &ApplyArgs) -> Result<(), CliError> {
+    let later = |what: &str| Err(CliError::NotAvailable(what.to_owned()));
+    if args.plan_spec.is_some() {
+        return later("applying a saved plan (--spec)");
+    }
+    if args.write.batch_rows.is_some() {
+        return later("--batch-rows; so far all changes of a replica are one transaction");
+    }
+    if args.write.undo.is_some() {
+        return later("--undo");
+    }
+    if !args.write.allow.is_empty() {
+        return later("--allow; no change of this version has a hazard");
+    }
+    Ok(())
+}
+
+/// Whether somebody has to say yes, and can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// Nothing would be written, or `-y` said yes, or a signal said no.
+    Nobody,
+    /// The person at the terminal.
+    Person,
+    /// There is no terminal to ask at.
+    NoTerminal,
+}
+
+fn asks(plan: &Plan, write: &WriteArgs, context: &Context) -> Asks {
+    let stopped = context.signals.received().is_some();
+    let wanted = plan.replicas.iter().any(|replica| would_be_written(replica, write.partial));
+    match (write.auto_approve || stopped || !wanted, output::can_ask()) {
+        (true, _) => Asks::Nobody,
+        (false, true) => Asks::Person,
+        (false, false) => Asks::NoTerminal,
+    }
+}
+
+fn would_be_written(replica: &ReplicaPlan, partial: bool) -> bool {
+    let sound = match outcome_of(replica) {
+        Outcome::Drift => true,
+        Outcome::Error => partial && replica.error.is_none(),
+        _ => false,
+    };
+    // What stopped at --max-diffs is not all that is needed, and not written.
+    let whole = replica.tables.iter().all(|table| !table.truncated);
+    sound && whole && replica.refusals.is_empty() && replica.summary().total() > 0
+}
+
+/// The plan goes to standard output as text, else to the person who is asked.
+fn show(before: &Report<'_>, asks: Asks, format: Format, context: &Context) -> Result<(), CliError> {
+    if format == Format::Text {
+        return output::print_report(before, format, &context.terminal);
+    }
+    if asks == Asks::Person {
+        let mut text = String::new();
+        before.text(context.terminal.err, &mut text).expect("a String takes all text");
+        output::print_error(&text);
+    }
+    Ok(())
+}
+
+async fn decide_and_apply(found: &Found, args: &ApplyArgs, asks: Asks, context: &Context) -> Vec<Applied> {
+    let plan = &found.plan;
+    if context.signals.received().is_some() {
+        return not_applied(plan, Outcome::Interrupted);
+    }
+    match asks {
+        Asks::Nobody => {}
+        Asks::NoTerminal => {
+            let hint =
+                "There is no terminal to ask at: nothing was written. To apply without asking, use -y.";
+            output::print_error(hint);
+            return not_applied(plan, Outcome::Refused);
+        }
+        Asks::Person => match ask(plan, &args.write, context).await {
+            Some(true) => {}
+            Some(false) => {
+                output::print_error("Apply cancelled. Nothing was written.");
+                return not_applied(plan, Outcome::Refused);
+            }
+            None => return not_applied(plan, Outcome::Interrupted),
+        },
+    }
+    let options = ApplyOptions {
+        partial: args.write.partial,
+        lock_wait: args.write.lock_timeout,
+        verify: !args.write.no_verify,
+    };
+    found.run.apply(plan, &options).await
+}
+
+/// What stands when nothing was written: replicas that need nothing are what they were.
+fn not_applied(plan: &Plan, outcome: Outcome) -> Vec<Applied> {
+    let of = |replica: &ReplicaPlan| {
+        let found = outcome_of(replica);
+        let idle = found == Outcome::Error || replica.summary().total() == 0;
+        let outcome = if idle && outcome != Outcome::Interrupted { found } else { outcome };
+        Applied::nothing(outcome, None)
+    };
+    plan.replicas.iter().map(of).collect()
+}
+
+/// Asks the person at the terminal; `None` where a signal came first.
+async fn ask(plan: &Plan, write: &WriteArgs, context: &Context) -> Option<bool> {
+    let written = plan.replicas.iter().filter(|replica| would_be_written(replica, write.partial));
+    let names: Vec<String> = written
+        .map(|replica| {
+            let display =
+                replica.server.as_ref().map_or(String::new(), |server| format!(" ({})", server.display));
+            report::name(&replica.name) + &display
+        })
+        .collect();
+    let question = context.terminal.err.on(BOLD, "Do you want to apply these changes?");
+    let prompt =
+        format!("\n{question}\n  They are written to {}.\n  Only 'yes' will be accepted: ", names.join(", "));
+    let answer = output::ask_line(&prompt);
+    tokio::select! {
+        line = answer => Some(line.is_some_and(|line| line.trim() == "yes")),
+        () = context.signals.wait() => None,
+    }
+}
+
+fn finish(after: &Report<'_>, args: &RunArgs, context: &Context) -> Result<(), CliError> {
+    if args.format == Format::Text {
+        output::to_stdout(|out| {
+            out.write_str("\n")?;
+            after.text_applied(context.terminal.out, out)
+        })?;
+    } else {
+        output::print_report(after, args.format, &context.terminal)?;
+        output::note_troubles(after, &context.terminal);
+    }
+    output::write_reports(after, &args.report)
+}

@@ -1,0 +1,435 @@
+//! The command line as people write it. Values are checked here as far as their text tells; what they mean
+//! for a run is resolved by the command that takes them.
+//!
+//! Options of later versions exist already, so that their names are not taken for typing errors; a command
+//! that is given one says that it is not available yet.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::report::Rows;
+use crate::spec::{Limit, TablePattern, parse_duration, parse_size};
+
+/// What every `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes (with several outcomes the first of 130/143, 1, 5, 4, 3, 2, 0 wins):
+    0  in sync, or applied and verified; plan without --detailed-exitcode whatever it found
+    1  error: something could not be read, compared or written; wrong usage
+    2  differences: verify; plan --detailed-exitcode; apply whose check afterwards finds drift
+    3  refused by a safety rule or at the prompt; nothing was written
+    4  the plan is stale, or made for another spec, database or structure
+    5  another trueup holds the replica's lock
+  130  interrupted at a safe point by SIGINT; what was committed stays
+  143  interrupted at a safe point by SIGTERM";
+
+/// Make replica databases equal to a primary database, and prove it.
+#[derive(Debug, Parser)]
+#[command(name = "trueup", version, after_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what would change; write nothing to any database
+    #[command(after_help = EXIT_CODES)]
+    Plan(PlanArgs),
+    /// Plan, show, ask, apply and check
+    #[command(after_help = EXIT_CODES)]
+    Apply(ApplyArgs),
+    /// Compare only; end with 2 on drift
+    #[command(after_help = EXIT_CODES)]
+    Verify(VerifyArgs),
+    /// Repeat verify, or plan and apply with --apply (not available yet)
+    #[command(after_help = EXIT_CODES)]
+    Watch(WatchArgs),
+    /// Render a saved plan in any format (not available yet)
+    Show(ShowArgs),
+    /// Write the inverse of a saved plan (not available yet)
+    Undo(UndoArgs),
+    /// Write a commented spec from two live databases (not available yet)
+    Init(InitArgs),
+    /// Validate the spec, then the connections, tables, keys and types it needs
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
+    /// Save range digests, to compare later or elsewhere (not available yet)
+    Digest(DigestArgs),
+    /// Make two small SQLite databases with drift and a spec, then plan, apply and verify them
+    Demo(DemoArgs),
+    /// Print the completion script of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The spec
+    pub spec: PathBuf,
+    /// Save the plan to FILE (not available yet)
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// End with 2 where something would change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The spec
+    pub spec: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The spec, or a saved plan (not available yet)
+    #[arg(value_name = "SPEC|PLAN")]
+    pub spec: PathBuf,
+    /// Take the connections for a saved plan from this spec (not available yet)
+    #[arg(long = "spec", value_name = "SPEC")]
+    pub plan_spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub write: WriteArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
+}
+
+/// How to write.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Writing")]
+pub struct WriteArgs {
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// Refuse more deletes than this: rows of a replica, or a percentage of each table's rows [default: the spec's limits.deletes]
+    #[arg(long, value_name = "N|P%", value_parser = limit)]
+    pub max_deletes: Option<Limit>,
+    /// Refuse more changes than this: rows of a replica, or a percentage of each table's rows [default: the spec's limits.changes]
+    #[arg(long, value_name = "N|P%", value_parser = limit)]
+    pub max_changes: Option<Limit>,
+    /// Allow these hazards (not available yet: no change of this version has any)
+    #[arg(long, value_name = "HAZARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Write at most N changes in one transaction (not available yet: all are one)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch_rows: Option<u64>,
+    /// Write a replica although some of its tables are in error, without those
+    #[arg(long)]
+    pub partial: bool,
+    /// Wait this long for the replica's lock, for example 30s or 5m
+    #[arg(long, value_name = "D", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// Save the inverse of what is applied (not available yet)
+    #[arg(long, value_name = "FILE")]
+    pub undo: Option<PathBuf>,
+    /// Do not compare the rows written after the commit
+    #[arg(long)]
+    pub no_verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The spec
+    pub spec: PathBuf,
+    /// Repeat after this long, for example 1h
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub every: Duration,
+    /// Apply what was found
+    #[arg(long)]
+    pub apply: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The saved plan
+    pub plan: PathBuf,
+    /// Print in this format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The saved plan
+    pub plan: PathBuf,
+    /// Save the inverse to FILE
+    #[arg(short, long, value_name = "PLAN")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// URL of the primary
+    pub primary: String,
+    /// URL of the replica
+    pub replica: String,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The spec
+    pub spec: PathBuf,
+    /// Validate the file alone; connect to nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DigestArgs {
+    /// The spec
+    pub spec: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder to make; an earlier demo there is made anew
+    #[arg(default_value = "trueup-demo")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// What to compare and how to report it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Comparing and reporting")]
+pub struct RunArgs {
+    /// Look at this replica only (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub replica: Vec<String>,
+    /// Look at these tables only, by the primary's names (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = pattern)]
+    pub table: Vec<TablePattern>,
+    /// Print in this format to standard output (text and json so far)
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Also write a report to a file; {replica} in PATH makes one file a replica (repeatable)
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportTo>,
+    /// Show keys and column names, but no values
+    #[arg(long)]
+    pub redact: bool,
+    /// Print at most this many row changes of a table; `all` also puts them into verify's JSON
+    #[arg(long, value_name = "N|all", value_parser = rows, default_value = "20")]
+    pub rows: Rows,
+    /// Stop looking after N differing rows of a table
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_diffs: Option<u64>,
+    /// Look again N times at differing rows before calling them drift (not available yet)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub recheck: u32,
+    /// Wait this long before looking again (not available yet)
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub recheck_delay: Option<Duration>,
+    /// Compute range digests here (`database` is not available yet)
+    #[arg(long, value_enum, default_value_t = DigestWhere::Auto)]
+    pub digest: DigestWhere,
+    /// Read at most N ranges at the same time [default: what connections and processors allow]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub jobs: Option<usize>,
+    /// Read at most N rows as one range [default: chosen by the size of the rows]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub chunk_rows: Option<usize>,
+    /// Keep below this much memory, for example 256MiB or 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256MiB")]
+    pub memory: u64,
+}
+
+impl Default for TerminalArgs {
+    fn default() -> Self {
+        TerminalArgs { color: When::Auto, progress: When::Auto, quiet: false, verbose: false }
+    }
+}
+
+/// What the terminal shows.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Terminal")]
+pub struct TerminalArgs {
+    /// Colour the output; auto honours NO_COLOR
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+    /// Show progress on standard error: bars on a terminal, else a line every 5 seconds
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub progress: When,
+    /// Show neither progress nor notes
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+// The variants of these have no doc comments: clap would print each on a line of its own.
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Sql,
+    Markdown,
+    Html,
+    Junit,
+}
+
+impl Format {
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Sql => "sql",
+            Format::Markdown => "markdown",
+            Format::Html => "html",
+            Format::Junit => "junit",
+        }
+    }
+}
+
+/// Yes, no, or as it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where range digests are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DigestWhere {
+    Auto,
+    Blake3,
+    Database,
+}
+
+/// `--report FORMAT=PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportTo {
+    /// The form.
+    pub format: Format,
+    /// The file; may hold `{replica}`.
+    pub path: String,
+}
+
+impl FromStr for ReportTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((format, path)) = text.split_once('=').filter(|(_, path)| !path.is_empty()) else {
+            return Err("write it like json=report.json".to_owned());
+        };
+        Ok(ReportTo { format: Format::from_str(format, false)?, path: path.to_owned() })
+    }
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    Limit::parse(text).map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
+}
+
+fn pattern(text: &str) -> Result<TablePattern, String> {
+    TablePattern::parse(text).map_err(|error| error.to_string())
+}
+
+fn rows(text: &str) -> Result<Rows, String> {
+    match text {
+        "all" => Ok(Rows::All),
+        _ => text.parse().map(Rows::AtMost).map_err(|_| "write a number, or `all`".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a number from 1 on".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_of_a_run_is_taken() {
+        let line = "trueup apply s.yml -y --max-deletes 10% --max-changes 50 --batch-rows 10 --partial \
+                    --lock-timeout 30s --no-verify --replica eu --replica us --table a.* --format json \
+                    --report json=a.json --report text={replica}.txt --redact --rows all --max-diffs 5 \
+                    --jobs 2 --chunk-rows 100 --memory 1GiB --color never --progress always -v";
+        let Ok(Cli { command: Command::Apply(apply) }) = parse(&line.replace("  ", "")) else { panic!() };
+        assert_eq!(apply.write.max_deletes, Some(Limit::PerTable { millionths: 100_000 }));
+        assert_eq!(apply.write.max_changes, Some(Limit::PerReplica { rows: 50 }));
+        assert_eq!(apply.write.lock_timeout, Duration::from_secs(30));
+        assert_eq!(apply.run.replica, ["eu", "us"]);
+        assert_eq!(apply.run.rows, Rows::All);
+        assert_eq!(apply.run.memory, 1 << 30);
+        let text = ReportTo { format: Format::Text, path: "{replica}.txt".into() };
+        assert_eq!(apply.run.report[1], text);
+    }
+
+    #[test]
+    fn what_a_command_does_not_have_is_an_error() {
+        for line in [
+            "trueup",
+            "trueup plan",
+            "trueup plan s.yml -y",
+            "trueup verify s.yml --detailed-exitcode",
+            "trueup verify s.yml --max-deletes 5",
+            "trueup check s.yml --format json",
+            "trueup plan s.yml --format yaml",
+            "trueup plan s.yml --report json",
+            "trueup plan s.yml --report yaml=x",
+            "trueup plan s.yml --rows some",
+            "trueup plan s.yml --memory lots",
+            "trueup plan s.yml --jobs 0",
+            "trueup plan s.yml --table a.b.c",
+            "trueup plan s.yml -q -v",
+            "trueup apply s.yml --max-deletes ten",
+            "trueup destroy s.yml",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

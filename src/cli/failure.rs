@@ -1,0 +1,107 @@
+//! Every error that ends a command: its message, its hints and its exit code, in one place.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::failure::{ErrorKind, Failure};
+use crate::report::{Paint, RED, Signal};
+use crate::spec::SpecErrors;
+
+/// Why a command ended without a report, or although it has one.
+#[derive(Debug)]
+pub enum CliError {
+    /// Something that this version cannot do yet.
+    NotAvailable(String),
+    /// Arguments that are well-formed but make no sense together.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// The spec is wrong.
+    Spec(SpecErrors),
+    /// Nothing could be looked at.
+    Failure(Failure),
+    /// A file, or standard output.
+    Io {
+        /// What could not be done: `read spec.yml`.
+        action: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl CliError {
+    /// A file that could not be read or written.
+    pub fn file(verb: &str, path: &Path, error: io::Error) -> Self {
+        CliError::Io { action: format!("{verb} {}", path.display()), error }
+    }
+
+    /// The exit code. `signal` is what asked the run to stop, if anything did.
+    pub fn exit_code(&self, signal: Option<Signal>) -> u8 {
+        match self {
+            CliError::Failure(failure) => match failure.kind {
+                ErrorKind::Interrupted => signal.unwrap_or(Signal::Interrupt).exit_code(),
+                ErrorKind::Locked => 5,
+                _ => 1,
+            },
+            _ => 1,
+        }
+    }
+
+    /// Message and hints as they go to standard error. `redact` drops what may quote row values.
+    pub fn shown(&self, paint: Paint, redact: bool) -> String {
+        let (message, hint) = match self {
+            // Each of these errors names its place and has its own hint.
+            CliError::Spec(errors) => (errors.to_string(), None),
+            CliError::Failure(failure) if redact => (failure.message.clone(), failure.hint.clone()),
+            CliError::Failure(failure) => (failure.to_string(), failure.hint.clone()),
+            CliError::Usage { message, hint } => (message.clone(), hint.clone()),
+            CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
+            CliError::Io { action, error } => (format!("could not {action}: {}", words(error)), None),
+        };
+        let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        format!("{} {message}{hint}", paint.on(RED.bold(), "error:"))
+    }
+}
+
+/// The system's words without its number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown(Paint::Plain, false))
+    }
+}
+
+impl std::error::Error for CliError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_said_is_dropped_under_redact() {
+        let failure =
+            Failure::new(ErrorKind::Value, "table t: column v").detail("'4711' is bad").hint("fix it");
+        let error = CliError::Failure(failure);
+        assert_eq!(
+            error.shown(Paint::Plain, false),
+            "error: table t: column v: '4711' is bad\n  hint: fix it"
+        );
+        assert_eq!(error.shown(Paint::Plain, true), "error: table t: column v\n  hint: fix it");
+        assert_eq!(error.exit_code(None), 1);
+    }
+
+    #[test]
+    fn being_told_to_stop_is_no_error_of_its_own() {
+        let error = CliError::Failure(Failure::new(ErrorKind::Interrupted, "interrupted"));
+        assert_eq!(error.exit_code(Some(Signal::Terminate)), 143);
+        assert_eq!(error.exit_code(None), 130);
+    }
+}

@@ -1,0 +1,193 @@
+//! Standard output, report files and notes on standard error.
+//!
+//! A reader that went away (`trueup plan … | head`) is no error and no reason to stop; a full disk is one.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use crate::plan::Outcome;
+use crate::report::{self, Paint, Reading, Report};
+
+use super::args::{Format, ReportTo, TerminalArgs, When};
+use super::failure::CliError;
+
+/// What may be shown where.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// Colour on standard output.
+    pub out: Paint,
+    /// Colour on standard error.
+    pub err: Paint,
+    /// When to show progress.
+    pub progress: When,
+    /// No notes.
+    pub quiet: bool,
+    /// More notes.
+    pub verbose: bool,
+}
+
+impl Terminal {
+    /// Resolves the options by what the streams are.
+    pub fn new(args: &TerminalArgs) -> Self {
+        let paint = |auto: anstream::ColorChoice| match args.color {
+            When::Always => Paint::Colour,
+            When::Never => Paint::Plain,
+            When::Auto if auto == anstream::ColorChoice::Never => Paint::Plain,
+            When::Auto => Paint::Colour,
+        };
+        Terminal {
+            out: paint(anstream::AutoStream::choice(&io::stdout())),
+            err: paint(anstream::AutoStream::choice(&io::stderr())),
+            progress: args.progress,
+            quiet: args.quiet,
+            verbose: args.verbose,
+        }
+    }
+
+    /// A note on standard error, unless quiet.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            print_error(text);
+        }
+    }
+}
+
+/// A line on standard error; nobody is left to tell where that fails.
+pub fn print_error(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes text to standard output.
+pub fn print(text: &str) -> Result<(), CliError> {
+    to_stdout(|out| out.write_str(text))
+}
+
+/// Lets `write` fill standard output.
+pub fn to_stdout(write: impl FnOnce(&mut dyn std::fmt::Write) -> std::fmt::Result) -> Result<(), CliError> {
+    let failed = |error| CliError::Io { action: "write to standard output".to_owned(), error };
+    match fill(io::stdout().lock(), write) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(failed),
+    }
+}
+
+/// Turns text into bytes and keeps the error, of which `fmt` has no words.
+struct Bytes<W> {
+    inner: W,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> std::fmt::Write for Bytes<W> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.inner.write_all(text.as_bytes()).map_err(|error| {
+            self.error = Some(error);
+            std::fmt::Error
+        })
+    }
+}
+
+fn fill(
+    sink: impl Write,
+    write: impl FnOnce(&mut dyn std::fmt::Write) -> std::fmt::Result,
+) -> io::Result<()> {
+    let mut bytes = Bytes { inner: BufWriter::with_capacity(1 << 16, sink), error: None };
+    match write(&mut bytes) {
+        Ok(()) => bytes.inner.flush(),
+        Err(_) => Err(bytes.error.unwrap_or_else(|| io::Error::other("the report could not be rendered"))),
+    }
+}
+
+/// Prints the first line of a text report, before anything is read.
+pub fn print_reading(reading: Reading, terminal: &Terminal) {
+    // The report's own printing meets the same error, and tells.
+    let _ = print(&report::reading_line(reading, terminal.out));
+}
+
+/// Prints a report in the format asked for; of text, only what was not shown before.
+pub fn print_report(report: &Report<'_>, format: Format, terminal: &Terminal) -> Result<(), CliError> {
+    match format {
+        Format::Json => to_stdout(|out| report.json(out)),
+        _ => to_stdout(|out| match report.reading {
+            // The observer has printed the first line already.
+            Some(_) => report.text_found(terminal.out, out),
+            None => {
+                report.text_reading(terminal.out, out).and_then(|()| report.text_found(terminal.out, out))
+            }
+        }),
+    }
+}
+
+/// Writes the files asked for by `--report`.
+pub fn write_reports(report: &Report<'_>, wanted: &[ReportTo]) -> Result<(), CliError> {
+    for to in wanted {
+        if !to.path.contains("{replica}") {
+            write_file(report, to.format, Path::new(&to.path))?;
+            continue;
+        }
+        for (index, replica) in report.plan.replicas.iter().enumerate() {
+            let path = to.path.replace("{replica}", &replica.name);
+            write_file(&Report { only: Some(index), ..*report }, to.format, Path::new(&path))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_file(report: &Report<'_>, format: Format, path: &Path) -> Result<(), CliError> {
+    let written = File::create(path).and_then(|file| {
+        fill(file, |out| match format {
+            Format::Json => report.json(out),
+            _ => report.text(Paint::Plain, out),
+        })
+    });
+    written.map_err(|error| CliError::file("write", path, error))
+}
+
+/// Says on standard error what is wrong, for those who see only that: a document went to standard output.
+pub fn note_troubles(report: &Report<'_>, terminal: &Terminal) {
+    for replica in &report.plan.replicas {
+        let name = report::name(&replica.name);
+        let tables =
+            replica.tables.iter().filter_map(|table| Some((Some(&table.table), table.error.as_ref()?)));
+        for (table, failure) in replica.error.iter().map(|error| (None, error)).chain(tables) {
+            let table = table.map(|table| format!("{}: ", report::name(table))).unwrap_or_default();
+            let error = CliError::Failure(failure.clone()).shown(terminal.err, report.redact);
+            terminal.note(&format!("{name}: {table}{error}"));
+        }
+        for refusal in &replica.refusals {
+            let table = refusal.table.as_ref().map(|table| format!("table {}: ", report::name(table)));
+            terminal.note(&format!(
+                "{name}: would be refused: {}{}, {} (allowed: {})",
+                table.unwrap_or_default(),
+                refusal.rule,
+                refusal.found,
+                refusal.limit
+            ));
+        }
+    }
+    let troubled = |applied: &&crate::plan::Applied| applied.error.is_some();
+    for applied in report.applied.unwrap_or_default().iter().filter(troubled) {
+        if let (Some(failure), true) = (&applied.error, applied.outcome != Outcome::Applied) {
+            terminal.note(&CliError::Failure(failure.clone()).shown(terminal.err, report.redact));
+        }
+    }
+}
+
+/// Asks on standard error and reads one line of standard input; `None` at its end. The reading thread is left
+/// behind where nobody waits for it any longer.
+pub async fn ask_line(prompt: &str) -> Option<String> {
+    let _ = write!(io::stderr().lock(), "{prompt}").and_then(|()| io::stderr().flush());
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line).unwrap_or(0);
+        // Nobody waits for it when a signal came first.
+        let _ = sender.send((read > 0).then_some(line));
+    });
+    receiver.await.ok().flatten()
+}
+
+/// Whether a person can be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}

@@ -1,0 +1,154 @@
+//! What plan, apply and verify have in common: from a spec and options to what was found.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::plan::Plan;
+use crate::reconcile::{Options, Run, RunError};
+use crate::report::{Command, Report};
+use crate::spec::Spec;
+
+use super::Context;
+use super::args::{DigestWhere, Format, RunArgs, WriteArgs};
+use super::failure::CliError;
+use super::output;
+use super::progress::Progress;
+
+/// Reads and validates a spec.
+pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
+    let bytes = std::fs::read(path).map_err(|error| CliError::file("read", path, error))?;
+    let text = String::from_utf8(bytes).map_err(|_| CliError::Usage {
+        message: format!("{} is not UTF-8 text, so it is no spec", path.display()),
+        hint: None,
+    })?;
+    let environment = |name: &str| std::env::var(name).ok();
+    Spec::parse(&text, &path.to_string_lossy(), &environment).map_err(CliError::Spec)
+}
+
+/// Refuses, before anything is touched, what this version cannot do.
+pub fn refuse_unavailable(args: &RunArgs) -> Result<(), CliError> {
+    let later = |what: String| Err(CliError::NotAvailable(what));
+    let formats = std::iter::once(args.format).chain(args.report.iter().map(|report| report.format));
+    for format in formats {
+        if !matches!(format, Format::Text | Format::Json) {
+            return later(format!("the format {}", format.as_str()));
+        }
+    }
+    if args.recheck > 0 || args.recheck_delay.is_some() {
+        return later("--recheck".to_owned());
+    }
+    if args.digest == DigestWhere::Database {
+        return later("--digest database".to_owned());
+    }
+    Ok(())
+}
+
+/// Both sides, connected, and what was found between them.
+pub struct Found {
+    /// The connections.
+    pub run: Run,
+    /// What differs.
+    pub plan: Plan,
+    /// Watches the run.
+    pub progress: Arc<Progress>,
+}
+
+/// Connects and compares. `write` is given by apply alone.
+pub async fn find(
+    spec: &Spec,
+    args: &RunArgs,
+    write: Option<&WriteArgs>,
+    context: &Context,
+) -> Result<Found, CliError> {
+    let terminal = context.terminal;
+    let text = args.format == Format::Text;
+    let progress = Progress::begin(&terminal, move |reading| {
+        if text {
+            output::print_reading(reading, &terminal);
+        }
+    });
+    let found = connect_and_compare(spec, args, write, context, &progress).await;
+    progress.finish();
+    let (run, plan) = found?;
+    note_snapshots(&plan, context);
+    Ok(Found { run, plan, progress })
+}
+
+async fn connect_and_compare(
+    spec: &Spec,
+    args: &RunArgs,
+    write: Option<&WriteArgs>,
+    context: &Context,
+    progress: &Arc<Progress>,
+) -> Result<(Run, Plan), CliError> {
+    let options = Options {
+        replicas: args.replica.clone(),
+        tables: args.table.clone(),
+        max_diffs: args.max_diffs,
+        jobs: args.jobs,
+        chunk_rows: args.chunk_rows,
+        memory_bytes: args.memory,
+        max_deletes: write.and_then(|write| write.max_deletes),
+        max_changes: write.and_then(|write| write.max_changes),
+        writable: write.is_some(),
+        now: jiff::Timestamp::now(),
+    };
+    let stop = context.signals.stop.clone();
+    let run = Run::connect(spec, options, Arc::clone(progress) as _, stop).await?;
+    let plan = run.compare().await?;
+    Ok((run, plan))
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Spec(errors) => CliError::Spec(errors),
+            RunError::Failure(failure) => CliError::Failure(failure),
+        }
+    }
+}
+
+fn note_snapshots(plan: &Plan, context: &Context) {
+    if !context.terminal.verbose {
+        return;
+    }
+    context.terminal.note(&format!("primary: {} · {}", plan.primary.display, plan.primary_snapshot));
+    for replica in plan.replicas.iter() {
+        let display = replica.server.as_ref().map_or("not reached", |server| &server.display);
+        context.terminal.note(&format!("{}: {display} · {}", replica.name, replica.snapshot));
+    }
+}
+
+/// The report of what was found, by the options of the command line.
+pub fn report<'a>(command: Command, found: &'a Found, args: &RunArgs) -> Report<'a> {
+    Report {
+        reading: found.progress.reading(),
+        redact: args.redact,
+        rows: args.rows,
+        ..Report::new(command, &found.plan)
+    }
+}
+
+/// What plan and verify do: compare, print, write report files, and give the exit code.
+pub async fn look(
+    command: Command,
+    path: &Path,
+    args: &RunArgs,
+    detailed: bool,
+    context: &Context,
+) -> Result<u8, CliError> {
+    refuse_unavailable(args)?;
+    let spec = read_spec(path)?;
+    let found = find(&spec, args, None, context).await?;
+    let report = report(command, &found, args);
+    output::print_report(&report, args.format, &context.terminal)?;
+    output::write_reports(&report, &args.report)?;
+    if args.format != Format::Text {
+        output::note_troubles(&report, &context.terminal);
+    }
+    let signal = context.signals.received();
+    if signal.is_some() {
+        output::print_error("Interrupted. Nothing was written.");
+    }
+    Ok(crate::report::exit_code(command, detailed, &found.plan, None, signal))
+}
