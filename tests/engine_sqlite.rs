@@ -469,3 +469,25 @@ async fn readers_cannot_write_and_read_only_sides_say_why() {
     assert_eq!(count(stream).await.expect_err("no such table").kind, ErrorKind::Missing);
     assert_eq!(std::fs::read(&path).expect("the file"), before);
 }
+
+/// Looking leaves a database in WAL mode as it is, its log included.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_changes_no_byte() {
+    let directory = directory();
+    let (path, copy) = (directory.path().join("a.db"), directory.path().join("b.db"));
+    let sqlite = database(&path, "PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    std::fs::copy(&path, &copy).expect("a copy");
+    std::fs::copy(directory.path().join("a.db-wal"), directory.path().join("b.db-wal")).expect("a copy");
+    drop(sqlite);
+    let bytes =
+        || ["b.db", "b.db-wal"].map(|name| std::fs::read(directory.path().join(name)).expect("the file"));
+    let before = bytes();
+    for writable in [false, true] {
+        let engine = connect(&side(&copy, ""), writable).await.expect("it connects");
+        let table = &catalog(&engine).await.tables[0];
+        let stream = engine.snapshot().await.expect("a moment").scan(all_rows(table)).await.expect("a scan");
+        assert_eq!(count(stream).await.expect("rows"), 1);
+        drop(engine);
+        assert!(bytes() == before);
+    }
+}

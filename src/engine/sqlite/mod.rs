@@ -195,6 +195,8 @@ impl Session {
         self.set_up(&connection)?;
         connection.pragma_update(None, "query_only", true)?;
         take_quoted_for_columns(&connection, true)?;
+        // The last one to leave would move the log into the file.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     }

@@ -4,6 +4,7 @@
 //! A scan takes a connection, a thread of its own feeds the stream, and the connection comes back when the
 //! thread is done, be it at the last row, at an error, or because nobody listens any more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -154,7 +155,12 @@ impl Scan {
     /// Runs on a thread of its own to the end of the rows.
     fn run(self, mut lease: Lease) {
         let Some(connection) = lease.connection.as_mut() else { return };
-        let result = self.watched(connection);
+        // A stream that just closes means that all rows were sent, so even a panic must end it with an error.
+        let result = catch_unwind(AssertUnwindSafe(|| self.watched(connection))).unwrap_or_else(|_| {
+            drop(lease.connection.take());
+            let message = format!("the thread that read table `{}` stopped", self.select.table);
+            Err(EngineError::new(ErrorKind::Internal, message))
+        });
         // The connection is free again before the stream ends, for the next scan may start at once.
         drop(lease);
         if let Err(error) = result {

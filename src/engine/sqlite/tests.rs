@@ -744,3 +744,14 @@ async fn padded_text_is_found_without_its_padding() {
     assert_ranges(&engine, &select, &rows).await;
     assert_keys(&engine, &select, &rows).await;
 }
+
+/// A stream that ends without an error says that it was complete.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_panics_ends_in_an_error() {
+    let place = Place::new("CREATE TABLE t (k INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let engine = place.engine().await;
+    let impossible = Domain::Integer { bytes: 17 };
+    let select = select(&[(column("k", "INTEGER"), impossible)], &[]);
+    let error = scan(&engine, &select).await.expect_err("no integer has 17 bytes");
+    assert_eq!(error.kind, ErrorKind::Internal);
+}

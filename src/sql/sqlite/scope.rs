@@ -3,6 +3,7 @@
 //! Dates, moments and UUIDs are stored as text of several forms, so such columns are compared through
 //! [`VALUE_FUNCTION`], which the engine registers: it makes a number (or 16 bytes) of the text and fails on text
 //! it cannot read, for a row whose scope cannot be told must not silently fall out of it.
+//! Text compares as BINARY: by code point, but in a UTF-16 database `<` and `>` go by the bytes of UTF-16.
 
 use super::identifier;
 use super::literal::{hex, text};
