@@ -721,3 +721,116 @@ fn one_database_has_one_identity() {
         assert!(!format!("{tcp:?}").contains("s3cret"));
     });
 }
+
+#[test]
+fn a_where_means_code_points_utc_and_exact_numbers() {
+    use trueup::sql::expression::{Comparison, Expression, Literal, Operand, Predicate};
+    let database = open(Engine::Postgres, "pg where");
+    database.execute_script(
+        "CREATE TABLE t (id integer PRIMARY KEY, s text, c char(5), n numeric(9,2), at timestamptz, d date, b boolean,
+             u uuid, m varchar(9) COLLATE \"C\");
+         INSERT INTO t VALUES (1, 'a', 'ab', 1.50, '2024-01-01 00:00+00', '2024-01-01', true,
+             '00000000-0000-0000-0000-00000000000a', 'x'),
+             (2, 'B', 'ac', 2, '2024-01-01 00:30+01', '2023-12-31', false, NULL, 'Y'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);",
+    );
+    let text = |text: &str| Literal::Text(text.into());
+    let cases = [
+        ("s", Comparison::Less, text("a"), vec![2]),
+        ("s", Comparison::GreaterOrEqual, text("a"), vec![1]),
+        ("c", Comparison::Equal, text("ab"), vec![1]),
+        ("n", Comparison::Equal, Literal::Number("1.5".into()), vec![1]),
+        ("n", Comparison::NotEqual, text("1.50"), vec![2]),
+        ("id", Comparison::Less, Literal::Number("2.5".into()), vec![1, 2]),
+        ("at", Comparison::GreaterOrEqual, text("2024-01-01"), vec![1]),
+        ("at", Comparison::Equal, text("2023-12-31 23:30:00"), vec![2]),
+        ("d", Comparison::Less, Literal::DateTime("2024-01-01 00:00:01".into()), vec![1, 2]),
+        ("b", Comparison::Equal, Literal::Boolean(true), vec![1]),
+        ("u", Comparison::Equal, text("{00000000-0000-0000-0000-00000000000A}"), vec![1]),
+        ("m", Comparison::Less, text("a"), vec![2]),
+    ];
+    block_on(async {
+        let engine = connected(&database, 1).await;
+        let whole = whole(&engine, "t", 1).await;
+        let column = |name: &str| {
+            whole.columns.iter().find(|column| column.column.name == name).map(|column| column.column.clone())
+        };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let rendered = |name: &str, operator, literal| {
+            let (first, second) = (Operand::Column(name.into()), Operand::Literal(literal));
+            let root = Predicate::Compare { first, operator, second };
+            engine.dialect().scope(&Expression { root }, &column, now)
+        };
+        for (name, operator, literal, expected) in cases {
+            let scope = rendered(name, operator, literal).expect("it can be rendered");
+            let select = Select { scope: Some(scope.clone()), ..whole.clone() };
+            let rows = scanned(&engine, &select).await.unwrap_or_else(|why| panic!("{scope}: {why}"));
+            let ids: Vec<Value> = rows.rows().map(|row| values(&select, row)[0].clone()).collect();
+            let expected: Vec<Value> = expected.into_iter().map(Value::Integer).collect();
+            assert_eq!(ids, expected, "{scope}");
+        }
+        assert!(rendered("at", Comparison::Equal, text("yesterday")).is_err());
+        assert!(rendered("s", Comparison::Equal, Literal::Number("1".into())).is_err());
+        assert!(rendered("nowhere", Comparison::Equal, text("")).is_err());
+    });
+}
+
+fn psql(url: &str, script: &str) {
+    use std::io::Write;
+    let mut psql = std::process::Command::new("psql")
+        .args(["-Xq", "-v", "ON_ERROR_STOP=1", url])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("psql is installed (apt-get install postgresql-client)");
+    psql.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("psql reads");
+    assert!(psql.wait().expect("psql ends").success(), "{script}");
+}
+
+#[test]
+fn a_script_of_hostile_text_survives_the_engines_own_client() {
+    let database = open(Engine::Postgres, "pg psql");
+    let name = TableName::qualified("public", "per%cent \"quoted\" é");
+    let texts = [
+        "",
+        "\\",
+        "\\n",
+        "'; DROP TABLE x; --",
+        ":name :'v' :\"w\"",
+        "a\u{1}\u{7f}\u{85}\r\n\tz",
+        "$$ $1 é🦀",
+        "\\gexec",
+    ];
+    block_on(async {
+        let engine = connected(&database, 1).await;
+        let column = |name: &str, declared: &str, meaning| Column {
+            name: name.into(),
+            column_type: trueup::value::ColumnType::new(declared, meaning),
+            nullable: false,
+            default: None,
+            generated: None,
+            identity: None,
+            collation: None,
+        };
+        let columns = [
+            column("key", "integer", Type::Integer { bytes: 4, unsigned: false }),
+            column("va\"lue", "text", Type::Text { chars_max: None, fixed: false }),
+        ];
+        let table = trueup::sql::TableDefinition {
+            name: name.clone(),
+            columns: columns.to_vec(),
+            primary_key: vec!["key".into()],
+        };
+        let rows: Vec<Vec<Value>> = (0_i128..)
+            .zip(texts)
+            .map(|(key, text)| vec![Value::Integer(key), Value::Text(text.into())])
+            .collect();
+        let mut script = engine.dialect().create_table(&table) + ";\n";
+        for sql in engine.dialect().insert(&name, &columns, &rows).expect("literals") {
+            script.push_str(&format!("SET standard_conforming_strings = on;\n{sql};\n"));
+        }
+        outside(|| psql(&database.url, &script));
+        let select = whole(&engine, &name.name, 1).await;
+        let found = scanned(&engine, &select).await.expect("rows");
+        let found: Vec<Vec<Value>> = found.rows().map(|row| values(&select, row)).collect();
+        assert_eq!(found, rows);
+    });
+}

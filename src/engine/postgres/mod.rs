@@ -390,3 +390,49 @@ async fn look_at_server(connection: &mut PgConnection, display: &str) -> Result<
         read_only,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Place, Side};
+
+    fn side(url: &str) -> Side {
+        Side::from_url(SideUrl::parse(url, Place::START).expect("a URL"))
+    }
+
+    #[test]
+    fn options_text_is_read_as_the_server_reads_it() {
+        let pairs = |text: &str| parse_options(text).map_err(|error| error.message);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            pairs("-c geqo=off --work_mem=8MB -csearch_path=a\\ b"),
+            Ok(vec![pair("geqo", "off"), pair("work_mem", "8MB"), pair("search_path", "a b")])
+        );
+        assert_eq!(pairs("  "), Ok(Vec::new()));
+        assert!(pairs("-d 5").is_err());
+        assert!(pairs("-c").is_err());
+    }
+
+    #[test]
+    fn everything_comes_from_the_url() {
+        let url = "postgres://us%40er:s3cret@db.example:6543/shop?sslmode=disable&application_name=mine";
+        let options = connect_options(&side(url).url).expect("options");
+        assert_eq!((options.get_host(), options.get_port()), ("db.example", 6543));
+        assert_eq!((options.get_username(), options.get_database()), ("us@er", Some("shop")));
+        assert_eq!(options.get_application_name(), Some("mine"));
+        assert_eq!(options.get_options(), None);
+        let plain = connect_options(&side("postgres://someone@?sslmode=disable").url).expect("options");
+        assert_eq!((plain.get_host(), plain.get_port()), ("localhost", 5432));
+        assert_eq!(plain.get_database(), Some("someone"));
+    }
+
+    #[test]
+    fn only_a_replica_may_write() {
+        let mut side = side("postgres://u@h/d");
+        side.statement_timeout = Some(Duration::from_secs(30));
+        assert!(settings(&side, false).contains("default_transaction_read_only = on"));
+        assert!(!settings(&side, true).contains("read_only"));
+        assert!(settings(&side, true).contains("statement_timeout = 30000;"));
+        assert!(settings(&side, true).contains("lock_timeout = 0;"));
+    }
+}
