@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::servers::{self, Database};
-use trueup::engine::{self, Engine, EngineError, Writer};
+use trueup::engine::{self, Engine, EngineError};
 use trueup::failure::ErrorKind;
 use trueup::schema::{Catalog, Table};
 use trueup::spec::{Place, Side, SideUrl};
 use trueup::sql::{
-    Column, DefaultKind, Dialect, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate, Select,
-    SelectColumn, Selection, TableName,
+    Column, DefaultKind, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate, Select,
+    SelectColumn, Selection,
 };
-use trueup::value::{Domain, Key, KeyOrder, KeyRange, Row, RowBlock, Type, Value, decode, encode, fields};
+use trueup::value::{Domain, Key, KeyOrder, KeyRange, Row, Type, Value, decode, encode, fields};
 
 fn side(url: &str) -> Side {
     Side::from_url(SideUrl::parse(url, Place::START).unwrap_or_else(|why| panic!("{url}: {}", why.message)))
@@ -366,4 +366,375 @@ async fn write_copies(engine: &Arc<dyn Engine>, select: &Select, values: &[Vec<V
         assert_eq!(matched, values.len() as u64, "{what}");
     }
     writer.commit().await.expect("a commit");
+}
+
+/// Keys that collations confuse: case, accents, padding, controls, beyond the basic plane.
+const HOSTILE_TEXT: [&str; 16] = [
+    "''",
+    "' '",
+    "'a'",
+    "'A'",
+    "'a '",
+    "'a  b'",
+    "'b'",
+    "'á'",
+    "'ä'",
+    "'ß'",
+    "'ss'",
+    "'Z'",
+    "_utf8mb4 x'6109'",
+    "_utf8mb4 x'61c285'",
+    "_utf8mb4 x'f09fa680'",
+    "_utf8mb4 x'efbfbd'",
+];
+
+/// Key columns of each kind, and values in no order.
+fn hostile_keys() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("varchar(20) COLLATE utf8mb4_bin", HOSTILE_TEXT.into()),
+        ("varchar(20) COLLATE utf8mb4_nopad_bin", HOSTILE_TEXT.into()),
+        (
+            "varchar(20) COLLATE utf8mb4_unicode_ci",
+            vec!["'a'", "'b'", "'Z'", "'ö'", "''", "_utf8mb4 x'f09fa680'"],
+        ),
+        (
+            "varchar(20) COLLATE utf8mb4_general_ci",
+            vec!["'z'", "'Ö'", "'B'", "'c'", "'A'", "_utf8mb4 x'efbfbd'"],
+        ),
+        ("varchar(20) CHARACTER SET latin1", vec!["'z'", "'é'", "'B'", "'€'", "'ÿ'"]),
+        ("char(9) COLLATE utf8mb4_nopad_bin", vec!["'a'", "'b'", "'A'", "''", "_utf8mb4 x'6109'", "'a!'"]),
+        ("int", vec!["0", "-1", "2147483647", "-2147483648", "5"]),
+        ("bigint unsigned", vec!["0", "18446744073709551615", "9223372036854775808", "9223372036854775807"]),
+        (
+            "uuid",
+            vec![
+                "'00112233-4455-6677-8899-aabbccddeeff'",
+                "'ff000000-0000-1000-8000-000000000000'",
+                "'0f000000-0000-7000-8000-0000000000ff'",
+                "'0e000000-0000-1fff-8000-0000000000fe'",
+            ],
+        ),
+        ("date", vec!["'2024-02-29'", "'0000-00-00'", "'1000-01-01'", "'9999-12-31'"]),
+        (
+            "datetime(6)",
+            vec![
+                "'2024-02-29 00:00:00.000001'",
+                "'0000-00-00'",
+                "'2024-02-29'",
+                "'9999-12-31 23:59:59.999999'",
+            ],
+        ),
+        ("timestamp", vec!["'2038-01-19 03:14:07'", "'1970-01-01 00:00:01'", "'0000-00-00'", "'2001-01-01'"]),
+        ("time", vec!["'-838:59:59'", "'00:00:00'", "'838:59:59'", "'-00:00:01'"]),
+        ("varbinary(20)", vec!["x''", "x'00'", "x'0000'", "x'ff'", "x'61'", "x'6100'"]),
+        ("binary(3)", vec!["x'000000'", "x'ff0000'", "x'610000'", "x'61ff00'"]),
+    ]
+}
+
+fn range_of(select: &Select, from: Option<Key>, to: Option<Key>) -> Select {
+    Select { selection: Selection::Range(KeyRange { from, to }), ..select.clone() }
+}
+
+#[test]
+fn hostile_keys_come_in_the_common_order() {
+    let mut script = String::from(
+        "SET sql_mode = 'ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES'; SET time_zone = '+00:00';\n",
+    );
+    for (at, (declared, values)) in hostile_keys().iter().enumerate() {
+        let unique =
+            if declared.contains("_bin") && !declared.contains("nopad") { "" } else { ", UNIQUE (k)" };
+        script.push_str(&format!("CREATE TABLE k{at} (k {declared} NOT NULL, n int{unique});\n"));
+        for (n, value) in values.iter().enumerate() {
+            script.push_str(&format!("INSERT INTO k{at} VALUES ({value}, {n});\n"));
+        }
+    }
+    let database = database("hostile keys", &script);
+    block_on(async {
+        let engine = open(&database, false).await;
+        let catalog = catalog(&engine).await;
+        for (at, (declared, expected)) in hostile_keys().iter().enumerate() {
+            let select = select_of(table(&catalog, &format!("k{at}")), &["k", "n"], 1);
+            let rows = scan(&engine, &select).await.unwrap_or_else(|why| panic!("{declared}: {why}"));
+            assert_eq!(rows.len(), expected.len(), "{declared}");
+            check_ranges(&engine, &select, &rows, declared).await;
+        }
+    });
+}
+
+/// Rows in order, and every range and list of keys equal to the filtered whole.
+async fn check_ranges(engine: &Arc<dyn Engine>, select: &Select, rows: &[Row], what: &str) {
+    let order = order(select);
+    for pair in rows.windows(2) {
+        assert!(order.compare(pair[0].bytes(), pair[1].bytes()).is_lt(), "{what}: {pair:?}");
+    }
+    let keys: Vec<Key> = rows.iter().map(|row| order.key_of(row.bytes())).collect();
+    let snapshot = engine.snapshot().await.expect("a snapshot");
+    for from in 0..keys.len() {
+        let to = (from + 2).min(keys.len() - 1);
+        let range = KeyRange { from: Some(keys[from].clone()), to: Some(keys[to].clone()) };
+        for range in [range.clone(), KeyRange { from: None, ..range.clone() }, KeyRange { to: None, ..range }]
+        {
+            let mut part = select.clone();
+            part.selection = Selection::Range(range.clone());
+            let found = collect(snapshot.scan(part).await.expect("a scan")).await;
+            let expected: Vec<Row> =
+                rows.iter().filter(|row| order.contains(&range, row.bytes())).cloned().collect();
+            assert!(
+                found.as_ref().is_ok_and(|found| *found == expected),
+                "{what}: range from {from}: {found:?}"
+            );
+        }
+        let mut one = select.clone();
+        one.selection = Selection::Keys(vec![keys[from].clone(), keys[to].clone()]);
+        let found = collect(snapshot.scan(one).await.expect("a scan")).await.expect("the rows of two keys");
+        assert_eq!(found.len(), if from == to { 1 } else { 2 }, "{what}: key {from}");
+    }
+}
+
+async fn collect(mut stream: engine::RowStream) -> Result<Vec<Row>, EngineError> {
+    let mut rows = Vec::new();
+    while let Some(block) = stream.next().await? {
+        rows.extend(block.rows().map(Row::new));
+    }
+    Ok(rows)
+}
+
+#[test]
+fn ranges_of_composite_keys_are_exact_and_use_the_index() {
+    let mut script = String::from(
+        "CREATE TABLE pairs (a int, b varchar(10) COLLATE utf8mb4_general_ci, c int, v int, PRIMARY KEY (a, b, c));
+         CREATE TABLE large (a int, b bigint, c int, v char(100), PRIMARY KEY (a, b, c));
+         INSERT INTO large SELECT seq DIV 100, seq % 100, 7, repeat('v', 100) FROM seq_1_to_20000;\n",
+    );
+    for (a, b, c) in
+        [(-1, "B", 1), (-1, "a", 2), (0, "Z", 1), (0, "z z", -5), (0, "z z", 5), (3, "", 0), (3, "ä", 0)]
+    {
+        script.push_str(&format!("INSERT INTO pairs VALUES ({a}, '{b}', {c}, 1);\n"));
+    }
+    script.push_str("ANALYZE TABLE large;");
+    let database = database("composites", &script);
+    let sql = block_on(async {
+        let engine = open(&database, false).await;
+        let catalog = catalog(&engine).await;
+        let select = select_of(table(&catalog, "pairs"), &["a", "b", "c", "v"], 3);
+        let rows = scan(&engine, &select).await.expect("all pairs");
+        check_ranges(&engine, &select, &rows, "pairs").await;
+        let select = select_of(table(&catalog, "large"), &["a", "b", "c", "v"], 3);
+        let rows = scan(&engine, &select).await.expect("all rows");
+        let (from, to) = (&rows[10_000], &rows[10_250]);
+        let order = order(&select);
+        let part = range_of(&select, Some(order.key_of(from.bytes())), Some(order.key_of(to.bytes())));
+        let found = scan(&engine, &part).await.expect("a part");
+        assert!(found == rows[10_000..10_250]);
+        let keys = rows[5_000..5_300].iter().map(|row| order.key_of(row.bytes())).collect();
+        let some = Select { selection: Selection::Keys(keys), ..select };
+        [engine.dialect().select(&part), engine.dialect().select(&some)]
+    });
+    for sql in sql {
+        let plan = database.query(&format!("EXPLAIN {sql}"));
+        let (kind, key, rows) = (&plan[0][3], &plan[0][5], &plan[0][8]);
+        assert_eq!((kind.as_deref(), key.as_deref()), (Some("range"), Some("PRIMARY")), "{plan:?}");
+        let rows: u64 = rows.as_deref().and_then(|rows| rows.parse().ok()).expect("an estimate");
+        assert!(rows < 1_000, "{rows} rows for 250: {sql:.300}");
+    }
+}
+
+/// Runs a script from a thread of its own: the harness drives the client by itself.
+fn elsewhere(database: &Database, script: &str) {
+    std::thread::scope(|scope| scope.spawn(|| database.execute_script(script)).join().expect("it ran"));
+}
+
+#[test]
+fn a_snapshot_is_one_moment_and_survives_a_dropped_stream() {
+    let database = database(
+        "moment",
+        "CREATE TABLE many (id int PRIMARY KEY, v varchar(200)) AS SELECT seq AS id, repeat('x', 150) AS v FROM seq_1_to_100000;",
+    );
+    block_on(async {
+        let engine = open(&database, false).await;
+        let catalog = catalog(&engine).await;
+        let select = select_of(table(&catalog, "many"), &["id", "v"], 1);
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        elsewhere(&database, "INSERT INTO many VALUES (0, 'later'); DELETE FROM many WHERE id = 7;");
+        let mut stream = snapshot.scan(select.clone()).await.expect("a scan");
+        let first = stream.next().await.expect("a block").expect("rows");
+        assert!(first.len() < 10_000, "blocks are small");
+        drop(stream);
+        let rows = collect(snapshot.scan(select.clone()).await.expect("a scan")).await.expect("all rows");
+        assert_eq!(rows.len(), 100_000, "the same moment, after a stream was dropped");
+        assert_eq!(values(&select, rows[0].bytes())[0], Value::Integer(1));
+        drop(snapshot);
+        assert_eq!(scan(&engine, &select).await.expect("a new moment").len(), 100_000);
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        elsewhere(&database, "ALTER TABLE many ADD COLUMN w int DEFAULT 3, FORCE;");
+        let changed = collect(snapshot.scan(select).await.expect("a scan")).await;
+        assert_eq!(changed.map(|_| ()).map_err(|why| why.kind), Err(ErrorKind::Changed));
+    });
+}
+
+#[test]
+fn connecting_says_what_is_wrong_and_never_the_password() {
+    let database = database("messages", "CREATE TABLE t (id int);");
+    let address = &servers::mariadb().address;
+    let role = database.limited_role("GRANT SELECT ON t TO {role};");
+    let refused = address.url(&database.name).replace(&format!(":{}/", address.port), ":1/");
+    let unknown = address.url(&database.name).replace("127.0.0.1", "no-such-host.invalid");
+    let cases = [
+        (address.url_as("trueup", "S3cret!wrong", &database.name), ErrorKind::Connect, "refused the user"),
+        (address.url("no_such_database"), ErrorKind::Connect, "the database does not exist"),
+        (refused, ErrorKind::Connect, "nothing listens there"),
+        (unknown, ErrorKind::Connect, "host name is unknown"),
+        (role.replace(&database.name, "mysql"), ErrorKind::Permission, "may not use this database"),
+        (format!("{}?ssl-mode=REQUIRED", database.url), ErrorKind::Connect, "TLS"),
+    ];
+    block_on(async {
+        for (url, kind, words) in cases {
+            let why = engine::connect(&side(&url), false).await.err().expect("no connection");
+            let text = format!("{why} {why:?}");
+            assert_eq!(why.kind, kind, "{text}");
+            assert!(text.contains(words) && why.hint.is_some(), "{text}");
+            assert!(!text.contains("S3cret!wrong") && !text.contains(&address.password), "{text}");
+        }
+    });
+}
+
+#[test]
+fn rights_that_are_missing_are_errors_that_say_which() {
+    let database = database("rights", "CREATE TABLE seen (a int, b int); CREATE TABLE hidden (a int);");
+    let url = database.limited_role("GRANT SELECT (a) ON seen TO {role};");
+    block_on(async {
+        let engine = engine::connect(&side(&url), false).await.expect("a connection");
+        let catalog = catalog(&engine).await;
+        let seen = table(&catalog, "seen");
+        assert!(seen.hidden_rows.is_some());
+        assert_eq!(catalog.tables.len(), 1);
+        let mut select = select_of(seen, &["a"], 1);
+        select.columns[0].column.name = "b".to_owned();
+        let why = scan(&engine, &select).await.expect_err("b may not be read");
+        assert_eq!(why.kind, ErrorKind::Permission);
+        assert!(why.to_string().contains("seen"), "{why}");
+        assert!(why.hint.is_some());
+    });
+}
+
+#[test]
+fn what_only_reads_cannot_write() {
+    let database = database("read only", "CREATE TABLE t (id int PRIMARY KEY);");
+    block_on(async {
+        let engine = open(&database, false).await;
+        let why = engine.writer().await.err().expect("no writer");
+        assert_eq!(why.kind, ErrorKind::Permission);
+        assert_eq!(engine.server().read_only, None);
+        assert!(engine.server().version.starts_with(char::is_numeric));
+        assert!(!engine.server().identity.contains(&servers::mariadb().address.password));
+        let again = open(&database, true).await;
+        assert_eq!(again.server().identity, engine.server().identity);
+    });
+}
+
+#[test]
+fn one_writer_at_a_time() {
+    let database = database("lock", "CREATE TABLE t (id int PRIMARY KEY);");
+    block_on(async {
+        let engine = open(&database, true).await;
+        let mut first = engine.writer().await.expect("a writer");
+        first.lock(Duration::ZERO).await.expect("the lock");
+        let mut second = engine.writer().await.expect("another writer");
+        let why = second.lock(Duration::from_millis(50)).await.expect_err("it is taken");
+        assert_eq!(why.kind, ErrorKind::Locked);
+        assert!(why.message.contains("connection ") && why.message.contains("trueup"), "{why}");
+        drop(first);
+        second.lock(Duration::from_secs(10)).await.expect("it is free again");
+    });
+}
+
+#[test]
+fn writing_is_exact_or_an_error() {
+    let database = database(
+        "writing",
+        "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, name varchar(5) COLLATE utf8mb4_general_ci UNIQUE, n int NOT NULL);
+         CREATE TABLE child (id int PRIMARY KEY, t int, CONSTRAINT to_t FOREIGN KEY (t) REFERENCES t (id));
+         CREATE TABLE words (word varchar(20) COLLATE utf8mb4_bin, v int);
+         INSERT INTO words VALUES ('a', 1), ('a ', 2), ('A', 3);",
+    );
+    block_on(async {
+        let engine = open(&database, true).await;
+        let catalog = catalog(&engine).await;
+        let dialect = engine.dialect();
+        let t = table(&catalog, "t");
+        let rows = vec![
+            vec![Value::Integer(0), Value::Text("zero".to_owned()), Value::Integer(1)],
+            vec![Value::Integer(-5), Value::Null, Value::Integer(2)],
+        ];
+        let mut writer = engine.writer().await.expect("a writer");
+        writer.begin().await.expect("a transaction");
+        for sql in dialect.insert(&t.name, &t.columns, &rows).expect("writable") {
+            assert_eq!(writer.execute(&sql).await.expect("an insert"), 2);
+        }
+        let mut select = select_of(t, &["id", "name", "n"], 1);
+        let zero = RowUpdate { key: vec![Value::Integer(0)], values: vec![Value::Integer(1)] };
+        let updates = dialect.update(&t.name, &t.columns[..1], &t.columns[2..], &[zero]).expect("writable");
+        assert_eq!(
+            writer.execute(&updates[0]).await.expect("an update"),
+            1,
+            "matched, though nothing changed"
+        );
+        select.locked = true;
+        let read = writer.read(&select).await.expect("a read under lock");
+        let read: Vec<Vec<Value>> = read.rows().map(|row| values(&select, row)).collect();
+        assert_eq!(read, [rows[1].clone(), rows[0].clone()], "id 0 stays 0");
+        for (sql, words) in [
+            ("INSERT INTO t (id, name, n) VALUES (9, 'ZERO', 1)", "`name`"),
+            ("INSERT INTO t (id, name, n) VALUES (9, 'too long', 1)", "`name`"),
+            ("INSERT INTO t (id, n) VALUES (9, 99999999999)", "`n`"),
+            ("INSERT INTO t (id, n) VALUES (9, NULL)", "`n`"),
+            ("INSERT INTO t (id, n) VALUES (9, 'word')", "`n`"),
+            ("INSERT INTO child VALUES (1, 77)", "`to_t`"),
+        ] {
+            let why = writer.execute(sql).await.expect_err(sql);
+            assert_eq!(why.kind, ErrorKind::Value, "{sql}: {why}");
+            assert!(why.message.contains(words), "{sql}: {}", why.message);
+            assert!(!why.message.contains("ZERO") && !why.message.contains("word"), "{}", why.message);
+        }
+        writer.rollback().await.expect("a rollback");
+        let words = table(&catalog, "words");
+        writer.begin().await.expect("a transaction");
+        let key = vec![vec![Value::Text("a".to_owned())]];
+        let delete = dialect.delete(&words.name, &words.columns[..1], &key).expect("writable");
+        assert_eq!(writer.execute(&delete[0]).await.expect("a delete"), 1, "only 'a' itself");
+        let updates: Vec<RowUpdate> = [("a ", 20), ("A", 30)]
+            .map(|(word, v)| RowUpdate {
+                key: vec![Value::Text(word.to_owned())],
+                values: vec![Value::Integer(v)],
+            })
+            .into();
+        let update = dialect.update(&words.name, &words.columns[..1], &words.columns[1..], &updates);
+        assert_eq!(writer.execute(&update.expect("writable")[0]).await.expect("an update"), 2);
+        writer.commit().await.expect("a commit");
+        drop(writer);
+    });
+    let left = database.query("SELECT concat('<', word, '>'), v FROM words ORDER BY v");
+    let left: Vec<Vec<&str>> =
+        left.iter().map(|row| row.iter().flatten().map(String::as_str).collect()).collect();
+    assert_eq!(left, [["<a >", "20"], ["<A>", "30"]]);
+    assert_eq!(database.query("SELECT count(*) FROM t"), [[Some("0".to_owned())]], "rolled back");
+}
+
+#[test]
+fn a_value_outside_the_domain_names_its_place() {
+    let database = database(
+        "domain",
+        "CREATE TABLE t (id int PRIMARY KEY, flag tinyint(1)); INSERT INTO t VALUES (1, 1), (2, 2);",
+    );
+    block_on(async {
+        let engine = open(&database, false).await;
+        let catalog = catalog(&engine).await;
+        let mut select = select_of(table(&catalog, "t"), &["id", "flag"], 1);
+        select.columns[1].domain = Domain::Boolean;
+        let why = scan(&engine, &select).await.expect_err("2 is no boolean");
+        assert_eq!(why.kind, ErrorKind::Value);
+        assert!(why.message.contains(".t, column flag") && why.to_string().contains("id = 2"), "{why}");
+        select.columns[1].domain = Domain::Date;
+        assert_eq!(scan(&engine, &select).await.expect_err("no date").kind, ErrorKind::Type);
+    });
 }

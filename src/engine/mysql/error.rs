@@ -75,8 +75,9 @@ fn grant_hint(words: &str) -> String {
 /// Our words with the last quoted name of the server's, which is a column's, a key's or a constraint's and
 /// never a value.
 fn named(ours: &str, words: &str) -> String {
-    let after = words.rsplit_once("for key ").or_else(|| words.rsplit_once("column "));
-    let name = after.or_else(|| words.split_once("Field ")).and_then(|(_, rest)| quoted(rest));
+    let folded = words.to_ascii_lowercase();
+    let after = |mark: &str| folded.rfind(mark).map(|at| &words[at + mark.len()..]);
+    let name = after("for key ").or_else(|| after("column ")).or_else(|| after("field ")).and_then(quoted);
     name.map_or_else(|| ours.to_owned(), |name| format!("{ours} `{name}`"))
 }
 
@@ -110,6 +111,7 @@ mod tests {
         assert_eq!(named("in column", incorrect), "in column `n`");
         assert_eq!(named("in column", "Out of range value for column 'n' at row 3"), "in column `n`");
         assert_eq!(named("for column", "Field 'n' doesn't have a default value"), "for column `n`");
+        assert_eq!(named("for column", "Column 'n' cannot be null"), "for column `n`");
         let child = "Cannot add or update a child row: a foreign key constraint fails (`d`.`t`, CONSTRAINT `fk` \
                      FOREIGN KEY (`a`) REFERENCES `p` (`id`))";
         assert_eq!(foreign_key(child), "the foreign key `fk` refuses the change");

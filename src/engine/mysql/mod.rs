@@ -32,6 +32,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Zero dates and rows with id 0 stay what they are; what does not fit is an error.
 const SQL_MODE: &str =
     "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION";
+/// Prepared statements of a connection that stay open; `scan` says why any do.
+const STATEMENTS_KEPT: usize = 1_000;
 /// A year: the server must not close a connection whose reader waits.
 const PATIENCE: &str = "31536000";
 
@@ -133,7 +135,7 @@ fn options(url: &SideUrl) -> MySqlConnectOptions {
         .no_engine_substitution(false)
         .timezone(None)
         .set_names(false)
-        .statement_cache_capacity(0)
+        .statement_cache_capacity(STATEMENTS_KEPT)
         .disable_statement_logging()
         .host(url.host.as_deref().unwrap_or("localhost"))
         .port(url.port.unwrap_or(3306))

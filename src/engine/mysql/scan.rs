@@ -15,7 +15,7 @@ use super::encode::Encoder;
 use super::{Access, error, query, raw, run};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
-use crate::sql::{Dialect, Select, SelectColumn};
+use crate::sql::{Dialect, Select, SelectColumn, Selection};
 use crate::value::{Key, KeyOrder, RowBlock, Value, decode, fields};
 
 /// A block is sent once it has grown to this.
@@ -64,10 +64,11 @@ impl Snapshot for Moment {
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
         let reading = Reading::new(&select)?;
         let sql = self.dialect.select(&select);
+        let kept = matches!(select.selection, Selection::Range(_));
         let connection = Arc::clone(&self.connection).lock_owned().await;
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
         let (access, connection_id) = (self.access.clone(), self.connection_id);
-        tokio::spawn(feed(connection, Feed { sql, reading, sender, access, connection_id }));
+        tokio::spawn(feed(connection, Feed { sql, kept, reading, sender, access, connection_id }));
         Ok(RowStream::new(receiver))
     }
 
@@ -165,6 +166,10 @@ type Rows<'a> =
 
 struct Feed {
     sql: String,
+    /// Whether the statement stays prepared. Closing one has no reply, so that the next command would wait
+    /// 40 ms for a delayed acknowledgement (sqlx leaves Nagle's algorithm on); long lists of keys are closed
+    /// nevertheless, for the server's memory.
+    kept: bool,
     reading: Reading,
     sender: mpsc::Sender<Result<RowBlock, EngineError>>,
     access: Access,
@@ -193,19 +198,18 @@ async fn feed(mut connection: OwnedMutexGuard<Option<MySqlConnection>>, feed: Fe
         drop(feed.sender.send(Err(error)).await);
         return;
     };
-    // Not kept by the server: hardly a statement is run twice.
-    let statement = sqlx::query(AssertSqlSafe(feed.sql.as_str())).persistent(false);
+    let statement = sqlx::query(AssertSqlSafe(feed.sql.as_str())).persistent(feed.kept);
     let mut rows = open.fetch_many(statement);
     let ended = send_rows(&mut rows, &feed).await;
-    let kept = match ended {
-        Ended::Well | Ended::Refused => true,
-        Ended::Lost => false,
-        Ended::Abandoned => !is_last() && drain(&mut rows, &feed).await,
+    let (usable, stopped) = match ended {
+        Ended::Well | Ended::Refused => (true, false),
+        Ended::Lost => (false, false),
+        Ended::Abandoned => (!is_last() && drain(&mut rows, &feed).await, true),
     };
     drop(rows);
-    if !kept {
+    if !usable {
         *connection = None;
-    } else if let Some(open) = connection.as_mut() {
+    } else if let (true, Some(open)) = (stopped, connection.as_mut()) {
         // A KILL QUERY that came too late for its own statement must not hit the next one.
         drop(run(open, "DO 0", "go on").await);
     }
