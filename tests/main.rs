@@ -1,5 +1,6 @@
 //! The one integration binary: servers to test against, the architecture's import table, the cases.
 
+mod audit;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
