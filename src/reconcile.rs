@@ -350,7 +350,7 @@ fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a Repli
 async fn connect_replica(spec: &Spec, replica: &ReplicaSpec, writable: bool) -> Connected {
     let name = replica.name.value.clone();
     let what = format!("the replica {name}");
-    let engine = engine::connect(&replica.side, writable)
+    let engine = engine::connect(&replica.side, true)
         .await
         .map_err(|error| unreachable_side(spec, &replica.side, &what, error))
         .and_then(|engine| refuse_read_only(engine, &what, writable));

@@ -23,7 +23,8 @@ use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select};
 use crate::value::{Key, RowBlock};
 
-/// Connects to a side. `writable` says whether apply will want to write; a primary's connections refuse to.
+/// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
+/// the connections of a primary refuse to write.
 pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, EngineError> {
     match side.url.scheme {
         EngineScheme::Sqlite => sqlite::connect(side, writable).await,

@@ -207,7 +207,8 @@ impl Pairer<'_> {
     }
 
     fn own_key(&self) -> Result<Vec<String>, Failure> {
-        let total = self.primary.keys.iter().filter(|key| key.total);
+        // A primary key counts even where the engine lets NULLs into it (SQLite): they would show when read.
+        let total = self.primary.keys.iter().filter(|key| key.total || key.primary);
         let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
         best.map(|key| key.columns.clone()).ok_or_else(|| {
             let message = format!(

@@ -94,6 +94,12 @@ impl Date {
         }
     }
 
+    /// Whether a [`Stamp`] can say it: years beyond about ±292,000 overflow its microseconds.
+    fn fits_stamp(self) -> bool {
+        const DAYS_MAX: u32 = 106_000_000;
+        !matches!(self.civil(), Civil::Day { .. }) || self.0.unsigned_abs() < DAYS_MAX
+    }
+
     /// Reads `YYYY-MM-DD`, also with a sign before the year.
     pub fn parse(text: &str) -> Option<Self> {
         let (sign, digits) = match text.strip_prefix('-') {
@@ -135,7 +141,8 @@ impl Time {
 }
 
 impl Stamp {
-    /// A date and the microseconds of its day.
+    /// A date and the microseconds of its day. The date is within 290,000 years of today, as in every engine
+    /// that has stamps; [`parse`](Self::parse) checks that.
     pub fn new(date: Date, micros: i64) -> Self {
         match date.civil() {
             Civil::Infinity => Stamp(i64::MAX),
@@ -172,7 +179,7 @@ impl Stamp {
     /// is given. The stamp itself is not moved.
     pub fn parse(text: &str) -> Option<(Self, Option<i32>)> {
         let date_end = text.find([' ', 'T']).unwrap_or(text.len());
-        let date = Date::parse(text.get(..date_end)?)?;
+        let date = Date::parse(text.get(..date_end)?).filter(|date| date.fits_stamp())?;
         let Some(rest) = text.get(date_end + 1..) else { return Some((Stamp::new(date, 0), None)) };
         let zone_start = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
         let time = Time::parse(rest.get(..zone_start)?.trim_end())?;
@@ -332,6 +339,7 @@ mod tests {
         assert_eq!(Stamp::parse("2024-01-01 00:00:00+02:30").and_then(|(_, zone)| zone), Some(9000));
         assert_eq!(Stamp::parse("2024-01-01 00:00:00.1234567"), None);
         assert_eq!(Stamp::parse("2024-01-01 24:00:00"), None);
+        assert_eq!(Stamp::parse("+300000-01-01 00:00:00"), None);
         assert_eq!(Time::parse("-838:59:59").map(|time| time.to_string()).as_deref(), Some("-838:59:59"));
     }
 }
