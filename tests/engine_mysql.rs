@@ -589,7 +589,7 @@ fn connecting_says_what_is_wrong_and_never_the_password() {
     ];
     block_on(async {
         for (url, kind, words) in cases {
-            let why = engine::connect(&side(&url), false).await.err().expect("no connection");
+            let why = engine::connect(&side(&url), false).await.expect_err("no connection");
             let text = format!("{why} {why:?}");
             assert_eq!(why.kind, kind, "{text}");
             assert!(text.contains(words) && why.hint.is_some(), "{text}");

@@ -113,7 +113,8 @@ pub fn statements(
         RowAction::Update => {
             let rows: Vec<RowUpdate> =
                 chosen.filter_map(|change| row_update(pair, change, &write.columns)).collect();
-            dialect.update(table, &key_columns(pair), &replica_columns(pair, &write.columns), &rows)
+            let (key, columns) = (key_columns(pair), replica_columns(pair, &write.columns));
+            dialect.update_keeping(table, &key, &columns, &self_writing(pair, dialect), &rows)
         }
         RowAction::Delete => {
             let keys: Vec<Vec<Value>> = chosen.map(|change| key_values(pair, change.row())).collect();
@@ -134,6 +135,13 @@ fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<R
 /// The replica's key columns.
 pub fn key_columns(pair: &TablePair) -> Vec<Column> {
     pair.key().iter().map(|column| column.sides.replica.clone()).collect()
+}
+
+/// The replica's columns that the engine itself would write with every update of their row.
+fn self_writing(pair: &TablePair, dialect: &dyn Dialect) -> Vec<Column> {
+    let in_scope = pair.columns.iter().filter(|column| column.on_replica).map(|column| &column.sides.replica);
+    let extra = pair.replica_extra.iter().map(|part| &part.column);
+    in_scope.chain(extra).filter(|column| dialect.rewrites_itself(column)).cloned().collect()
 }
 
 /// The replica's columns at these indexes.
