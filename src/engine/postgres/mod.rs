@@ -232,9 +232,10 @@ fn connect_options(url: &SideUrl) -> Result<PgConnectOptions, EngineError> {
 
 fn refuse_environment(url: &SideUrl) -> Result<(), EngineError> {
     let tls = url.tls.mode != Some(TlsMode::Disable) && url.socket.is_none();
+    let verified = matches!(url.tls.mode, Some(TlsMode::VerifyCa | TlsMode::VerifyFull));
     let leaks = [
         ("PGOPTIONS", true),
-        ("PGSSLROOTCERT", tls && url.tls.root_cert.is_none()),
+        ("PGSSLROOTCERT", tls && verified && url.tls.root_cert.is_none()),
         ("PGSSLCERT", tls && url.tls.client_cert.is_none()),
         ("PGSSLKEY", tls && url.tls.client_key.is_none()),
     ];
@@ -347,7 +348,8 @@ async fn look_at_server(connection: &mut PgConnection, display: &str) -> Result<
         pg_is_in_recovery()::text, current_setting('default_transaction_read_only'), \
         (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'), \
         current_setting('server_encoding'), \
-        has_function_privilege('pg_control_system()', 'EXECUTE')::text";
+        (has_function_privilege('pg_control_system()', 'EXECUTE') \
+            AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE'))::text";
     let doing = format!("looking at {display}");
     let facts = rows(connection, FACTS, &doing).await?;
     let facts = facts.first().ok_or_else(|| EngineError::new(ErrorKind::Internal, doing.as_str()))?;
