@@ -50,7 +50,14 @@ fn by_meaning(types: Sides<&ColumnType>, dialects: Sides<&dyn Dialect>) -> Optio
         (Type::Integer { .. }, Type::Integer { .. }) => {
             Domain::Integer { bytes: integer_width(&a.meaning).max(integer_width(&b.meaning)) }
         }
-        (Type::Decimal { .. }, Type::Decimal { .. }) => Domain::Decimal { with_scale: false },
+        // What a 64-bit unsigned number becomes where there is none (`numeric(20,0)`): an integer, also as a key.
+        (
+            Type::Integer { bytes: 8, unsigned: true },
+            Type::Decimal { precision: Some(20), scale: Some(0) },
+        ) => Domain::Integer { bytes: 16 },
+        (Type::Integer { .. } | Type::Decimal { .. }, Type::Decimal { .. }) => {
+            Domain::Decimal { with_scale: false }
+        }
         // SQLite keeps no decimals: the shortest text of the double is the decimal that was meant.
         (Type::Decimal { .. }, Type::Float64) if dialects.replica.stores_any_class() => {
             Domain::Decimal { with_scale: false }

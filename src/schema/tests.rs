@@ -77,6 +77,7 @@ fn the_domain_is_the_same_whichever_side_is_the_primary() {
         ColumnType::new("tinyint(1)", Type::Integer { bytes: 1, unsigned: false }),
         ColumnType::new("bigint unsigned", Type::Integer { bytes: 8, unsigned: true }),
         ColumnType::new("numeric(10,2)", Type::Decimal { precision: Some(10), scale: Some(2) }),
+        ColumnType::new("numeric(20,0)", Type::Decimal { precision: Some(20), scale: Some(0) }),
         ColumnType::new("REAL", Type::Float64),
         ColumnType::new("real", Type::Float32),
         ColumnType::new("char(3)", Type::Text { chars_max: Some(3), fixed: true }),
@@ -109,6 +110,9 @@ fn exact_domains_and_none() {
     let scaled = ty("numeric(9,2)", Type::Decimal { precision: Some(9), scale: Some(2) });
     assert_eq!(on(&numeric, POSTGRES, &numeric, POSTGRES), Some(Domain::Decimal { with_scale: true }));
     assert_eq!(on(&numeric, POSTGRES, &scaled, POSTGRES), Some(Domain::Decimal { with_scale: false }));
+    let twenty = ty("numeric(20,0)", Type::Decimal { precision: Some(20), scale: Some(0) });
+    assert_eq!(on(&unsigned, MARIADB, &twenty, POSTGRES), Some(Domain::Integer { bytes: 16 }));
+    assert_eq!(on(&integer, MARIADB, &numeric, POSTGRES), Some(Domain::Decimal { with_scale: false }));
     let (moment, local) =
         (ty("timestamptz", Type::Instant { digits: 6 }), ty("datetime", Type::DateTime { digits: 0 }));
     assert_eq!(on(&moment, POSTGRES, &local, MARIADB), None);
