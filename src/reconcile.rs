@@ -15,6 +15,7 @@ use crate::schema::{self, Catalog, Databases, Pairing, Selected};
 use crate::sides::Sides;
 use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern};
 use crate::sql::Dialect;
+use crate::verify;
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -158,7 +159,8 @@ impl Run {
         if !options.verify {
             return applied;
         }
-        crate::verify::check(&self.primary, replica, plan, applied, &self.observer, &self.stop).await
+        let effort = self.audit_options();
+        verify::check(&self.primary, replica, plan, applied, &effort, &self.observer, &self.stop).await
     }
 
     fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<Selected<'a>>, RunError> {

@@ -37,13 +37,14 @@ pub async fn check(
     replica: &Replica,
     plan: &ReplicaPlan,
     applied: Applied,
+    options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Applied {
     if applied.batches.0 == 0 {
         return applied;
     }
-    with_verdict(applied, verify_applied(primary, replica, plan, observer, stop).await)
+    with_verdict(applied, verify_applied(primary, replica, plan, options, observer, stop).await)
 }
 
 /// An error that apply ended with (`partial`) stays what it is.
@@ -79,10 +80,11 @@ pub async fn verify_applied(
     primary: &Primary,
     replica: &Replica,
     plan: &ReplicaPlan,
+    options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Verdict {
-    match rows_that_differ(primary, replica, plan, observer, stop).await {
+    match rows_that_differ(primary, replica, plan, options, observer, stop).await {
         Ok(0) => Verdict::InSync,
         Ok(rows) => Verdict::Differs { rows },
         Err(failure) => Verdict::Unknown(failure),
@@ -93,6 +95,7 @@ async fn rows_that_differ(
     primary: &Primary,
     replica: &Replica,
     plan: &ReplicaPlan,
+    options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<u64, Failure> {
@@ -103,8 +106,7 @@ async fn rows_that_differ(
         if table.error.is_some() || keys.is_empty() {
             continue;
         }
-        let found =
-            audit::audit_keys(pair, keys, snapshots.clone(), &AuditOptions::default(), observer, stop).await;
+        let found = audit::audit_keys(pair, keys, snapshots.clone(), options, observer, stop).await;
         let found = found.map_err(|failure| in_table(table, failure))?;
         rows += found.iter().filter(|change| would_write(pair, change)).count() as u64;
     }

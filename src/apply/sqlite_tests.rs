@@ -145,7 +145,8 @@ async fn apply(engines: &Sides<Arc<dyn Engine>>, plan: &ReplicaPlan) -> Applied 
     let replica = Replica::new(Arc::clone(&engines.replica));
     let applied = apply_replica(&replica, plan, &ApplyOptions::default(), &observer, &Stop::default()).await;
     let primary = Primary::new(Arc::clone(&engines.primary));
-    crate::verify::check(&primary, &replica, plan, applied, &observer, &Stop::default()).await
+    let effort = crate::audit::AuditOptions::default();
+    crate::verify::check(&primary, &replica, plan, applied, &effort, &observer, &Stop::default()).await
 }
 
 /// Plans, applies, and plans again to nothing.
