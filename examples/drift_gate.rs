@@ -47,6 +47,9 @@ fn words(error: RunError) -> String {
 }
 
 fn report(plan: &Plan) -> ExitCode {
+    for failure in plan.replicas.iter().filter_map(|replica| replica.first_failure()) {
+        eprintln!("could not compare: {failure}");
+    }
     for table in plan.replicas.iter().flat_map(|replica| &replica.tables) {
         let rows = table.summary;
         println!(

@@ -1,0 +1,83 @@
+//! README cannot go stale: its tour is run, its sample output must be what the tool prints, its spec must parse,
+//! and its exit codes must be those of `--help`. The library example is run too.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const README: &str = include_str!("../README.md");
+
+/// The fenced blocks of one language, in order.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    README.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+fn shell(directory: &Path, line: &str) -> Output {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_trueup"));
+    let folder = binary.parent().expect("a binary lies in a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let run = Command::new("bash").args(["-c", line]).current_dir(directory).env("PATH", path).output();
+    run.expect("bash can be run")
+}
+
+#[test]
+fn the_tour_does_what_it_says() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let tour = blocks("sh").into_iter().find(|block| block.starts_with("trueup demo")).expect("the tour");
+    let codes = [0, 0, 0, 2, 0, 0];
+    let mut printed = String::new();
+    assert_eq!(tour.lines().count(), codes.len(), "one exit code a line of the tour");
+    for (line, code) in tour.lines().zip(codes) {
+        let done = shell(directory.path(), line);
+        assert_eq!(done.status.code(), Some(code), "{line}\n{}", String::from_utf8_lossy(&done.stderr));
+        printed.push_str(&String::from_utf8_lossy(&done.stdout));
+    }
+    for line in blocks("text").iter().flat_map(|block| block.lines()) {
+        assert!(printed.lines().any(|printed| printed.trim() == line.trim()), "not printed: {line}");
+    }
+    assert!(printed.contains("Verified: the rows written equal the primary."));
+}
+
+#[test]
+fn the_two_commands_are_the_ones_that_exist() {
+    assert!(blocks("sh").contains(&"cargo run --release -- demo\n"));
+    assert!(blocks("sh").contains(&"tests/run\n"));
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run").is_file());
+}
+
+#[test]
+fn the_sample_spec_is_valid() {
+    let spec = blocks("yaml").into_iter().next().expect("a spec");
+    trueup::spec::Spec::parse(spec, "README.md", &|_| None).expect("README's spec parses");
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let help = String::from_utf8_lossy(&shell(Path::new("."), "trueup --help").stdout).into_owned();
+    let rows = README.split("## Exit codes").nth(1).expect("a table of exit codes");
+    let in_readme = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let numbers: Vec<&str> =
+        in_readme.flat_map(|cell| cell.split(", ")).filter(|cell| cell.parse::<u8>().is_ok()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "130", "143"]);
+    for number in numbers {
+        let told = help.lines().any(|line| line.trim_start().starts_with(&format!("{number}  ")));
+        assert!(told, "--help does not explain {number}");
+    }
+}
+
+#[test]
+fn the_library_example_finds_drift() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    shell(directory.path(), "trueup demo");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let gate = |replica: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["run", "-q", "--manifest-path", manifest, "--example", "drift_gate", "--"]);
+        let run = cargo.args(["trueup-demo/primary.db", replica]).current_dir(directory.path()).output();
+        run.expect("cargo can be run").status.code()
+    };
+    assert_eq!(gate("trueup-demo/replica.db"), Some(0));
+    shell(directory.path(), "sqlite3 trueup-demo/replica.db 'DELETE FROM orders WHERE id = 7'");
+    assert_eq!(gate("trueup-demo/replica.db"), Some(2));
+    assert_eq!(gate("trueup-demo/nothing.db"), Some(2), "a missing replica needs everything");
+}
