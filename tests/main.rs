@@ -1,9 +1,14 @@
 //! The one integration binary: servers to test against, the architecture's import table, the cases.
 
 mod audit;
+mod case_runner;
+mod commands;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
 mod house;
+mod minimality;
 mod readme;
+mod rights;
 mod servers;
+mod tool;

@@ -2,8 +2,7 @@
 //!
 //! Where the way a value is shown depends on the pair, a case tags it: `!decimal 9.50`, `!bool true`,
 //! `!datetime 2026-11-22T12:34:56`, `!instant 2026-11-22T12:34:56Z`, `!bytes 00ff`, `!json '{"a": 1}'`.
-//! Between two SQLite files the values are shown as SQLite stores them; a SQLite side of another pair
-//! prints no trailing zeros.
+//! Between two SQLite files the values are shown as SQLite stores them.
 
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value};
@@ -31,34 +30,33 @@ fn key_of(document: &Json, table: &str) -> Vec<String> {
     named.flatten().filter_map(|name| name.as_str().map(str::to_string)).collect()
 }
 
-fn line(table: &str, key: &[String], change: &Value, (primary, replica): Pair) -> String {
-    let pair = (primary, replica);
+fn line(table: &str, key: &[String], change: &Value, pair: Pair) -> String {
     let withheld = change.get("withheld").and_then(Value::as_bool).unwrap_or(false);
     let mut shown = Map::new();
     if let Some(row) = change.get("insert") {
-        let row = object(row, primary, pair);
+        let row = object(row, pair);
         shown.insert("action".into(), "insert".into());
         shown.insert("key".into(), part(&row, key));
         shown.insert("after".into(), Json::Object(row));
     } else if let Some(row) = change.get("delete") {
-        let row = object(row, replica, pair);
+        let row = object(row, pair);
         shown.insert("action".into(), "delete".into());
         shown.insert("key".into(), part(&row, key));
         shown.insert("before".into(), Json::Object(row));
     } else {
-        let key = object(change.get("update").expect("insert, update or delete"), primary, pair);
+        let key = object(change.get("update").expect("insert, update or delete"), pair);
         let set = change.get("set").and_then(Value::as_mapping).expect("an update says what it sets");
-        let side = |at: usize, engine: Engine| {
+        let side = |at: usize| {
             let values = set.iter().map(|(name, both)| {
                 let name = name.as_str().expect("column names are text").to_string();
-                (name, value(&both[at], engine, pair))
+                (name, value(&both[at], pair))
             });
             Json::Object(values.collect())
         };
         shown.insert("action".into(), "update".into());
         shown.insert("key".into(), Json::Object(key));
-        shown.insert("before".into(), side(0, replica));
-        shown.insert("after".into(), side(1, primary));
+        shown.insert("before".into(), side(0));
+        shown.insert("after".into(), side(1));
     }
     if withheld {
         shown.insert("withheld".into(), true.into());
@@ -99,15 +97,15 @@ fn part(row: &Map<String, Json>, key: &[String]) -> Json {
     )
 }
 
-fn object(row: &Value, engine: Engine, pair: Pair) -> Map<String, Json> {
+fn object(row: &Value, pair: Pair) -> Map<String, Json> {
     let row = row.as_mapping().expect("a row is a mapping");
     let name =
         |name: &Value| name.as_str().map_or_else(|| panic!("column {name:?} is not text"), str::to_string);
-    row.iter().map(|(column, cell)| (name(column), value(cell, engine, pair))).collect()
+    row.iter().map(|(column, cell)| (name(column), value(cell, pair))).collect()
 }
 
-/// A value as the document shows it for `engine`'s side of `pair`.
-fn value(cell: &Value, engine: Engine, pair: Pair) -> Json {
+/// A value as the document shows it for `pair`.
+fn value(cell: &Value, pair: Pair) -> Json {
     let Value::Tagged(tagged) = cell else {
         return serde_json::to_value(cell).expect("YAML values are JSON values here");
     };
@@ -117,7 +115,7 @@ fn value(cell: &Value, engine: Engine, pair: Pair) -> Json {
         other => serde_yaml::to_string(other).expect("it was just read").trim().to_string(),
     };
     match tagged.tag.to_string().as_str() {
-        "!decimal" => decimal(&text, engine, stored),
+        "!decimal" => decimal(&text, stored),
         "!bool" if stored || pair == (Engine::Mariadb, Engine::Mariadb) => json!(i64::from(text == "true")),
         "!bool" => json!(text == "true"),
         "!datetime" | "!instant" if stored => json!(text.replace('T', " ").replace('Z', "+00:00")),
@@ -129,13 +127,13 @@ fn value(cell: &Value, engine: Engine, pair: Pair) -> Json {
     }
 }
 
-fn decimal(text: &str, engine: Engine, stored: bool) -> Json {
+/// Between two SQLite files the number that is stored; else with the zeros of the declared scale.
+fn decimal(text: &str, stored: bool) -> Json {
     let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
-    match (stored, engine) {
-        (true, _) if short.contains('.') => json!(short.parse::<f64>().expect("a number")),
-        (true, _) => json!(short.parse::<i64>().expect("a number")),
-        (false, Engine::Sqlite) => json!(short),
-        (false, _) => json!(text),
+    match stored {
+        true if short.contains('.') => json!(short.parse::<f64>().expect("a number")),
+        true => json!(short.parse::<i64>().expect("a number")),
+        false => json!(text),
     }
 }
 
