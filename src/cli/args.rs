@@ -432,4 +432,75 @@ mod tests {
             assert!(parse(line).is_err(), "{line}");
         }
     }
+
+    #[test]
+    fn the_help_of_apply() {
+        let mut cli = Cli::command().term_width(110);
+        cli.build();
+        let help = cli.find_subcommand_mut("apply").expect("it is a command").render_help();
+        insta::assert_snapshot!(help, @r#"
+        Plan, show, ask, apply and check
+
+        Usage: trueup apply [OPTIONS] <SPEC|PLAN>
+
+        Arguments:
+          <SPEC|PLAN>  The spec, or a saved plan (not available yet)
+
+        Options:
+              --spec <SPEC>  Take the connections for a saved plan from this spec (not available yet)
+          -h, --help         Print help
+
+        Writing:
+          -y, --auto-approve        Do not ask
+              --max-deletes <N|P%>  Refuse more deletes than this: rows of a replica, or a percentage of each table's
+                                    rows [default: the spec's limits.deletes]
+              --max-changes <N|P%>  Refuse more changes than this: rows of a replica, or a percentage of each table's
+                                    rows [default: the spec's limits.changes]
+              --allow <HAZARD>      Allow these hazards (not available yet: no change of this version has any)
+              --batch-rows <N>      Write at most N changes in one transaction (not available yet: all are one)
+              --partial             Write a replica although some of its tables are in error, without those
+              --lock-timeout <D>    Wait this long for the replica's lock, for example 30s or 5m [default: 0s]
+              --undo <FILE>         Save the inverse of what is applied (not available yet)
+              --no-verify           Do not compare the rows written after the commit
+
+        Comparing and reporting:
+              --replica <NAME>        Look at this replica only (repeatable)
+              --table <GLOB>          Look at these tables only, by the primary's names (repeatable)
+              --format <FORMAT>       Print in this format to standard output (text and json so far) [default: text]
+                                      [possible values: text, json, sql, markdown, html, junit]
+              --report <FORMAT=PATH>  Also write a report to a file; {replica} in PATH makes one file a replica
+                                      (repeatable)
+              --redact                Show keys and column names, but no values
+              --rows <N|all>          Print at most this many row changes of a table; `all` also puts them into
+                                      verify's JSON [default: 20]
+              --max-diffs <N>         Stop looking after N differing rows of a table
+              --recheck <N>           Look again N times at differing rows before calling them drift (not available
+                                      yet) [default: 0]
+              --recheck-delay <D>     Wait this long before looking again (not available yet)
+              --digest <DIGEST>       Compute range digests here (`database` is not available yet) [default: auto]
+                                      [possible values: auto, blake3, database]
+              --jobs <N>              Read at most N ranges at the same time [default: what connections and processors
+                                      allow]
+              --chunk-rows <N>        Read at most N rows as one range [default: chosen by the size of the rows]
+              --memory <SIZE>         Keep below this much memory, for example 256MiB or 1GiB [default: 256MiB]
+
+        Terminal:
+              --color <COLOR>        Colour the output; auto honours NO_COLOR [default: auto] [possible values: auto,
+                                     always, never]
+              --progress <PROGRESS>  Show progress on standard error: bars on a terminal, else a line every 5 seconds
+                                     [default: auto] [possible values: auto, always, never]
+          -q, --quiet                Show neither progress nor notes
+          -v, --verbose              Say more about what is done
+
+        Exit codes (with several outcomes the first of 130/143, 1, 5, 4, 3, 2, 0 wins):
+            0  in sync, or applied and verified; plan without --detailed-exitcode whatever it found
+            1  error: something could not be read, compared or written; wrong usage
+            2  differences: verify; plan --detailed-exitcode; apply whose check afterwards finds drift
+            3  refused by a safety rule or at the prompt; nothing was written
+            4  the plan is stale, or made for another spec, database or structure
+            5  another trueup holds the replica's lock
+          130  interrupted at a safe point by SIGINT; what was committed stays
+          143  interrupted at a safe point by SIGTERM
+        "#);
+    }
 }

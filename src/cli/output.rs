@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use crate::plan::Outcome;
 use crate::report::{self, Paint, Reading, Report};
 
 use super::args::{Format, ReportTo, TerminalArgs, When};
@@ -145,30 +144,17 @@ fn write_file(report: &Report<'_>, format: Format, path: &Path) -> Result<(), Cl
 
 /// Says on standard error what is wrong, for those who see only that: a document went to standard output.
 pub fn note_troubles(report: &Report<'_>, terminal: &Terminal) {
-    for replica in &report.plan.replicas {
-        let name = report::name(&replica.name);
-        let tables =
-            replica.tables.iter().filter_map(|table| Some((Some(&table.table), table.error.as_ref()?)));
-        for (table, failure) in replica.error.iter().map(|error| (None, error)).chain(tables) {
-            let table = table.map(|table| format!("{}: ", report::name(table))).unwrap_or_default();
-            let error = CliError::Failure(failure.clone()).shown(terminal.err, report.redact);
-            terminal.note(&format!("{name}: {table}{error}"));
-        }
-        for refusal in &replica.refusals {
-            let table = refusal.table.as_ref().map(|table| format!("table {}: ", report::name(table)));
-            terminal.note(&format!(
-                "{name}: would be refused: {}{}, {} (allowed: {})",
-                table.unwrap_or_default(),
-                refusal.rule,
-                refusal.found,
-                refusal.limit
-            ));
-        }
+    for (replica, table, failure) in report.failures() {
+        let table = table.map(|table| format!("{}: ", report::name(table))).unwrap_or_default();
+        let mut failure = failure.clone();
+        failure.message = format!("{}: {table}{}", report::name(replica), failure.message);
+        terminal.note(&CliError::Failure(failure).shown(terminal.err, report.redact));
     }
-    let troubled = |applied: &&crate::plan::Applied| applied.error.is_some();
-    for applied in report.applied.unwrap_or_default().iter().filter(troubled) {
-        if let (Some(failure), true) = (&applied.error, applied.outcome != Outcome::Applied) {
-            terminal.note(&CliError::Failure(failure.clone()).shown(terminal.err, report.redact));
+    let would_be = if report.applied.is_some() { "" } else { "would be " };
+    for replica in &report.plan.replicas {
+        for refusal in &replica.refusals {
+            let words = report::refusal_words(refusal);
+            terminal.note(&format!("{}: {would_be}refused: {words}", report::name(&replica.name)));
         }
     }
 }

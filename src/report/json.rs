@@ -66,7 +66,7 @@ fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> fmt
         json.key("outcome")?.string(part.outcome().as_str())?;
         json.key("refusals")?.array(Layout::Block, &plan.refusals, put_refusal)?;
         // What went wrong while writing comes after what went wrong before.
-        let error = plan.error.as_ref().or(part.applied.and_then(|applied| applied.error.as_ref()));
+        let error = plan.error.as_ref().or(part.applied_failure());
         put_error(json.key("error")?, error, report.redact)?;
         json.key("tables")?
             .array(Layout::Block, &plan.tables, |json, table| put_table(json, report, table))?;

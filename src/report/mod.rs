@@ -22,10 +22,12 @@ mod words;
 
 pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
+pub use text::refusal_words;
 pub use words::{counted, name, thousands};
 
 use std::fmt;
 
+use crate::failure::Failure;
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
 
 /// Which command a report is of.
@@ -94,7 +96,15 @@ struct Part<'a> {
     applied: Option<&'a Applied>,
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// What went wrong while writing, unless it only repeats why something could not be compared.
+    fn applied_failure(&self) -> Option<&'a Failure> {
+        let failure = self.applied?.error.as_ref()?;
+        let tables = self.plan.tables.iter().filter_map(|table| table.error.as_ref());
+        let known = self.plan.error.iter().chain(tables).any(|known| known == failure);
+        (!known).then_some(failure)
+    }
+
     fn outcome(&self) -> Outcome {
         self.applied.map_or_else(|| outcome_of(self.plan), |applied| applied.outcome)
     }
@@ -139,6 +149,20 @@ impl<'a> Report<'a> {
     /// Writes what apply did; nothing where nothing was applied.
     pub fn text_applied(&self, paint: Paint, out: &mut dyn fmt::Write) -> fmt::Result {
         text::applied(self, paint, out)
+    }
+
+    /// Everything that went wrong: for which replica, for which table, and why.
+    pub fn failures(&self) -> Vec<(&'a str, Option<&'a str>, &'a Failure)> {
+        let mut failures = Vec::new();
+        for part in self.parts() {
+            let name = part.plan.name.as_str();
+            failures.extend(part.plan.error.iter().map(|error| (name, None, error)));
+            let tables = part.plan.tables.iter();
+            failures
+                .extend(tables.filter_map(|table| Some((name, Some(&*table.table), table.error.as_ref()?))));
+            failures.extend(part.applied_failure().map(|error| (name, None, error)));
+        }
+        failures
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {

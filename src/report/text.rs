@@ -57,11 +57,14 @@ pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::Res
 pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::Result {
     let mut text = Text { report, paint, out };
     let parts: Vec<Part<'_>> = report.parts().collect();
-    let done: Vec<(&str, &Applied)> =
-        parts.iter().filter_map(|part| Some((part.plan.name.as_str(), part.applied?))).collect();
-    for (replica, applied) in &done {
-        let prefix = if parts.len() > 1 { format!("{}: ", name(replica)) } else { String::new() };
-        text.applied_to(&prefix, applied)?;
+    for part in &parts {
+        let prefix = if parts.len() > 1 { format!("{}: ", name(&part.plan.name)) } else { String::new() };
+        if let Some(applied) = part.applied {
+            text.applied_to(&prefix, applied)?;
+        }
+        if let Some(failure) = part.applied_failure() {
+            text.failure(&prefix, failure)?;
+        }
     }
     Ok(())
 }
@@ -399,20 +402,19 @@ impl Text<'_, '_> {
 
     fn applied_to(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
         match applied.outcome {
-            Outcome::Applied => self.complete(prefix, applied)?,
-            Outcome::InSync => writeln!(self.out, "{prefix}Nothing to apply.")?,
+            Outcome::Applied => self.complete(prefix, applied),
+            Outcome::InSync => writeln!(self.out, "{prefix}Nothing to apply."),
             // The check afterwards found rows that differ again.
-            Outcome::Drift if applied.batches.0 > 0 => self.complete(prefix, applied)?,
+            Outcome::Drift if applied.batches.0 > 0 => self.complete(prefix, applied),
             Outcome::Drift => {
-                writeln!(self.out, "{prefix}Nothing to apply: only withheld changes are left.")?
+                writeln!(self.out, "{prefix}Nothing to apply: only withheld changes are left.")
             }
             outcome => {
                 let words = format!("Not applied ({}).", outcome.as_str());
                 writeln!(self.out, "{prefix}{}", self.paint.on(RED.bold(), words))?;
-                self.what_stands(prefix, applied)?;
+                self.what_stands(prefix, applied)
             }
         }
-        applied.error.as_ref().map_or(Ok(()), |error| self.failure(prefix, error))
     }
 
     fn complete(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
@@ -502,7 +504,8 @@ fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
     format!("{keys}: {primary} on the primary, {replica} on the replica")
 }
 
-fn refusal_words(refusal: &Refusal) -> String {
+/// `table t: limits.deletes, 6 of 10 rows (allowed: 50%)`
+pub fn refusal_words(refusal: &Refusal) -> String {
     let table = refusal.table.as_ref().map(|table| format!("table {}: ", name(table))).unwrap_or_default();
     format!("{table}{}, {} (allowed: {})", refusal.rule, refusal.found, refusal.limit)
 }
