@@ -157,7 +157,7 @@ impl Dialect for Sqlite {
             .columns
             .iter()
             .map(|column| match alias == Some(column.name.as_str()) {
-                true => format!("{} INTEGER PRIMARY KEY", identifier(&column.name)),
+                true => format!("{} INTEGER NOT NULL PRIMARY KEY", identifier(&column.name)),
                 false => column_definition(column),
             })
             .collect();
