@@ -133,6 +133,14 @@ fn literals_are_exact_or_refused() {
     no(literal_of(decimal("NaN"), "decimal(5,2)", money));
     is(literal_of(Value::Float64(0.1), "double", Type::Float64), "1e-1");
     no(literal_of(Value::Float64(f64::INFINITY), "double", Type::Float64));
+    let version_8_and_variant = |ninth: u8| {
+        let mut bytes = [0; 16];
+        (bytes[6], bytes[8]) = (0x80, ninth);
+        literal_of(Value::Uuid(bytes), "uuid", Type::Uuid)
+    };
+    no(version_8_and_variant(0x01));
+    no(version_8_and_variant(0x80));
+    assert!(version_8_and_variant(0x00).is_ok() && version_8_and_variant(0x81).is_ok());
     no(literal_of(Value::Float64(-0.0), "double", Type::Float64));
     no(literal_of(Value::Float64(0.1), "float", Type::Float32));
     no(literal_of(Value::Bytes(vec![1]), "binary(2)", Type::Bytes { bytes_max: Some(2), fixed: true }));
