@@ -240,7 +240,7 @@ pub fn redact(text: &str) -> String {
 const HIDDEN: &str = "***";
 
 fn redact_urls(line: &str) -> String {
-    let Some(start) = line.find("://") else { return line.to_owned() };
+    let Some(start) = line.find("://") else { return redact_without_slashes(line) };
     let (head, rest) = line.split_at(start + 3);
     let Some(colon) = rest.find(':') else { return line.to_owned() };
     match rest.rfind('@') {
@@ -254,6 +254,18 @@ fn redact_urls(line: &str) -> String {
         None if is_port(&rest[colon + 1..]) => line.to_owned(),
         None => format!("{head}{}:{HIDDEN}", &rest[..colon]),
     }
+}
+
+/// A URL whose `//` or scheme was forgotten (`postgres:ana:secret@db`, `ana:secret@db`): in a word with an `@`
+/// all from the first colon to it.
+fn redact_without_slashes(line: &str) -> String {
+    let words = line.split_inclusive(' ').map(|word| match (word.find(':'), word.rfind('@')) {
+        (Some(colon), Some(at)) if colon + 1 < at && !is_variable(&word[colon + 1..at]) => {
+            format!("{}:{HIDDEN}{}", &word[..colon], &word[at..])
+        }
+        _ => word.to_owned(),
+    });
+    words.collect()
 }
 
 /// `${NAME}`: the name of a variable is no secret.

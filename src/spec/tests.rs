@@ -779,6 +779,8 @@ fn quoted_lines_never_show_a_password() {
     for line in [
         "postgres://ana:hunter2@db/shop",
         "{ url: 'mysql://ana:hun@hunter2@db' }",
+        "postgres:ana:hunter2@db",
+        "ana:hunter2@db",
         "postgres://ana:hunter2",
         "postgres://ana:hunter2/x?y",
         "${NOPE:-postgres://ana:hunter2@db}",
