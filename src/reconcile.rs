@@ -201,10 +201,14 @@ impl Run {
             now: self.options.now,
         };
         for selected in selected {
+            let pairing = match schema::pair_table(&self.spec, selected, &databases) {
+                Ok(pairing) => refuse_hidden_table(replica, pairing).await,
+                Err(failure) => Err(failure),
+            };
             prepared.tables.push(PreparedTable {
                 table: selected.name.clone(),
                 replica_table: schema::replica_table_name(selected),
-                pairing: schema::pair_table(&self.spec, selected, &databases),
+                pairing,
             });
         }
         prepared
@@ -369,9 +373,22 @@ fn refuse_read_only(engine: Arc<dyn Engine>, what: &str, writable: bool) -> Resu
     }
 }
 
+/// A table that the user may not see is not missing: creating it would fail, and "missing" would be a guess.
+async fn refuse_hidden_table(replica: &Replica, pairing: Pairing) -> Result<Pairing, Failure> {
+    let table = &pairing.pair.names.replica;
+    if replica.server().missing || !pairing.pair.replica_missing || !replica.hides(table).await? {
+        return Ok(pairing);
+    }
+    let message =
+        format!("this user has no right on the replica's table {table}, nor to know whether it is there");
+    Err(Failure::new(ErrorKind::Permission, message)
+        .hint(format!("GRANT SELECT ON {table} to the replica's user")))
+}
+
 fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) -> Failure {
     let mut failure = Failure::from(error);
-    let message = format!("could not connect to {what} ({}): {}", side.url.display(), failure.message);
+    // The engine's words begin with the URL (without its password) or the file.
+    let message = format!("could not connect to {what}: {}", failure.message);
     failure.message = spec.error_at(side.url.place, message).headline();
     failure
 }

@@ -20,7 +20,7 @@ pub use error::EngineError;
 use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{EngineScheme, Side};
-use crate::sql::{Dialect, Select};
+use crate::sql::{Dialect, Select, TableName};
 use crate::value::{Key, RowBlock};
 
 /// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
@@ -44,6 +44,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// All base tables of the default schema (`None`) and of the named ones, read set-wise.
     async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError>;
+
+    /// Whether a table that the catalog does not list may be there all the same, hidden from this user for want of
+    /// rights. Engines whose catalogs hide nothing never say so.
+    async fn hides(&self, _table: &TableName) -> Result<bool, EngineError> {
+        Ok(false)
+    }
 
     /// Begins one moment: all reads through it see the same committed state, and cannot write.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError>;
@@ -88,10 +94,7 @@ pub trait Writer: Send {
 
     /// Keys, at most 20 shown as text, of rows that break a foreign key in one of these tables, where the
     /// engine does not itself check before commit. Empty when all hold.
-    async fn foreign_key_violations(
-        &mut self,
-        tables: &[crate::sql::TableName],
-    ) -> Result<Vec<String>, EngineError>;
+    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError>;
 
     /// Commits.
     async fn commit(&mut self) -> Result<(), EngineError>;
@@ -160,6 +163,11 @@ reads!(Primary);
 reads!(Replica);
 
 impl Replica {
+    /// See [`Engine::hides`].
+    pub async fn hides(&self, table: &TableName) -> Result<bool, EngineError> {
+        self.0.hides(table).await
+    }
+
     /// See [`Engine::writer`].
     pub async fn writer(&self) -> Result<Box<dyn Writer>, EngineError> {
         self.0.writer().await

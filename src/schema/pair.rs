@@ -85,7 +85,7 @@ impl ColumnPair {
 }
 
 fn shown(value: Value, column: &Column) -> Value {
-    match (value, column.column_type.fixed_scale()) {
+    match (value, column.column_type.printed_scale()) {
         (Value::Decimal(decimal), Some(scale)) => Value::Decimal(decimal.padded(scale as usize)),
         (value, _) => value,
     }

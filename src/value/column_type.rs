@@ -71,15 +71,22 @@ pub struct ColumnType {
     pub declared: String,
     /// Its meaning.
     pub meaning: Type,
+    /// Whether a decimal is printed with all the zeros of its scale. SQLite keeps a double and prints none.
+    pub prints_zeros: bool,
 }
 
 impl ColumnType {
     /// A type from its declaration and meaning.
     pub fn new(declared: impl Into<String>, meaning: Type) -> Self {
-        ColumnType { declared: declared.into(), meaning }
+        ColumnType { declared: declared.into(), meaning, prints_zeros: true }
     }
 
-    /// Digits after the point that the column always prints, where its type fixes them.
+    /// Digits after the point that the column always prints.
+    pub fn printed_scale(&self) -> Option<u32> {
+        self.fixed_scale().filter(|_| self.prints_zeros)
+    }
+
+    /// Digits after the point that the column has at most, where its type fixes them.
     pub fn fixed_scale(&self) -> Option<u32> {
         match self.meaning {
             Type::Decimal { scale: Some(scale), .. } => u32::try_from(scale).ok(),

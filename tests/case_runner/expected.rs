@@ -34,29 +34,29 @@ fn line(table: &str, key: &[String], change: &Value, pair: Pair) -> String {
     let withheld = change.get("withheld").and_then(Value::as_bool).unwrap_or(false);
     let mut shown = Map::new();
     if let Some(row) = change.get("insert") {
-        let row = object(row, pair);
+        let row = object(row, pair, pair.0);
         shown.insert("action".into(), "insert".into());
         shown.insert("key".into(), part(&row, key));
         shown.insert("after".into(), Json::Object(row));
     } else if let Some(row) = change.get("delete") {
-        let row = object(row, pair);
+        let row = object(row, pair, pair.1);
         shown.insert("action".into(), "delete".into());
         shown.insert("key".into(), part(&row, key));
         shown.insert("before".into(), Json::Object(row));
     } else {
-        let key = object(change.get("update").expect("insert, update or delete"), pair);
+        let key = object(change.get("update").expect("insert, update or delete"), pair, pair.0);
         let set = change.get("set").and_then(Value::as_mapping).expect("an update says what it sets");
-        let side = |at: usize| {
+        let side = |at: usize, engine: Engine| {
             let values = set.iter().map(|(name, both)| {
                 let name = name.as_str().expect("column names are text").to_string();
-                (name, value(&both[at], pair))
+                (name, value(&both[at], pair, engine))
             });
             Json::Object(values.collect())
         };
         shown.insert("action".into(), "update".into());
         shown.insert("key".into(), Json::Object(key));
-        shown.insert("before".into(), side(0));
-        shown.insert("after".into(), side(1));
+        shown.insert("before".into(), side(0, pair.1));
+        shown.insert("after".into(), side(1, pair.0));
     }
     if withheld {
         shown.insert("withheld".into(), true.into());
@@ -97,15 +97,15 @@ fn part(row: &Map<String, Json>, key: &[String]) -> Json {
     )
 }
 
-fn object(row: &Value, pair: Pair) -> Map<String, Json> {
+fn object(row: &Value, pair: Pair, engine: Engine) -> Map<String, Json> {
     let row = row.as_mapping().expect("a row is a mapping");
     let name =
         |name: &Value| name.as_str().map_or_else(|| panic!("column {name:?} is not text"), str::to_string);
-    row.iter().map(|(column, cell)| (name(column), value(cell, pair))).collect()
+    row.iter().map(|(column, cell)| (name(column), value(cell, pair, engine))).collect()
 }
 
-/// A value as the document shows it for `pair`.
-fn value(cell: &Value, pair: Pair) -> Json {
+/// A value that was read on `engine`, as the document shows it for `pair`.
+fn value(cell: &Value, pair: Pair, engine: Engine) -> Json {
     let Value::Tagged(tagged) = cell else {
         return serde_json::to_value(cell).expect("YAML values are JSON values here");
     };
@@ -115,7 +115,7 @@ fn value(cell: &Value, pair: Pair) -> Json {
         other => serde_yaml::to_string(other).expect("it was just read").trim().to_string(),
     };
     match tagged.tag.to_string().as_str() {
-        "!decimal" => decimal(&text, stored),
+        "!decimal" => decimal(&text, stored, engine),
         "!bool" if stored || pair == (Engine::Mariadb, Engine::Mariadb) => json!(i64::from(text == "true")),
         "!bool" => json!(text == "true"),
         "!datetime" | "!instant" if stored => json!(text.replace('T', " ").replace('Z', "+00:00")),
@@ -127,12 +127,14 @@ fn value(cell: &Value, pair: Pair) -> Json {
     }
 }
 
-/// Between two SQLite files the number that is stored; else with the zeros of the declared scale.
-fn decimal(text: &str, stored: bool) -> Json {
+/// Between two SQLite files the number that is stored; else as the side prints it: SQLite without zeros at the
+/// end, the others with those of the declared scale.
+fn decimal(text: &str, stored: bool, engine: Engine) -> Json {
     let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
     match stored {
         true if short.contains('.') => json!(short.parse::<f64>().expect("a number")),
         true => json!(short.parse::<i64>().expect("a number")),
+        false if engine == Engine::Sqlite => json!(short),
         false => json!(text),
     }
 }

@@ -25,7 +25,7 @@ use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, TlsMode};
 use crate::sql::mysql::{MARIADB, MYSQL};
-use crate::sql::{Dialect, EngineName};
+use crate::sql::{Dialect, EngineName, TableName};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,6 +106,24 @@ impl Engine for Family {
         let catalog = introspect::catalog(&mut connection, &self.facts, schemas).await?;
         self.idle.lock().await.push(connection);
         Ok(catalog)
+    }
+
+    /// The catalog lists only what the user has a right on; asked by name, the server says which it is: no such
+    /// table, or no right to know.
+    async fn hides(&self, table: &TableName) -> Result<bool, EngineError> {
+        let mut connection = self.reading().await?;
+        let sql = format!("SELECT 1 FROM {} LIMIT 0", self.dialect().table(table));
+        let answer = query(&mut connection, &sql, &format!("looking for table {table}")).await;
+        match answer {
+            Ok(_) => self.idle.lock().await.push(connection),
+            Err(error) if error.kind == ErrorKind::Missing => {
+                self.idle.lock().await.push(connection);
+                return Ok(false);
+            }
+            Err(error) if error.kind != ErrorKind::Permission => return Err(error),
+            Err(_) => {}
+        }
+        Ok(true)
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use crate::schema::{Catalog, Table, UniqueKey};
-use crate::sql::sqlite::column_type;
+use crate::sql::sqlite::{Sqlite, column_type};
 use crate::sql::{
-    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, TableName,
+    Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
+    TableName,
 };
 
 /// The tables in the order of their names. The other queries begin from the same list, for SQLite fails on the
@@ -231,8 +232,17 @@ fn action(words: &str) -> ForeignKeyAction {
     }
 }
 
-/// What ANALYZE left, if it ran.
+/// The largest rowid, which costs one step down the tree; better, what ANALYZE left, if it ran.
 fn read_estimates(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    for (name, draft) in drafts.iter_mut().filter(|(_, draft)| !draft.without_rowid) {
+        let taken = |alias: &&str| draft.columns.iter().any(|column| column.name.eq_ignore_ascii_case(alias));
+        let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(|alias| !taken(alias)) else {
+            continue;
+        };
+        let sql = format!("SELECT max({rowid}) FROM main.{}", Sqlite.identifier(name));
+        let largest: Option<i64> = connection.query_row(&sql, [], |row| row.get(0))?;
+        draft.rows_estimate = u64::try_from(largest.unwrap_or(0)).ok();
+    }
     let analysed = connection
         .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'", [], |_| Ok(()))
         .optional()?;

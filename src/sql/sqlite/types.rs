@@ -47,7 +47,7 @@ impl Affinity {
 
 /// The type of a column declared so.
 pub(crate) fn column_type(declared: &str) -> ColumnType {
-    ColumnType::new(declared, meaning(declared))
+    ColumnType { prints_zeros: false, ..ColumnType::new(declared, meaning(declared)) }
 }
 
 /// The name in upper case with single spaces, without the arguments, and the arguments.
