@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const README: &str = include_str!("../README.md");
+/// What the sample specs take from the environment.
+const VARIABLES: &str = "PGPASSWORD=a EU_PASSWORD=b US_PASSWORD=c";
 
 /// The fenced blocks of one language, in order.
 fn blocks(language: &str) -> Vec<&'static str> {
@@ -49,6 +51,23 @@ fn the_two_commands_are_the_ones_that_exist() {
 fn the_sample_spec_is_valid() {
     let spec = blocks("yaml").into_iter().next().expect("a spec");
     trueup::spec::Spec::parse(spec, "README.md", &|_| None).expect("README's spec parses");
+}
+
+#[test]
+fn the_sample_specs_do_what_they_say() {
+    let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let run = |line: &str| shell(directory.path(), &format!("S={}; {line}", specs.display()));
+    let code = |line: &str| run(line).status.code();
+    for spec in std::fs::read_dir(&specs).expect("the folder of specs").filter_map(Result::ok) {
+        let name = spec.file_name().to_string_lossy().into_owned();
+        let checked = run(&format!("{VARIABLES} trueup check --offline $S/{name}"));
+        assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
+    }
+    run("sqlite3 shop.db 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 2)'");
+    assert_eq!(code("trueup verify $S/minimal.yml"), Some(2));
+    assert_eq!(code("trueup apply $S/minimal.yml -y"), Some(0));
+    assert_eq!(code("trueup verify $S/minimal.yml"), Some(0));
 }
 
 #[test]
