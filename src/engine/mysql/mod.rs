@@ -258,6 +258,11 @@ fn unreached(
             Io::TimedOut | Io::HostUnreachable | Io::NetworkUnreachable => {
                 connect("the host is out of reach", "check host, port and firewall")
             }
+            // What rustls says comes as an I/O error of this kind.
+            Io::InvalidData => connect(
+                "no TLS connection could be made",
+                "check ssl-mode and ssl-ca in the URL, and the server's certificate",
+            ),
             _ if io.to_string().contains("lookup") || io.to_string().contains("resolve") => {
                 connect("the host name is unknown", "check the host in the URL")
             }

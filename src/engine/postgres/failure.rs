@@ -158,6 +158,12 @@ pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
             std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
                 refused("the server hung up", "is it a PostgreSQL server, and does it take TLS?", error)
             }
+            // What rustls says comes as an I/O error of this kind.
+            std::io::ErrorKind::InvalidData => refused(
+                "no TLS connection could be made",
+                "check sslmode and sslrootcert in the URL, and the server's certificate",
+                error,
+            ),
             _ => refused("the host could not be reached", "is its name right?", error),
         },
         _ => refused("no session could be begun", "look at the URL's parameters", error),
