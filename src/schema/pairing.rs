@@ -248,13 +248,18 @@ impl Pairer<'_> {
                 Some(found) => found.clone(),
                 None => self.column_to_create(column, name, is_key, replica)?,
             };
+            let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
+            let rule = rule.filter(|_| !is_key);
+            if let Some(compare) = rule.filter(|compare| has_zone(&compare.rule)) {
+                let message = "not available yet: `zone`".to_owned();
+                return Err(self.error(ErrorKind::Type, &compare.column, message));
+            }
             let sides = Sides::new(column.clone(), counterpart);
             let domain = self.domain(&sides)?;
             if is_key && !domain.has_common_order() {
                 return Err(self.key_without_order(column, &domain));
             }
-            let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
-            let rule = rule.filter(|_| !is_key).map(|compare| compare.rule.clone());
+            let rule = rule.map(|compare| compare.rule.clone());
             pairs.push(ColumnPair { sides, domain, rule, on_replica: found.is_some() });
         }
         Ok(pairs)
@@ -343,6 +348,10 @@ impl Pairer<'_> {
             },
         }))
     }
+}
+
+fn has_zone(rule: &CompareRule) -> bool {
+    matches!(rule, CompareRule::Options(options) if options.zone.is_some())
 }
 
 /// Key first (in the key's order), then what is compared, then what is ignored. With `schema: check` columns

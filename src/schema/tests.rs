@@ -155,6 +155,7 @@ fn what_the_spec_names_and_nobody_has_is_an_error_with_its_place() {
         ("[{ table: orders, where: \"total > 1\" }]", ErrorKind::Missing, "has no column total"),
         ("[{ table: orders, exclude_columns: [id] }]", ErrorKind::Key, "part of the key"),
         ("[{ table: orders, compare: { id: ignore } }]", ErrorKind::Key, "part of the key"),
+        ("[{ table: orders, compare: { note: { zone: UTC } } }]", ErrorKind::Type, "4:38: not available yet"),
     ];
     for (tables, kind, words) in cases {
         let failure = only_pair(tables, primary.clone(), Some(primary.clone())).expect_err(tables);
