@@ -5,8 +5,11 @@
 
 use std::collections::HashMap;
 
+use crate::compare::RowChange;
 use crate::schema::TablePair;
 use crate::value::{Decimal, Domain, Row, Value, decode};
+
+use super::TablePlan;
 
 /// A foreign key from a table to itself, as columns of its pair with their domains.
 pub(super) struct SelfReference {
@@ -73,6 +76,55 @@ pub(super) fn sorted_layers(references: &[SelfReference], rows: &[&Row]) -> Opti
         layers.push(std::mem::replace(&mut layer, next));
     }
     (placed == rows.len()).then_some(layers)
+}
+
+/// Updates in layers: a row that takes a unique value comes after the row that gives it up. Rows in a circle of
+/// such values come last, in one layer, where the database refuses them.
+pub(super) fn unique_layers(table: &TablePlan, updates: &[usize]) -> Vec<Vec<usize>> {
+    let Some(pair) = table.pair.as_ref().filter(|pair| !pair.unique_keys.is_empty()) else {
+        return vec![updates.to_vec()];
+    };
+    let rows: Vec<(&Row, &Row)> = updates
+        .iter()
+        .filter_map(|index| match &table.changes[*index].change {
+            RowChange::Update { before, after, .. } => Some((before, after)),
+            RowChange::Insert { .. } | RowChange::Delete { .. } => None,
+        })
+        .collect();
+    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+    let mut waiting = vec![0_usize; rows.len()];
+    for columns in pair.unique_keys.iter().filter_map(|key| placed(pair, &key.columns)) {
+        let givers: HashMap<Vec<u8>, usize> = rows
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (before, _))| Some((picked(before, &columns)?, index)))
+            .collect();
+        for (taker, (_, after)) in rows.iter().enumerate() {
+            let giver = picked(after, &columns).and_then(|values| givers.get(&values).copied());
+            if let Some(giver) = giver.filter(|giver| *giver != taker) {
+                takers[giver].push(taker);
+                waiting[taker] += 1;
+            }
+        }
+    }
+    let mut layer: Vec<usize> = (0..rows.len()).filter(|row| waiting[*row] == 0).collect();
+    let mut layers = Vec::new();
+    while !layer.is_empty() {
+        let mut next = Vec::new();
+        for taker in layer.iter().flat_map(|giver| &takers[*giver]) {
+            waiting[*taker] -= 1;
+            if waiting[*taker] == 0 {
+                next.push(*taker);
+            }
+        }
+        next.sort_unstable();
+        layers.push(layer.iter().map(|row| updates[*row]).collect());
+        layer = next;
+    }
+    let circle: Vec<usize> =
+        (0..rows.len()).filter(|row| waiting[*row] > 0).map(|row| updates[row]).collect();
+    layers.extend((!circle.is_empty()).then_some(circle));
+    layers
 }
 
 /// The values of some columns in a form that is equal where they are; `None` where one is NULL, for such a

@@ -13,7 +13,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
 use crate::sql::ForeignKey;
 
-use super::layers::{self_references, sorted_layers};
+use super::layers::{self_references, sorted_layers, unique_layers};
 use super::{ReplicaPlan, TablePlan};
 
 /// What happens to rows.
@@ -85,7 +85,8 @@ pub fn steps(replica: &ReplicaPlan) -> Result<Vec<Step>, Failure> {
         let group = &groups[node];
         let table = &replica.tables[group.table];
         let layers = in_layers(table, group)?;
-        steps.extend(layers.into_iter().map(|changes| Step::Rows(RowStep { changes, ..group.clone() })));
+        let RowStep { table, action, .. } = *group;
+        steps.extend(layers.into_iter().map(|changes| Step::Rows(RowStep { table, action, changes })));
     }
     Ok(steps)
 }
@@ -125,8 +126,11 @@ fn groups(replica: &ReplicaPlan) -> Vec<RowStep> {
 /// Inserted rows keep one step, for within a statement they go in one after the other; deletes of one
 /// statement have no order that could be relied on, so each layer is a step.
 fn in_layers(table: &TablePlan, group: &RowStep) -> Result<Vec<Vec<usize>>, Failure> {
+    if group.action == RowAction::Update {
+        return Ok(unique_layers(table, &group.changes));
+    }
     let references = table.pair.as_ref().map(self_references).unwrap_or_default();
-    if references.is_empty() || group.action == RowAction::Update {
+    if references.is_empty() {
         return Ok(vec![group.changes.clone()]);
     }
     let rows: Vec<_> = group.changes.iter().map(|index| table.changes[*index].change.row()).collect();
@@ -361,6 +365,19 @@ mod tests {
         let changes = vec![insert(&[1, 7]), update(&[2, 8], &[2, 9], &[1]), delete(&[3, 7])];
         let unique = with_changes(with_unique(table("t"), "ref"), changes);
         assert_eq!(order(&with_tables(vec![unique])), ["delete t [2]", "update t [1]", "insert t [0]"]);
+    }
+
+    #[test]
+    fn a_chain_of_unique_values_is_updated_from_its_end() {
+        let changes = vec![
+            update(&[1, 10], &[1, 20], &[1]),
+            update(&[2, 20], &[2, 30], &[1]),
+            update(&[3, 30], &[3, 40], &[1]),
+            update(&[4, 70], &[4, 80], &[1]),
+        ];
+        let unique = with_changes(with_unique(table("t"), "ref"), changes);
+        let order = order(&with_tables(vec![unique]));
+        assert_eq!(order, ["update t [2, 3]", "update t [1]", "update t [0]"]);
     }
 
     #[test]
