@@ -307,21 +307,9 @@ impl Pairer<'_> {
             "table {}, column {}: {} on the primary and {other} on the replica have no exact common domain",
             self.primary.name, column.name, column.column_type.declared
         );
-        let (place, message) = match self.zone_rule(column) {
-            Some(place) => {
-                (place, format!("{message}, and to bring them to one by `zone` is not available yet"))
-            }
-            None => (self.entry.table.place, message),
-        };
-        Failure::new(ErrorKind::Type, self.spec.error_at(place, message).headline())
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Type, error.headline())
             .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
-    }
-
-    /// Where the spec says which zone a column is in. Must be told: the option is understood, not yet obeyed.
-    fn zone_rule(&self, column: &Column) -> Option<Place> {
-        let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name)?;
-        let has_zone = matches!(&rule.rule, CompareRule::Options(options) if options.zone.is_some());
-        has_zone.then_some(rule.column.place)
     }
 
     fn key_without_order(&self, column: &Column, domain: &Domain) -> Failure {
