@@ -28,7 +28,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The word in JSON.
+    /// The word in JSON, of which there are nine.
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorKind::Connect => "connect",
@@ -37,11 +37,11 @@ impl ErrorKind {
             ErrorKind::Key => "key",
             ErrorKind::Type => "type",
             ErrorKind::Value => "value",
-            ErrorKind::Timeout => "timeout",
+            // That somebody else holds the lock is told by the outcome `locked`.
+            ErrorKind::Timeout | ErrorKind::Locked => "timeout",
             ErrorKind::Changed => "changed",
-            ErrorKind::Locked => "locked",
-            ErrorKind::Interrupted => "interrupted",
-            ErrorKind::Internal => "internal",
+            // That somebody asked to stop is told by the outcome `interrupted`.
+            ErrorKind::Internal | ErrorKind::Interrupted => "internal",
         }
     }
 }

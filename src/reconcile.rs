@@ -108,7 +108,7 @@ impl Run {
         for replica in wanted {
             replicas.push(connect_replica(spec, replica, options.writable).await);
         }
-        refuse_same_database(&primary, &replicas)?;
+        refuse_same_database(spec, &primary, &mut replicas);
         Ok(Run { spec: spec.clone(), options, observer, stop, primary, replicas })
     }
 
@@ -393,18 +393,24 @@ fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) ->
     failure
 }
 
-/// The same database twice would make every difference disappear, or delete what was just written.
-fn refuse_same_database(primary: &Primary, replicas: &[Connected]) -> Result<(), Failure> {
+/// The same database twice would make every difference disappear, or delete what was just written: such a
+/// replica is in error, and the others are looked at.
+fn refuse_same_database(spec: &Spec, primary: &Primary, replicas: &mut [Connected]) {
     let mut seen = vec![("the primary".to_owned(), primary.server().identity.clone())];
     for connected in replicas {
         let Ok(replica) = &connected.replica else { continue };
-        let identity = &replica.server().identity;
+        let identity = replica.server().identity.clone();
         let what = format!("the replica {}", connected.name);
-        if let Some((other, _)) = seen.iter().find(|(_, known)| !identity.is_empty() && known == identity) {
-            return Err(Failure::new(ErrorKind::Connect, format!("{what} is the same database as {other}"))
+        let twin = seen.iter().find(|(_, known)| !identity.is_empty() && *known == identity);
+        if let Some((other, _)) = twin {
+            let mut message = format!("{what} is the same database as {other}");
+            if let Some(place) = spec.replica(&connected.name).map(|replica| replica.side.url.place) {
+                message = spec.error_at(place, message).headline();
+            }
+            connected.replica = Err(Failure::new(ErrorKind::Connect, message)
                 .hint("each side of a comparison needs a database of its own"));
+            continue;
         }
-        seen.push((what, identity.clone()));
+        seen.push((what, identity));
     }
-    Ok(())
 }

@@ -34,6 +34,11 @@ impl Pair {
         pair
     }
 
+    fn spec(&self, tables: &str) {
+        let spec = SPEC.replace("[t]", tables);
+        std::fs::write(self.directory.path().join("spec.yml"), spec).expect("the spec can be written");
+    }
+
     fn run(&self, args: &[&str]) -> Run {
         let urls = [("PRIMARY_URL", &self.primary), ("REPLICA_URL", &self.replica)];
         let variables: BTreeMap<_, _> = urls.map(|(name, side)| (name.to_string(), side.url.clone())).into();
@@ -159,4 +164,70 @@ fn the_primary_is_not_written_even_by_apply() {
     let bytes = std::fs::read(file).expect("the file is there");
     pair.exits(&["apply", "spec.yml", "-y"], 0);
     assert!(std::fs::read(file).expect("the file is there") == bytes, "the primary's file was changed");
+}
+
+#[test]
+fn a_missing_table_that_is_only_checked_is_reported_and_counts_no_rows() {
+    let pair = Pair::new();
+    pair.primary.execute_script(
+        "CREATE TABLE extra (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO extra VALUES (1, 'a')",
+    );
+    pair.spec("[{ table: extra, schema: check }]");
+    let run = pair.exits(&["verify", "spec.yml", "--format", "json"], 2);
+    let table = &run.document()["replicas"][0]["tables"][0];
+    assert_eq!(table["status"], "missing", "{}", run.told());
+    assert_eq!(table["key"], serde_json::json!(["id"]), "{}", run.told());
+    assert_eq!(table["rows"], serde_json::Value::Null, "{}", run.told());
+    assert_eq!(table["schema_changes"][0]["withheld"], true, "{}", run.told());
+    let text = pair.exits(&["apply", "spec.yml"], 0).stdout;
+    assert!(
+        text.contains("only withheld changes are left") && !text.contains("rows on the primary"),
+        "{text}"
+    );
+}
+
+#[test]
+fn partial_writes_the_sound_tables_and_says_what_it_wrote() {
+    let pair = Pair::drifted();
+    pair.spec("[t, nowhere]");
+    let before = pair.replica.dump();
+    pair.exits(&["apply", "spec.yml", "-y"], 1);
+    assert_eq!(pair.replica.dump(), before, "a replica with a table in error is not written");
+    let run = pair.exits(&["apply", "spec.yml", "-y", "--partial"], 1);
+    assert!(run.stdout.contains("Apply complete! 1 row inserted, 1 updated, 1 deleted."), "{}", run.told());
+    assert!(
+        run.stdout.contains("Error: 1 table could not be compared; nothing was written there."),
+        "{}",
+        run.told()
+    );
+    pair.spec("[t]");
+    pair.exits(&["verify", "spec.yml"], 0);
+}
+
+#[test]
+fn a_replica_that_is_the_primary_by_another_name_is_in_error_and_the_others_are_compared() {
+    let pair = Pair::drifted();
+    let file = pair.primary.file().expect("it is SQLite");
+    std::os::unix::fs::symlink(file, pair.directory.path().join("alias.db")).expect("it can be linked");
+    let spec = "version: 1\nprimary: ${PRIMARY_URL}\nreplicas:\n  same: sqlite:alias.db\n  copy: ${REPLICA_URL}\ntables: [t]\n";
+    std::fs::write(pair.directory.path().join("spec.yml"), spec).expect("it can be written");
+    let run = pair.exits(&["apply", "spec.yml", "-y", "--format", "json"], 1);
+    let document = run.document();
+    let message = document["replicas"][0]["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.starts_with("spec.yml:4:9: ") && message.contains("same database"), "{}", run.told());
+    assert_eq!(document["replicas"][1]["outcome"], "applied", "{}", run.told());
+}
+
+#[test]
+fn another_trueup_at_work_is_exit_5_and_the_error_has_a_kind_of_the_contract() {
+    let pair = Pair::drifted();
+    let lock = format!("{}-trueup-lock", pair.replica.file().expect("it is SQLite"));
+    let lock = std::fs::File::create(lock).expect("it can be made");
+    lock.lock().expect("nobody else holds it");
+    let run = pair.exits(&["apply", "spec.yml", "-y", "--format", "json"], 5);
+    let replica = &run.document()["replicas"][0];
+    assert_eq!(replica["outcome"], "locked", "{}", run.told());
+    assert_eq!(replica["error"]["kind"], "timeout", "{}", run.told());
+    drop(lock);
+    pair.exits(&["apply", "spec.yml", "-y", "--lock-timeout", "10s"], 0);
 }

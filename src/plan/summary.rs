@@ -107,6 +107,12 @@ impl TablePlan {
         Changes { schema_changes: schema_changes(&self.schema_changes, true), rows: self.withheld }
     }
 
+    /// Whether its rows were counted: not where it is in error, nor where the spec says to report a missing
+    /// table and no more.
+    pub fn counted(&self) -> bool {
+        self.status != Status::Error && (self.status != Status::Missing || self.digest.is_some())
+    }
+
     /// The status that its contents ask for: error before missing before drift.
     pub fn status_found(&self) -> Status {
         let missing = self.pair.as_ref().is_some_and(|pair| pair.replica_missing);

@@ -143,7 +143,7 @@ fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> fmt::Result {
 }
 
 fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
-    if table.status == Status::Error {
+    if !table.counted() {
         return json.raw("null");
     }
     json.object(Layout::Line, |json| {

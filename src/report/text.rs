@@ -60,7 +60,7 @@ pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::R
     for part in &parts {
         let prefix = if parts.len() > 1 { format!("{}: ", name(&part.plan.name)) } else { String::new() };
         if let Some(applied) = part.applied {
-            text.applied_to(&prefix, applied)?;
+            text.applied_to(&prefix, part, applied)?;
         }
         if let Some(failure) = part.applied_failure() {
             text.failure(&prefix, failure)?;
@@ -125,7 +125,7 @@ impl Text<'_, '_> {
         if let Some(error) = &table.error {
             self.failure("    ", error)?;
         }
-        if table.status != Status::Error {
+        if table.counted() {
             self.table_notes(table)?;
         }
         for change in &table.schema_changes {
@@ -400,7 +400,8 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn applied_to(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
+    fn applied_to(&mut self, prefix: &str, part: &Part<'_>, applied: &Applied) -> fmt::Result {
+        let (committed, of) = applied.batches;
         match applied.outcome {
             Outcome::Applied => self.complete(prefix, applied),
             Outcome::InSync => writeln!(self.out, "{prefix}Nothing to apply."),
@@ -409,12 +410,28 @@ impl Text<'_, '_> {
             Outcome::Drift => {
                 writeln!(self.out, "{prefix}Nothing to apply: only withheld changes are left.")
             }
+            // All that was to be written is in; what went wrong stands beside it.
+            _ if committed > 0 && committed == of => {
+                self.complete(prefix, applied)?;
+                self.left_out(prefix, part)
+            }
             outcome => {
                 let words = format!("Not applied ({}).", outcome.as_str());
                 writeln!(self.out, "{prefix}{}", self.paint.on(RED.bold(), words))?;
                 self.what_stands(prefix, applied)
             }
         }
+    }
+
+    /// Tables in error that `--partial` passed over.
+    fn left_out(&mut self, prefix: &str, part: &Part<'_>) -> fmt::Result {
+        let tables = part.plan.tables.iter().filter(|table| table.status == Status::Error).count();
+        if tables == 0 {
+            return Ok(());
+        }
+        let words =
+            format!("{} could not be compared; nothing was written there.", counted(tables as u64, "table"));
+        writeln!(self.out, "{prefix}{} {words}", self.paint.on(RED.bold(), "Error:"))
     }
 
     fn complete(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {

@@ -355,10 +355,12 @@ fn has_zone(rule: &CompareRule) -> bool {
 }
 
 /// Key first (in the key's order), then what is compared, then what is ignored. With `schema: check` columns
-/// that the replica lacks are reported, and the rest is compared without them.
+/// that the replica's table lacks are reported, and the rest is compared without them; of a table that is
+/// missing as a whole nothing is compared, and all columns stay to be shown.
 fn in_order(columns: Vec<ColumnPair>, key: &[String], mode: SchemaMode) -> Vec<ColumnPair> {
-    let mut columns: Vec<ColumnPair> =
-        columns.into_iter().filter(|column| column.on_replica || mode != SchemaMode::Check).collect();
+    let table_missing = !columns.iter().any(|column| column.on_replica);
+    let compared = |column: &ColumnPair| column.on_replica || table_missing || mode != SchemaMode::Check;
+    let mut columns: Vec<ColumnPair> = columns.into_iter().filter(compared).collect();
     columns.sort_by_key(|column| {
         let in_key = key.iter().position(|name| name == column.name()).unwrap_or(usize::MAX);
         (in_key, column.rule == Some(CompareRule::Ignore))
