@@ -36,6 +36,8 @@ pub struct Options {
     pub max_deletes: Option<Limit>,
     /// Overrides `limits.changes`.
     pub max_changes: Option<Limit>,
+    /// Whether deletes may be carried on to tables outside the plan by the replica's foreign keys.
+    pub cascades_outside: bool,
     /// Whether the replicas will be written.
     pub writable: bool,
     /// The start of the run: what `now()` means in a `where`.
@@ -54,6 +56,7 @@ impl Default for Options {
             memory_bytes: audit::MEMORY_BYTES_DEFAULT,
             max_deletes: None,
             max_changes: None,
+            cascades_outside: false,
             writable: false,
             now: jiff::Timestamp::now(),
         }
@@ -254,8 +257,11 @@ impl Run {
         for table in prepared.tables {
             plan.tables.push(self.compare_table(&plan.name, table, &snapshots, replica.dialect()).await);
         }
-        let overrides =
-            plan::LimitOverrides { deletes: self.options.max_deletes, changes: self.options.max_changes };
+        let overrides = plan::LimitOverrides {
+            deletes: self.options.max_deletes,
+            changes: self.options.max_changes,
+            cascades_outside: self.options.cascades_outside,
+        };
         plan.refusals = plan::refusals(&plan, &self.spec.limits, &overrides);
         plan
     }

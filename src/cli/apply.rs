@@ -40,9 +40,6 @@ fn refuse_unavailable_writing(args: &ApplyArgs) -> Result<(), CliError> {
     if args.write.undo.is_some() {
         return later("--undo");
     }
-    if !args.write.allow.is_empty() {
-        return later("--allow; no change of this version has a hazard");
-    }
     Ok(())
 }
 

@@ -26,6 +26,14 @@ Exit codes (with several outcomes the first of 130/143, 1, 5, 4, 3, 2, 0 wins):
   130  interrupted at a safe point by SIGINT; what was committed stays
   143  interrupted at a safe point by SIGTERM";
 
+/// What a plan may do only when it is allowed by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Hazard {
+    /// Deletes that the replica's foreign keys carry on to tables outside the plan
+    CascadesOutside,
+}
+
 /// Make replica databases equal to a primary database, and prove it.
 #[derive(Debug, Parser)]
 #[command(name = "trueup", version, after_help = EXIT_CODES)]
@@ -123,9 +131,9 @@ pub struct WriteArgs {
     /// Refuse more changes than this: rows of a replica, or a percentage of each table's rows [default: the spec's limits.changes]
     #[arg(long, value_name = "N|P%", value_parser = limit)]
     pub max_changes: Option<Limit>,
-    /// Allow these hazards (not available yet: no change of this version has any)
+    /// Allow these hazards, which are refused otherwise
     #[arg(long, value_name = "HAZARD", value_delimiter = ',')]
-    pub allow: Vec<String>,
+    pub allow: Vec<Hazard>,
     /// Write at most N changes in one transaction (not available yet: all are one)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_rows: Option<u64>,
@@ -448,7 +456,7 @@ mod tests {
 
         Options:
               --spec <SPEC>  Take the connections for a saved plan from this spec (not available yet)
-          -h, --help         Print help
+          -h, --help         Print help (see more with '--help')
 
         Writing:
           -y, --auto-approve        Do not ask
@@ -456,7 +464,8 @@ mod tests {
                                     rows [default: the spec's limits.deletes]
               --max-changes <N|P%>  Refuse more changes than this: rows of a replica, or a percentage of each table's
                                     rows [default: the spec's limits.changes]
-              --allow <HAZARD>      Allow these hazards (not available yet: no change of this version has any)
+              --allow <HAZARD>      Allow these hazards, which are refused otherwise [possible values:
+                                    CASCADES_OUTSIDE]
               --batch-rows <N>      Write at most N changes in one transaction (not available yet: all are one)
               --partial             Write a replica although some of its tables are in error, without those
               --lock-timeout <D>    Wait this long for the replica's lock, for example 30s or 5m [default: 0s]

@@ -9,7 +9,7 @@ use crate::report::{Command, Report};
 use crate::spec::Spec;
 
 use super::Context;
-use super::args::{DigestWhere, Format, RunArgs, WriteArgs};
+use super::args::{DigestWhere, Format, Hazard, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::progress::Progress;
@@ -90,6 +90,7 @@ async fn connect_and_compare(
         memory_bytes: args.memory,
         max_deletes: write.and_then(|write| write.max_deletes),
         max_changes: write.and_then(|write| write.max_changes),
+        cascades_outside: write.is_some_and(|write| write.allow.contains(&Hazard::CascadesOutside)),
         writable: write.is_some(),
         now: jiff::Timestamp::now(),
     };

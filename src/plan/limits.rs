@@ -4,6 +4,7 @@
 //! `apply` writes nothing). Invariant: all arithmetic is in whole numbers, so that "more than 10%" means it.
 
 use crate::spec::{Limit, Limits};
+use crate::sql::TableName;
 
 use super::{Refusal, ReplicaPlan, TablePlan};
 
@@ -17,6 +18,8 @@ pub struct LimitOverrides {
     pub deletes: Option<Limit>,
     /// `--max-changes`.
     pub changes: Option<Limit>,
+    /// `--allow CASCADES_OUTSIDE`.
+    pub cascades_outside: bool,
 }
 
 /// Why this plan may not be applied as it stands: limits that it exceeds, and tables that it would empty
@@ -28,7 +31,37 @@ pub fn refusals(replica: &ReplicaPlan, limits: &Limits, overrides: &LimitOverrid
     let mut refusals = empty_primaries(replica, overrides);
     refusals.extend(exceeded(replica, "limits.deletes", deletes, |table| table.summary.delete));
     refusals.extend(exceeded(replica, "limits.changes", changes, counted_changes));
+    if !overrides.cascades_outside {
+        refusals.extend(cascades_outside(replica));
+    }
     refusals
+}
+
+/// The hazard of deletes that the replica itself would carry on to tables outside the plan, where nothing shows
+/// and nothing guards the rows that go.
+pub const CASCADES_OUTSIDE: &str = "CASCADES_OUTSIDE";
+
+fn cascades_outside(replica: &ReplicaPlan) -> Vec<Refusal> {
+    let planned = |name: &TableName| {
+        replica.tables.iter().filter_map(|table| table.pair.as_ref()).any(|pair| pair.names.replica == *name)
+    };
+    let deleting = writable(replica).filter(|table| table.summary.delete > 0);
+    deleting
+        .filter_map(|table| Some((table, table.pair.as_ref()?)))
+        .flat_map(|(table, pair)| pair.dependents.iter().map(move |dependent| (table, dependent)))
+        .filter(|(_, dependent)| !planned(&dependent.table))
+        .map(|(table, dependent)| Refusal {
+            rule: CASCADES_OUTSIDE.to_owned(),
+            table: Some(table.table.clone()),
+            limit: "no change outside the plan, unless --allow CASCADES_OUTSIDE".to_owned(),
+            found: format!(
+                "{} to delete, which {} ({}) carries on",
+                rows(table.summary.delete),
+                dependent.table,
+                dependent.key.columns.join(", ")
+            ),
+        })
+        .collect()
 }
 
 /// Filling a table that has no rows harms nothing.
@@ -160,7 +193,7 @@ mod tests {
     fn an_empty_primary_needs_exactly_all_on_the_command_line() {
         let emptied = || counted(0, 3, 0, 0, 3);
         let none = Limits::default();
-        let with = |deletes| LimitOverrides { deletes, changes: None };
+        let with = |deletes| LimitOverrides { deletes, ..LimitOverrides::default() };
         assert_eq!(rules(emptied(), &none, with(None)), ["empty_primary"]);
         assert_eq!(rules(emptied(), &none, with(Some(Limit::PerReplica { rows: 99 }))), ["empty_primary"]);
         assert_eq!(rules(emptied(), &limits(Some(ALL), None), with(None)), ["empty_primary"]);
@@ -171,7 +204,8 @@ mod tests {
 
     #[test]
     fn the_command_line_takes_the_place_of_the_spec() {
-        let overrides = LimitOverrides { deletes: None, changes: Some(Limit::PerReplica { rows: 10 }) };
+        let overrides =
+            LimitOverrides { changes: Some(Limit::PerReplica { rows: 10 }), ..LimitOverrides::default() };
         let tight = limits(None, Some(Limit::PerReplica { rows: 1 }));
         assert!(rules(counted(9, 9, 0, 5, 0), &tight, overrides).is_empty());
     }

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 mod values;
 mod write;
 
-pub use limits::{LimitOverrides, refusals};
+pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{RowAction, RowStep, Step, steps};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::check_values;

@@ -66,6 +66,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         replica_missing: false,
         replica_extra: Vec::new(),
         foreign_keys: Vec::new(),
+        dependents: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
         writes: Writes { insert: true, update: true, delete: true },

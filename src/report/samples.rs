@@ -91,6 +91,7 @@ pub fn orders() -> TablePair {
             domain: Domain::Text { unpadded: false },
         }],
         foreign_keys: Vec::new(),
+        dependents: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
         writes: Writes { insert: true, update: true, delete: true },

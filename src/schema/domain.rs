@@ -66,9 +66,8 @@ fn by_meaning(types: Sides<&ColumnType>, dialects: Sides<&dyn Dialect>) -> Optio
         (Type::Float64, Type::Float64) => Domain::Float64,
         // SQLite has no single precision: its double must be exactly such a number.
         (Type::Float32, Type::Float64) if dialects.replica.stores_any_class() => Domain::Float32,
-        (Type::Text { fixed, .. }, Type::Text { fixed: other_fixed, .. }) => {
-            Domain::Text { unpadded: *fixed || *other_fixed }
-        }
+        // `char(n)` is read without its padding on every engine; spaces at the end of a text are part of it.
+        (Type::Text { .. }, Type::Text { .. }) => Domain::Text { unpadded: false },
         (Type::Bytes { .. }, Type::Bytes { .. }) => Domain::Bytes,
         (Type::Date, Type::Date) => Domain::Date,
         (Type::Time { .. }, Type::Time { .. }) => Domain::Time,

@@ -13,7 +13,7 @@ mod words;
 
 pub use change::{SchemaAction, SchemaChange};
 pub use domain::choose as choose_domain;
-pub use pair::{ColumnPair, TablePair, Writes};
+pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{Databases, Pairing, pair_table, replica_table_name};
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use words::{key_text, keys_text};

@@ -33,6 +33,8 @@ pub struct TablePair {
     pub replica_extra: Vec<SelectColumn>,
     /// Foreign keys of the replica's table.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Tables of the replica whose foreign keys carry a delete in this one on to their own rows.
+    pub dependents: Vec<Dependent>,
     /// Unique keys of the replica's table other than the key, by the replica's column names.
     pub unique_keys: Vec<UniqueKey>,
     /// What to do with structure.
@@ -41,6 +43,15 @@ pub struct TablePair {
     pub writes: Writes,
     /// The server's row estimates.
     pub rows_estimate: Sides<Option<u64>>,
+}
+
+/// A table whose rows change when rows of another one are deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// The table that points.
+    pub table: TableName,
+    /// Its foreign key, whose ON DELETE is CASCADE, SET NULL or SET DEFAULT.
+    pub key: ForeignKey,
 }
 
 /// Which kinds of row change the spec lets through.

@@ -6,12 +6,12 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
-use crate::sql::{Column, Dialect, SelectColumn, TableName};
+use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
 use crate::value::{Domain, Type};
 
 use super::change::SchemaChange;
 use super::structure::{self, Structure};
-use super::{Catalog, ColumnPair, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
+use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
 
 /// What pairing needs to know of the two databases.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,7 @@ impl Pairer<'_> {
         let scope = self.scope(&columns)?;
         let pair = TablePair {
             table: name.to_owned(),
-            names: Sides::new(self.primary.name.clone(), replica_name),
+            names: Sides::new(self.primary.name.clone(), replica_name.clone()),
             replica_table: match &self.entry.to {
                 Some(to) => to.value.to_string(),
                 None => name.to_owned(),
@@ -100,6 +100,7 @@ impl Pairer<'_> {
             replica_missing: replica.is_none(),
             replica_extra: replica.map(|table| extra_columns(table, &columns)).unwrap_or_default(),
             foreign_keys: replica.map(|table| table.foreign_keys.clone()).unwrap_or_default(),
+            dependents: dependents(self.databases.replica, &replica_name),
             unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
             schema: self.entry.schema,
             writes: Writes {
@@ -385,6 +386,15 @@ fn extra_columns(table: &Table, columns: &[ColumnPair]) -> Vec<SelectColumn> {
 /// The domain of a column that is only shown and put back, never compared with another engine's.
 fn own_domain(meaning: &Type) -> Domain {
     super::domain::same_type(meaning)
+}
+
+fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
+    let pointing =
+        catalog.tables.iter().flat_map(|other| other.foreign_keys.iter().map(move |key| (other, key)));
+    pointing
+        .filter(|(_, key)| key.table == *table && key.on_delete != ForeignKeyAction::Refuse)
+        .map(|(other, key)| Dependent { table: other.name.clone(), key: key.clone() })
+        .collect()
 }
 
 fn other_keys(table: &Table, key: &[ColumnPair]) -> Vec<UniqueKey> {

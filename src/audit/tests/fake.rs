@@ -62,6 +62,7 @@ impl Pair {
             replica_missing: false,
             replica_extra: Vec::new(),
             foreign_keys: Vec::new(),
+            dependents: Vec::new(),
             unique_keys: Vec::new(),
             schema: SchemaMode::Sync,
             writes: Writes { insert: true, update: true, delete: true },

@@ -188,9 +188,10 @@ fn text(value: &Value, chars_max: Option<u64>, fixed: bool) -> Result<String, Un
         Value::RawText(_) => return Err(no("a text that is not UTF-8 cannot be stored in PostgreSQL")),
         _ => return Err(no("only text can be stored in a text column")),
     };
-    // Trailing blanks mean nothing in char(n); PostgreSQL pads them itself.
-    let counted = if fixed { text.trim_end_matches(' ') } else { text };
-    if let Some(max) = chars_max.filter(|max| counted.chars().count() as u64 > *max) {
+    if fixed && text.ends_with(' ') {
+        return Err(no("char(n) does not keep spaces at the end"));
+    }
+    if let Some(max) = chars_max.filter(|max| text.chars().count() as u64 > *max) {
         return Err(no(format!("the text is longer than the column's {max} characters")));
     }
     quoted(text)
