@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::event::{Event, Observer};
-use crate::report::{Reading, counted, thousands};
+use crate::report::{Paint, Reading, counted, thousands};
 
 use super::args::When;
 use super::output::{Terminal, print_error};
@@ -44,6 +44,8 @@ type OnStart = Box<dyn Fn(Reading) + Send + Sync>;
 pub struct Progress {
     counts: Arc<Counts>,
     bar: Option<ProgressBar>,
+    /// Whether the bar is coloured.
+    paint: Paint,
     lines: Mutex<Option<JoinHandle<()>>>,
     on_start: OnStart,
     reading: OnceLock<Reading>,
@@ -71,6 +73,7 @@ impl Progress {
         Arc::new(Progress {
             counts,
             bar: (form == Form::Bar).then(bar),
+            paint: terminal.err,
             lines: Mutex::new(lines),
             on_start: Box::new(on_start),
             reading: OnceLock::new(),
@@ -121,7 +124,7 @@ impl Progress {
     fn restart(&self, rows_of: Option<u64>) {
         let Some(bar) = &self.bar else { return };
         bar.reset();
-        bar.set_style(style(rows_of));
+        bar.set_style(style(rows_of, self.paint));
         bar.set_length(rows_of.unwrap_or(0));
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
         bar.enable_steady_tick(QUIET_PERIOD / 4);
@@ -196,12 +199,16 @@ fn bar() -> ProgressBar {
     ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
 }
 
-fn style(rows_of: Option<u64>) -> ProgressStyle {
-    let template = match rows_of {
-        Some(_) => {
+fn style(rows_of: Option<u64>, paint: Paint) -> ProgressStyle {
+    let template = match (rows_of, paint) {
+        (Some(_), Paint::Colour) => {
             "{bar:30.green/dim} {human_pos} of about {human_len} rows, {rate} rows/s, {eta} left  {msg:.dim}"
         }
-        None => "{spinner:.green} {human_pos} rows, {rate} rows/s  {msg:.dim}",
+        (Some(_), Paint::Plain) => {
+            "{bar:30} {human_pos} of about {human_len} rows, {rate} rows/s, {eta} left  {msg}"
+        }
+        (None, Paint::Colour) => "{spinner:.green} {human_pos} rows, {rate} rows/s  {msg:.dim}",
+        (None, Paint::Plain) => "{spinner} {human_pos} rows, {rate} rows/s  {msg}",
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
