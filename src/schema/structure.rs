@@ -2,12 +2,13 @@
 //!
 //! What is reconciled so far: a missing table, with its columns, NOT NULL, literal defaults and primary key, and
 //! a missing column. Any other difference in scope (type, nullability, primary key, generated) is an error that
-//! names it; foreign keys, further unique keys, indexes and checks are not looked at yet.
+//! names it, on one engine also of literal defaults; foreign keys, further unique keys, indexes, checks and defaults
+//! that are expressions are not looked at yet.
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::SchemaMode;
-use crate::sql::{Column, DefaultKind, Dialect, TableDefinition, TableName};
+use crate::sql::{Column, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName};
 
 use super::change::{SchemaAction, SchemaChange};
 use super::{ColumnPair, Table};
@@ -157,7 +158,9 @@ fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair
         let nullability = !is_key && primary.nullable != replica.nullable;
         let generated = primary.generated != replica.generated;
         let declared = same_family && primary.column_type != replica.column_type;
-        if nullability || declared || generated {
+        let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
+        let default = same_family && !expression && literal_default(primary) != literal_default(replica);
+        if nullability || declared || generated || default {
             differences.push(Difference {
                 column: Some(replica.name.clone()),
                 before: described(replica),
@@ -167,6 +170,12 @@ fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair
     }
     differences.extend(key_difference(structure, replica, columns));
     differences
+}
+
+/// What is compared of a default: literals, as they are all that is carried over. Where the primary has another
+/// kind, the replica may have any.
+fn literal_default(column: &Column) -> Option<&DefaultKind> {
+    column.default.as_ref().filter(|default| matches!(default, DefaultKind::Literal(_)))
 }
 
 /// The primary keys, by the replica's column names.
@@ -194,6 +203,13 @@ fn key_difference(structure: &Structure<'_>, replica: &Table, columns: &[ColumnP
 
 fn described(column: &Column) -> String {
     let mut text = format!("{} {}", column.name, column.column_type.declared);
+    if let Some(DefaultKind::Literal(literal)) = &column.default {
+        text.push_str(&match literal {
+            LiteralDefault::Number(number) => format!(" DEFAULT {number}"),
+            LiteralDefault::Text(words) => format!(" DEFAULT '{}'", words.replace('\'', "''")),
+            LiteralDefault::Boolean(yes) => format!(" DEFAULT {yes}"),
+        });
+    }
     if !column.nullable {
         text.push_str(" NOT NULL");
     }

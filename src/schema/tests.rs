@@ -209,6 +209,11 @@ fn missing_structure_is_created_and_other_differences_are_named() {
     assert!(failure.message.contains("column note is `note text NOT NULL`, on the primary `note text`"));
     assert!(only_pair(ignore, primary.clone(), Some(other)).is_ok());
 
+    let mut other = primary.clone();
+    other.columns[1].default = Some(DefaultKind::Literal(LiteralDefault::Text("it's".into())));
+    let failure = only_pair("[t]", primary.clone(), Some(other)).expect_err("the default differs");
+    assert!(failure.message.contains("`note text DEFAULT 'it''s'`, on the primary `note text`"));
+
     primary.columns[1].nullable = false;
     let without = table("public", "t", vec![integer("id")]);
     assert!(only_pair("[t]", primary.clone(), Some(without.clone())).is_err(), "NOT NULL without a default");
