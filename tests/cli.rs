@@ -90,7 +90,6 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
         &["verify", SPEC, "--recheck", "3"],
         &["verify", SPEC, "--digest", "database"],
         &["apply", SPEC, "-y", "--undo", "undo.bin"],
-        &["apply", SPEC, "-y", "--allow", "drop_column"],
         &["apply", "plan.bin", "--spec", SPEC, "-y"],
         &["watch", SPEC, "--every", "1h"],
         &["show", "plan.bin"],

@@ -9,6 +9,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::SchemaMode;
 use crate::sql::{Column, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName};
+use crate::value::Decimal;
 
 use super::change::{SchemaAction, SchemaChange};
 use super::{ColumnPair, Table};
@@ -172,10 +173,17 @@ fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair
     differences
 }
 
-/// What is compared of a default: literals, as they are all that is carried over. Where the primary has another
-/// kind, the replica may have any.
-fn literal_default(column: &Column) -> Option<&DefaultKind> {
-    column.default.as_ref().filter(|default| matches!(default, DefaultKind::Literal(_)))
+/// What is compared of a default: literals, as they are all that is carried over, and those by value, for an
+/// engine may keep `true` as 1 and 1.5 as 1.50. Where the primary has another kind, the replica may have any.
+fn literal_default(column: &Column) -> Option<LiteralDefault> {
+    let Some(DefaultKind::Literal(literal)) = &column.default else { return None };
+    let number = match literal {
+        LiteralDefault::Boolean(yes) => u8::from(*yes).to_string(),
+        LiteralDefault::Number(number) => number.clone(),
+        LiteralDefault::Text(_) => return Some(literal.clone()),
+    };
+    let plain = Decimal::parse(&number).map_or(number, |decimal| decimal.trimmed().to_string());
+    Some(LiteralDefault::Number(plain))
 }
 
 /// The primary keys, by the replica's column names.

@@ -214,6 +214,14 @@ fn missing_structure_is_created_and_other_differences_are_named() {
     let failure = only_pair("[t]", primary.clone(), Some(other)).expect_err("the default differs");
     assert!(failure.message.contains("`note text DEFAULT 'it''s'`, on the primary `note text`"));
 
+    let with = |literal| {
+        let mut table = primary.clone();
+        table.columns[1].default = Some(DefaultKind::Literal(literal));
+        table
+    };
+    let (yes, one) = (with(LiteralDefault::Boolean(true)), with(LiteralDefault::Number("1.0".into())));
+    assert!(only_pair("[t]", yes, Some(one)).is_ok(), "the same default, kept in another way");
+
     primary.columns[1].nullable = false;
     let without = table("public", "t", vec![integer("id")]);
     assert!(only_pair("[t]", primary.clone(), Some(without.clone())).is_err(), "NOT NULL without a default");
