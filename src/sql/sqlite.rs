@@ -3,10 +3,10 @@
 //! SQLite keeps a storage class with every value and converts by a column's affinity; this room refuses to
 //! write what would be converted. Text compares as BINARY whatever the column's collation.
 
+mod declared;
 mod literal;
 mod scope;
 mod select;
-mod types;
 
 pub(crate) use literal::plain as plain_literal;
 
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
+pub(crate) use declared::column_type;
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
 pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
-pub(crate) use types::column_type;
 
 /// The most rows in one statement.
 const ROWS_MAX: usize = 500;
@@ -173,7 +173,7 @@ impl Dialect for Sqlite {
     }
 
     fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {
-        types::type_for(meaning)
+        declared::type_for(meaning)
     }
 
     fn scope(

@@ -4,7 +4,7 @@
 //! it is written. Text stays whole: NUL and control characters go through `char()`, which means the same in
 //! UTF-8 and UTF-16 databases, so that scripts survive SQLite's own client.
 
-use super::types::Affinity;
+use super::declared::Affinity;
 use crate::sql::Unwritable;
 use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Type, Value};
 
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn what_a_column_would_change_is_refused() {
         let refuses = |value: Value, declared: &str| {
-            stored(&value, &super::super::types::column_type(declared)).is_err()
+            stored(&value, &super::super::declared::column_type(declared)).is_err()
         };
         assert!(refuses(Value::Integer(i128::from(u64::MAX)), "INTEGER"));
         assert!(refuses(Value::OtherStorage(Box::new(Value::Text("1".into()))), "INTEGER"));

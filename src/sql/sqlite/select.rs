@@ -6,8 +6,8 @@
 //! registers on its connections. A value that the function cannot read sorts at an end, so that the scan that
 //! covers that end meets it and reports it; no row falls between two ranges.
 
+use super::declared::Affinity;
 use super::literal::{hex, moment, plain, uuid};
-use super::types::Affinity;
 use super::{identifier, table};
 use crate::sql::{Column, Select, SelectColumn, Selection};
 use crate::value::{Domain, Key, Type, Value, decode, fields};
