@@ -81,9 +81,7 @@ fn show(before: &Report<'_>, asks: Asks, format: Format, context: &Context) -> R
         return output::print_report(before, format, &context.terminal);
     }
     if asks == Asks::Person {
-        let mut text = String::new();
-        before.text(context.terminal.err, &mut text).expect("a String takes all text");
-        output::print_error(&text);
+        output::to_stderr(|out| before.text(context.terminal.err, out))?;
     }
     Ok(())
 }
@@ -152,7 +150,7 @@ async fn ask(plan: &Plan, write: &WriteArgs, context: &Context) -> Option<bool> 
 fn finish(after: &Report<'_>, args: &RunArgs, context: &Context) -> Result<(), CliError> {
     if args.format == Format::Text {
         output::to_stdout(|out| {
-            out.write_str("\n")?;
+            out.write_all(b"\n")?;
             after.text_applied(context.terminal.out, out)
         })?;
     } else {

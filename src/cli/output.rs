@@ -59,11 +59,11 @@ pub fn print_error(text: &str) {
 
 /// Writes text to standard output.
 pub fn print(text: &str) -> Result<(), CliError> {
-    to_stdout(|out| out.write_str(text))
+    to_stdout(|out| out.write_all(text.as_bytes()))
 }
 
 /// Lets `write` fill standard output.
-pub fn to_stdout(write: impl FnOnce(&mut dyn std::fmt::Write) -> std::fmt::Result) -> Result<(), CliError> {
+pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
     let failed = |error| CliError::Io { action: "write to standard output".to_owned(), error };
     match fill(io::stdout().lock(), write) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -71,30 +71,16 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn std::fmt::Write) -> std::fmt::Resul
     }
 }
 
-/// Turns text into bytes and keeps the error, of which `fmt` has no words.
-struct Bytes<W> {
-    inner: W,
-    error: Option<io::Error>,
+/// Lets `write` fill standard error: what a person reads before being asked.
+pub fn to_stderr(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+    let failed = |error| CliError::Io { action: "write to standard error".to_owned(), error };
+    fill(io::stderr().lock(), write).map_err(failed)
 }
 
-impl<W: Write> std::fmt::Write for Bytes<W> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.inner.write_all(text.as_bytes()).map_err(|error| {
-            self.error = Some(error);
-            std::fmt::Error
-        })
-    }
-}
-
-fn fill(
-    sink: impl Write,
-    write: impl FnOnce(&mut dyn std::fmt::Write) -> std::fmt::Result,
-) -> io::Result<()> {
-    let mut bytes = Bytes { inner: BufWriter::with_capacity(1 << 16, sink), error: None };
-    match write(&mut bytes) {
-        Ok(()) => bytes.inner.flush(),
-        Err(_) => Err(bytes.error.unwrap_or_else(|| io::Error::other("the report could not be rendered"))),
-    }
+fn fill(sink: impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, sink);
+    write(&mut out)?;
+    out.flush()
 }
 
 /// Prints the first line of a text report, before anything is read.

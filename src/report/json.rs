@@ -2,7 +2,7 @@
 //!
 //! What could not be told is `null`, never a number that looks like one that was counted.
 
-use std::fmt::{self, Write};
+use std::io::{self, Write};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ const FORMAT_VERSION: &str = "1.0";
 type Json<'w> = JsonWriter<'w>;
 
 /// Writes the whole document.
-pub fn write(report: &Report<'_>, out: &mut dyn Write) -> fmt::Result {
+pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     Json::new(out).object(Layout::Block, |json| {
         json.key("format_version")?.string(FORMAT_VERSION)?;
         json.key("trueup_version")?.string(env!("CARGO_PKG_VERSION"))?;
@@ -40,7 +40,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> fmt::Result {
         put_applied_in_all(json, report)?;
         json.key("in_sync")?.raw(in_sync(report))
     })?;
-    out.write_char('\n')
+    out.write_all(b"\n")
 }
 
 fn whole_seconds(moment: jiff::Timestamp) -> String {
@@ -56,7 +56,7 @@ fn in_sync(report: &Report<'_>) -> bool {
     }
 }
 
-fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> fmt::Result {
+fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io::Result<()> {
     let plan = part.plan;
     let server = plan.server.as_ref();
     json.object(Layout::Block, |json| {
@@ -75,7 +75,7 @@ fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> fmt
     })
 }
 
-fn put_refusal(json: &mut Json<'_>, refusal: &Refusal) -> fmt::Result {
+fn put_refusal(json: &mut Json<'_>, refusal: &Refusal) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         json.key("rule")?.string(&refusal.rule)?;
         json.key("table")?.string_or_null(refusal.table.as_deref())?;
@@ -84,7 +84,7 @@ fn put_refusal(json: &mut Json<'_>, refusal: &Refusal) -> fmt::Result {
     })
 }
 
-fn put_error(json: &mut Json<'_>, error: Option<&Failure>, redact: bool) -> fmt::Result {
+fn put_error(json: &mut Json<'_>, error: Option<&Failure>, redact: bool) -> io::Result<()> {
     let Some(error) = error else { return json.raw("null") };
     json.object(Layout::Line, |json| {
         json.key("kind")?.string(error.kind.as_str())?;
@@ -93,7 +93,7 @@ fn put_error(json: &mut Json<'_>, error: Option<&Failure>, redact: bool) -> fmt:
     })
 }
 
-fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> fmt::Result {
+fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> io::Result<()> {
     json.object(Layout::Block, |json| {
         json.key("table")?.string(&table.table)?;
         json.key("replica_table")?.string(&table.replica_table)?;
@@ -125,7 +125,7 @@ fn status_word(status: Status) -> &'static str {
     }
 }
 
-fn put_pair(json: &mut Json<'_>, pair: Option<&TablePair>) -> fmt::Result {
+fn put_pair(json: &mut Json<'_>, pair: Option<&TablePair>) -> io::Result<()> {
     let Some(pair) = pair else {
         json.key("key")?.raw("null")?;
         return json.key("columns")?.raw("null");
@@ -134,7 +134,7 @@ fn put_pair(json: &mut Json<'_>, pair: Option<&TablePair>) -> fmt::Result {
     json.key("columns")?.array(Layout::Block, &pair.columns, put_column)
 }
 
-fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> fmt::Result {
+fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         json.key("name")?.string(column.name())?;
         json.key("replica_name")?.string(&column.sides.replica.name)?;
@@ -142,7 +142,7 @@ fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> fmt::Result {
     })
 }
 
-fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
+fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
     if !table.counted() {
         return json.raw("null");
     }
@@ -152,7 +152,7 @@ fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
     })
 }
 
-fn put_digest(json: &mut Json<'_>, digest: Option<&Sides<Digest>>) -> fmt::Result {
+fn put_digest(json: &mut Json<'_>, digest: Option<&Sides<Digest>>) -> io::Result<()> {
     let Some(digest) = digest else { return json.raw("null") };
     json.object(Layout::Line, |json| {
         json.key("primary")?.string(&digest.primary.hex())?;
@@ -161,7 +161,7 @@ fn put_digest(json: &mut Json<'_>, digest: Option<&Sides<Digest>>) -> fmt::Resul
     })
 }
 
-fn put_schema_change(json: &mut Json<'_>, change: &SchemaChange) -> fmt::Result {
+fn put_schema_change(json: &mut Json<'_>, change: &SchemaChange) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         json.key("action")?.string(change.action.as_str())?;
         json.key("object")?.string(&change.object)?;
@@ -171,18 +171,18 @@ fn put_schema_change(json: &mut Json<'_>, change: &SchemaChange) -> fmt::Result 
     })
 }
 
-fn put_counts(json: &mut Json<'_>, counts: &RowCounts) -> fmt::Result {
+fn put_counts(json: &mut Json<'_>, counts: &RowCounts) -> io::Result<()> {
     json.key("insert")?.raw(counts.insert)?;
     json.key("update")?.raw(counts.update)?;
     json.key("delete")?.raw(counts.delete)
 }
 
-fn put_ranges(json: &mut Json<'_>, table: &TablePlan) -> fmt::Result {
+fn put_ranges(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
     let Some(pair) = &table.pair else { return json.raw("[]") };
     json.array(Layout::Block, &table.ranges, |json, range| put_range(json, pair, range))
 }
 
-fn put_range(json: &mut Json<'_>, pair: &TablePair, range: &RangeDrift) -> fmt::Result {
+fn put_range(json: &mut Json<'_>, pair: &TablePair, range: &RangeDrift) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         put_bound(json.key("from")?, pair, range.range.from.as_ref())?;
         put_bound(json.key("to")?, pair, range.range.to.as_ref())?;
@@ -191,7 +191,7 @@ fn put_range(json: &mut Json<'_>, pair: &TablePair, range: &RangeDrift) -> fmt::
     })
 }
 
-fn put_bound(json: &mut Json<'_>, pair: &TablePair, key: Option<&Key>) -> fmt::Result {
+fn put_bound(json: &mut Json<'_>, pair: &TablePair, key: Option<&Key>) -> io::Result<()> {
     let Some(key) = key else { return json.raw("null") };
     json.object(Layout::Line, |json| {
         for (column, value) in pair.key().iter().zip(pair.key_values(key)) {
@@ -201,7 +201,7 @@ fn put_bound(json: &mut Json<'_>, pair: &TablePair, key: Option<&Key>) -> fmt::R
     })
 }
 
-fn put_changes(json: &mut Json<'_>, table: &TablePlan, redact: bool) -> fmt::Result {
+fn put_changes(json: &mut Json<'_>, table: &TablePlan, redact: bool) -> io::Result<()> {
     let Some(pair) = &table.pair else { return json.raw("[]") };
     json.array(Layout::Block, with_copies(pair, &table.changes), |json, (change, copies)| {
         put_change(json, pair, change, copies, redact)
@@ -214,7 +214,7 @@ fn put_change(
     planned: &PlannedChange,
     copies: u64,
     redact: bool,
-) -> fmt::Result {
+) -> io::Result<()> {
     let shown = decoded(pair, planned);
     json.object(Layout::Line, |json| {
         json.key("action")?.string(action_word(&planned.change))?;
@@ -243,7 +243,7 @@ fn action_word(change: &RowChange) -> &'static str {
     }
 }
 
-fn put_cells(json: &mut Json<'_>, cells: &[Cell], redact: bool) -> fmt::Result {
+fn put_cells(json: &mut Json<'_>, cells: &[Cell], redact: bool) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         for cell in cells {
             let json = json.key(&cell.name)?;
@@ -253,7 +253,7 @@ fn put_cells(json: &mut Json<'_>, cells: &[Cell], redact: bool) -> fmt::Result {
     })
 }
 
-fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
+fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> io::Result<()> {
     let tables = || report.parts().flat_map(|part| &part.plan.tables);
     let with = |wanted: &[Status]| tables().filter(|table| wanted.contains(&table.status)).count();
     json.object(Layout::Line, |json| {
@@ -265,18 +265,18 @@ fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
     })
 }
 
-fn put_all_changes(json: &mut Json<'_>, changes: &Changes) -> fmt::Result {
+fn put_all_changes(json: &mut Json<'_>, changes: &Changes) -> io::Result<()> {
     json.key("schema_changes")?.raw(changes.schema_changes)?;
     put_counts(json, &changes.rows)
 }
 
-fn put_applied_in_all(json: &mut Json<'_>, report: &Report<'_>) -> fmt::Result {
+fn put_applied_in_all(json: &mut Json<'_>, report: &Report<'_>) -> io::Result<()> {
     let applied: Vec<&Applied> = report.parts().filter_map(|part| part.applied).collect();
     if report.applied.is_none() { Ok(()) } else { put_applied(json, &applied) }
 }
 
 /// What was done, summed over replicas.
-fn put_applied(json: &mut Json<'_>, all: &[&Applied]) -> fmt::Result {
+fn put_applied(json: &mut Json<'_>, all: &[&Applied]) -> io::Result<()> {
     let changes = all.iter().map(|done| Changes { schema_changes: done.schema_changes, rows: done.rows });
     json.key("applied")?.object(Layout::Line, |json| {
         put_all_changes(json, &changes.sum())?;

@@ -1,6 +1,7 @@
 //! One value as JSON, so that nothing is rounded and nothing looks like something else.
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
+use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +15,7 @@ use super::json_writer::{JsonWriter, Layout};
 const EXACT_END: u128 = 1 << 53;
 
 /// Writes a value by the rules of the JSON document.
-pub fn put_value(json: &mut JsonWriter<'_>, value: &Value) -> fmt::Result {
+pub fn put_value(json: &mut JsonWriter<'_>, value: &Value) -> io::Result<()> {
     match value {
         Value::Null => json.raw("null"),
         Value::Boolean(value) => json.raw(value),
@@ -41,12 +42,12 @@ pub fn put_value(json: &mut JsonWriter<'_>, value: &Value) -> fmt::Result {
 }
 
 /// What stands for a value under `--redact`.
-pub fn put_redacted(json: &mut JsonWriter<'_>) -> fmt::Result {
+pub fn put_redacted(json: &mut JsonWriter<'_>) -> io::Result<()> {
     json.object(Layout::Line, |json| json.key("redacted")?.raw("true"))
 }
 
 /// `Debug` prints the shortest digits that read back as the same number, always with a point or an exponent.
-fn put_float(json: &mut JsonWriter<'_>, shown: &dyn Debug, finite: bool, value: f64) -> fmt::Result {
+fn put_float(json: &mut JsonWriter<'_>, shown: &dyn Debug, finite: bool, value: f64) -> io::Result<()> {
     if finite {
         json.raw(format_args!("{shown:?}"))
     } else {
@@ -56,7 +57,7 @@ fn put_float(json: &mut JsonWriter<'_>, shown: &dyn Debug, finite: bool, value: 
 
 /// A document stands in the output as it is, so that its numbers keep all their digits. What is no document
 /// (MariaDB lets a JSON column hold one only by a check that can be dropped) is shown as the text it is.
-fn put_document(json: &mut JsonWriter<'_>, text: &str) -> fmt::Result {
+fn put_document(json: &mut JsonWriter<'_>, text: &str) -> io::Result<()> {
     if serde_json::from_str::<IgnoredAny>(text).is_ok() {
         json.object(Layout::Line, |json| json.key("json")?.raw(text.trim()))
     } else {
@@ -70,9 +71,9 @@ mod tests {
     use crate::value::{Date, Decimal, Stamp, Time};
 
     fn shown(value: Value) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         put_value(&mut JsonWriter::new(&mut out), &value).unwrap();
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Nothing is kept but the place in the document, so that a million changes cost no memory here.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::{self, Write};
 
 /// How the members of an object or array are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,11 @@ impl<'w> JsonWriter<'w> {
     }
 
     /// An object whose members `body` writes with [`key`](Self::key).
-    pub fn object(&mut self, layout: Layout, body: impl FnOnce(&mut Self) -> fmt::Result) -> fmt::Result {
+    pub fn object(
+        &mut self,
+        layout: Layout,
+        body: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.container(layout, ('{', '}'), body)
     }
 
@@ -39,8 +44,8 @@ impl<'w> JsonWriter<'w> {
         &mut self,
         layout: Layout,
         items: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Self, T) -> fmt::Result,
-    ) -> fmt::Result {
+        mut write: impl FnMut(&mut Self, T) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.container(layout, ('[', ']'), |json| {
             for item in items {
                 json.separate()?;
@@ -51,21 +56,20 @@ impl<'w> JsonWriter<'w> {
     }
 
     /// A member's name; its value must follow.
-    pub fn key(&mut self, name: &str) -> Result<&mut Self, fmt::Error> {
+    pub fn key(&mut self, name: &str) -> io::Result<&mut Self> {
         self.separate()?;
         self.string(name)?;
-        self.out.write_str(": ")?;
+        self.out.write_all(b": ")?;
         Ok(self)
     }
 
     /// A string.
-    pub fn string(&mut self, text: &str) -> fmt::Result {
-        let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
-        self.out.write_str(&quoted)
+    pub fn string(&mut self, text: &str) -> io::Result<()> {
+        Ok(serde_json::to_writer(&mut *self.out, text)?)
     }
 
     /// A string, or null.
-    pub fn string_or_null(&mut self, text: Option<&str>) -> fmt::Result {
+    pub fn string_or_null(&mut self, text: Option<&str>) -> io::Result<()> {
         match text {
             Some(text) => self.string(text),
             None => self.raw("null"),
@@ -73,7 +77,7 @@ impl<'w> JsonWriter<'w> {
     }
 
     /// Anything whose text is JSON already: numbers, `true`, `null`.
-    pub fn raw(&mut self, json: impl fmt::Display) -> fmt::Result {
+    pub fn raw(&mut self, json: impl fmt::Display) -> io::Result<()> {
         write!(self.out, "{json}")
     }
 
@@ -81,32 +85,32 @@ impl<'w> JsonWriter<'w> {
         &mut self,
         layout: Layout,
         (open, close): (char, char),
-        body: impl FnOnce(&mut Self) -> fmt::Result,
-    ) -> fmt::Result {
-        self.out.write_char(open)?;
+        body: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        write!(self.out, "{open}")?;
         self.levels.push(Level { layout, empty: true });
         body(self)?;
         let level = self.levels.pop().expect("it was just pushed");
         if level.layout == Layout::Block && !level.empty {
             self.new_line()?;
         }
-        self.out.write_char(close)
+        write!(self.out, "{close}")
     }
 
-    fn separate(&mut self) -> fmt::Result {
+    fn separate(&mut self) -> io::Result<()> {
         let Some(level) = self.levels.last_mut() else { return Ok(()) };
         let (first, layout) = (std::mem::replace(&mut level.empty, false), level.layout);
         match (layout, first) {
             (Layout::Line, true) => Ok(()),
-            (Layout::Line, false) => self.out.write_str(", "),
+            (Layout::Line, false) => self.out.write_all(b", "),
             (Layout::Block, first) => {
-                self.out.write_str(if first { "" } else { "," })?;
+                self.out.write_all((if first { "" } else { "," }).as_bytes())?;
                 self.new_line()
             }
         }
     }
 
-    fn new_line(&mut self) -> fmt::Result {
+    fn new_line(&mut self) -> io::Result<()> {
         write!(self.out, "\n{:1$}", "", 2 * self.levels.len())
     }
 }

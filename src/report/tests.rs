@@ -5,16 +5,16 @@ use super::{Command, Paint, Reading, Report, Rows};
 use crate::plan::{Plan, ReplicaPlan};
 
 fn json(report: &Report<'_>) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     report.json(&mut out).unwrap();
-    let _: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
-    out
+    let _: serde_json::Value = serde_json::from_slice(&out).expect("it is JSON");
+    String::from_utf8(out).unwrap()
 }
 
 fn text(report: &Report<'_>) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     report.text(Paint::Plain, &mut out).unwrap();
-    out
+    String::from_utf8(out).unwrap()
 }
 
 /// Only the first replica, in sync.
@@ -348,9 +348,9 @@ fn rows_are_cut() {
 fn the_text_of_apply() {
     let (plan, applied) = (plan(), applied());
     let report = Report { applied: Some(&applied), ..Report::new(Command::Apply, &plan) };
-    let mut out = String::new();
+    let mut out = Vec::new();
     report.text_applied(Paint::Plain, &mut out).unwrap();
-    insta::assert_snapshot!(out, @r#"
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
     eu: Apply complete! 1 row inserted, 1 updated, 1 deleted, 1 schema change.
     eu: 2 changes were there already.
     eu: Verified: the rows written equal the primary.
@@ -378,8 +378,9 @@ fn in_sync_is_said_of_whole_tables_only() {
 fn colour_only_adds_escapes() {
     let plan = plan();
     let report = Report::new(Command::Plan, &plan);
-    let mut coloured = String::new();
+    let mut coloured = Vec::new();
     report.text(Paint::Colour, &mut coloured).unwrap();
+    let coloured = String::from_utf8(coloured).unwrap();
     assert!(coloured.contains("\u{1b}[32m"));
     let plain: String =
         coloured.split('\u{1b}').map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();

@@ -3,7 +3,7 @@
 //! What a replica needs is told table by table, in the order of the spec; one summary line a replica and one
 //! at the end. Everything that came out of a database is escaped before it gets here.
 
-use std::fmt::{self, Write};
+use std::io::{self, Write};
 
 use similar::{ChangeTag, TextDiff};
 
@@ -28,17 +28,17 @@ use super::{Command, Part, Reading, Report, Rows};
 const NAMED_MAX: usize = 8;
 
 /// The first line: how much is read.
-pub fn reading(reading: Reading, paint: Paint, out: &mut dyn Write) -> fmt::Result {
+pub fn reading_line(reading: Reading, paint: Paint) -> String {
     let tables = counted(reading.tables as u64, "table");
     let rows = match reading.rows_estimate {
         Some(rows) => format!(", about {} on both sides", counted(rows, "row")),
         None => String::new(),
     };
-    writeln!(out, "{}", paint.on(DIM, format_args!("Comparing {tables}{rows}.")))
+    paint.on(DIM, format_args!("Comparing {tables}{rows}.")) + "\n"
 }
 
 /// What was found, and what it amounts to.
-pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::Result {
+pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Text { report, paint, out };
     let parts: Vec<Part<'_>> = report.parts().collect();
     for part in &parts {
@@ -54,7 +54,7 @@ pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::Res
 }
 
 /// What apply did.
-pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> fmt::Result {
+pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Text { report, paint, out };
     let parts: Vec<Part<'_>> = report.parts().collect();
     for part in &parts {
@@ -76,7 +76,7 @@ struct Text<'r, 'w> {
 }
 
 impl Text<'_, '_> {
-    fn replica(&mut self, part: &Part<'_>) -> fmt::Result {
+    fn replica(&mut self, part: &Part<'_>) -> io::Result<()> {
         let plan = part.plan;
         writeln!(self.out, "\n{}", self.paint.on(BOLD, format_args!("Replica {}", name(&plan.name))))?;
         if let Some(server) = &plan.server {
@@ -96,7 +96,7 @@ impl Text<'_, '_> {
     }
 
     /// Tables of which there is nothing to say.
-    fn quiet_tables(&mut self, tables: &[TablePlan]) -> fmt::Result {
+    fn quiet_tables(&mut self, tables: &[TablePlan]) -> io::Result<()> {
         let quiet: Vec<&TablePlan> = tables.iter().filter(|table| is_quiet(table)).collect();
         if quiet.is_empty() {
             return Ok(());
@@ -115,7 +115,7 @@ impl Text<'_, '_> {
         writeln!(self.out, "\n{}", self.paint.on(DIM, line))
     }
 
-    fn table(&mut self, table: &TablePlan) -> fmt::Result {
+    fn table(&mut self, table: &TablePlan) -> io::Result<()> {
         let mut title = name(&table.table);
         if table.replica_table != table.table {
             title = format!("{title} ({} on the replica)", name(&table.replica_table));
@@ -153,7 +153,7 @@ impl Text<'_, '_> {
         }
     }
 
-    fn table_notes(&mut self, table: &TablePlan) -> fmt::Result {
+    fn table_notes(&mut self, table: &TablePlan) -> io::Result<()> {
         let mut note = format!(
             "{} on the primary, {} on the replica",
             counted(table.rows.primary, "row"),
@@ -171,7 +171,7 @@ impl Text<'_, '_> {
         writeln!(self.out, "    {}", self.paint.on(DIM, note))
     }
 
-    fn failure(&mut self, indent: &str, failure: &Failure) -> fmt::Result {
+    fn failure(&mut self, indent: &str, failure: &Failure) -> io::Result<()> {
         let message = if self.report.redact { failure.message.clone() } else { failure.to_string() };
         let error = self.paint.on(RED, "Error:");
         writeln!(self.out, "{indent}{error} {}", lines_escaped(&message, indent))?;
@@ -181,7 +181,7 @@ impl Text<'_, '_> {
         }
     }
 
-    fn schema_change(&mut self, change: &SchemaChange) -> fmt::Result {
+    fn schema_change(&mut self, change: &SchemaChange) -> io::Result<()> {
         let (sign, style, what) = match change.action {
             SchemaAction::CreateTable => ("+", GREEN, "create table"),
             SchemaAction::AddColumn => ("+", GREEN, "add column"),
@@ -202,7 +202,7 @@ impl Text<'_, '_> {
     }
 
     /// A unified diff; its hunk headers would say nothing about definitions of a few lines.
-    fn definition_diff(&mut self, before: &str, after: &str) -> fmt::Result {
+    fn definition_diff(&mut self, before: &str, after: &str) -> io::Result<()> {
         let diff = TextDiff::from_lines(before, after);
         for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
             for change in hunk.iter_changes() {
@@ -212,7 +212,7 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn diff_line(&mut self, tag: ChangeTag, text: &str) -> fmt::Result {
+    fn diff_line(&mut self, tag: ChangeTag, text: &str) -> io::Result<()> {
         for line in text.lines() {
             let line = lines_escaped(line, "");
             let line = match tag {
@@ -225,7 +225,7 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn ranges(&mut self, table: &TablePlan, pair: &TablePair) -> fmt::Result {
+    fn ranges(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
         // A missing table differs as a whole.
         if table.ranges.is_empty() || table.status == Status::Missing || pair.key_columns == 0 {
             return Ok(());
@@ -256,11 +256,11 @@ impl Text<'_, '_> {
         }
     }
 
-    fn more(&mut self, what: &str) -> fmt::Result {
+    fn more(&mut self, what: &str) -> io::Result<()> {
         writeln!(self.out, "      {}", self.paint.on(DIM, what))
     }
 
-    fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> fmt::Result {
+    fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
         let limit = self.limit();
         if limit > 0 && !table.changes.is_empty() {
             writeln!(self.out)?;
@@ -287,7 +287,7 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> fmt::Result {
+    fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> io::Result<()> {
         let shown = decoded(pair, planned);
         let (sign, style) = match planned.change {
             RowChange::Insert { .. } => ("+", GREEN),
@@ -355,7 +355,7 @@ impl Text<'_, '_> {
         })
     }
 
-    fn refusals(&mut self, refusals: &[Refusal], outcome: Outcome) -> fmt::Result {
+    fn refusals(&mut self, refusals: &[Refusal], outcome: Outcome) -> io::Result<()> {
         if refusals.is_empty() {
             return Ok(());
         }
@@ -367,7 +367,7 @@ impl Text<'_, '_> {
         })
     }
 
-    fn replica_summary(&mut self, part: &Part<'_>) -> fmt::Result {
+    fn replica_summary(&mut self, part: &Part<'_>) -> io::Result<()> {
         let words = match outcome_of(part.plan) {
             Outcome::InSync => "No changes. The replica matches the primary.".to_owned(),
             Outcome::Drift => sums(&[*part]),
@@ -377,7 +377,7 @@ impl Text<'_, '_> {
         writeln!(self.out, "{}: {words}", self.paint.on(BOLD, name(&part.plan.name)))
     }
 
-    fn summary(&mut self, parts: &[Part<'_>]) -> fmt::Result {
+    fn summary(&mut self, parts: &[Part<'_>]) -> io::Result<()> {
         let outcomes: Vec<Outcome> = parts.iter().map(|part| outcome_of(part.plan)).collect();
         if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::InSync) {
             let words = match parts.len() {
@@ -400,7 +400,7 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn applied_to(&mut self, prefix: &str, part: &Part<'_>, applied: &Applied) -> fmt::Result {
+    fn applied_to(&mut self, prefix: &str, part: &Part<'_>, applied: &Applied) -> io::Result<()> {
         let (committed, of) = applied.batches;
         match applied.outcome {
             Outcome::Applied => self.complete(prefix, applied),
@@ -424,7 +424,7 @@ impl Text<'_, '_> {
     }
 
     /// Tables in error that `--partial` passed over.
-    fn left_out(&mut self, prefix: &str, part: &Part<'_>) -> fmt::Result {
+    fn left_out(&mut self, prefix: &str, part: &Part<'_>) -> io::Result<()> {
         let tables = part.plan.tables.iter().filter(|table| table.status == Status::Error).count();
         if tables == 0 {
             return Ok(());
@@ -434,7 +434,7 @@ impl Text<'_, '_> {
         writeln!(self.out, "{prefix}{} {words}", self.paint.on(RED.bold(), "Error:"))
     }
 
-    fn complete(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
+    fn complete(&mut self, prefix: &str, applied: &Applied) -> io::Result<()> {
         let rows = &applied.rows;
         let structure = match applied.schema_changes {
             0 => String::new(),
@@ -460,7 +460,7 @@ impl Text<'_, '_> {
         }
     }
 
-    fn what_stands(&mut self, prefix: &str, applied: &Applied) -> fmt::Result {
+    fn what_stands(&mut self, prefix: &str, applied: &Applied) -> io::Result<()> {
         match applied.batches {
             (0, _) if applied.commit_unknown => {
                 writeln!(
