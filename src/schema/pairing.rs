@@ -5,9 +5,9 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
+use crate::spec::{CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
-use crate::value::{Domain, Type};
+use crate::value::{Domain, StorageClass, Type};
 
 use super::change::SchemaChange;
 use super::structure::{self, Structure};
@@ -45,9 +45,29 @@ pub fn pair_table(
     selected: &Selected<'_>,
     databases: &Databases<'_>,
 ) -> Result<Pairing, Failure> {
-    let primary = selected.table.clone()?;
-    let pairer = Pairer { spec, entry: selected.entry, primary, databases };
-    pairer.pair(&selected.name)
+    pair_or_problems(spec, selected, databases).map_err(|mut problems| problems.swap_remove(0))
+}
+
+/// [`pair_table`] that does not stop at the first problem.
+///
+/// # Errors
+/// All that is wrong, what the primary alone can tell first. Never empty.
+pub fn pair_or_problems(
+    spec: &Spec,
+    selected: &Selected<'_>,
+    databases: &Databases<'_>,
+) -> Result<Pairing, Vec<Failure>> {
+    let primary = selected.table.clone().map_err(|failure| vec![failure])?;
+    let own = OnPrimary { spec, entry: selected.entry, primary };
+    Pairer { own, databases }.pair(&selected.name)
+}
+
+/// What is wrong with a selected table by what the primary alone can tell.
+pub fn primary_problems(spec: &Spec, selected: &Selected<'_>) -> Vec<Failure> {
+    match &selected.table {
+        Ok(primary) => OnPrimary { spec, entry: selected.entry, primary }.problems(),
+        Err(failure) => vec![failure.clone()],
+    }
 }
 
 /// The name the replica's table has in output.
@@ -58,21 +78,128 @@ pub fn replica_table_name(selected: &Selected<'_>) -> String {
     }
 }
 
-struct Pairer<'a> {
+/// A selected table on the primary.
+#[derive(Clone, Copy)]
+struct OnPrimary<'a> {
     spec: &'a Spec,
     entry: &'a TableEntry,
     primary: &'a Table,
+}
+
+struct Pairer<'a> {
+    own: OnPrimary<'a>,
     databases: &'a Databases<'a>,
 }
 
+impl<'a> std::ops::Deref for Pairer<'a> {
+    type Target = OnPrimary<'a>;
+
+    fn deref(&self) -> &OnPrimary<'a> {
+        &self.own
+    }
+}
+
+impl OnPrimary<'_> {
+    /// All that is wrong by what the primary alone can tell.
+    fn problems(&self) -> Vec<Failure> {
+        // Of a table that is seen in part only, columns may seem not to be there.
+        if let Some(hidden) = hidden_rows(self.primary) {
+            return vec![hidden];
+        }
+        let mut problems = self.unknown_columns();
+        problems.extend(self.key().err());
+        problems.extend(self.columns_against_the_key());
+        problems
+    }
+
+    /// Every column that the entry names must exist on the primary.
+    fn unknown_columns(&self) -> Vec<Failure> {
+        let entry = self.entry;
+        let compared = entry.compare.iter().filter(|compare| !compare.from_defaults).map(|c| &c.column);
+        let excluded = entry.exclude_columns.iter().filter(|_| !entry.exclude_from_defaults);
+        let mentioned = (entry.key.iter().flatten())
+            .chain(entry.columns.iter().flatten())
+            .chain(excluded)
+            .chain(entry.rename.iter().map(|(primary, _)| primary))
+            .chain(compared)
+            .map(|column| (column.value.as_str(), column.place));
+        let in_filter = entry
+            .filter
+            .iter()
+            .flat_map(|filter| filter.value.columns().into_iter().map(move |column| (column, filter.place)));
+        let unknown = mentioned.chain(in_filter).filter(|(name, _)| self.primary.column(name).is_none());
+        unknown.map(|(name, place)| self.no_column(name, place)).collect()
+    }
+
+    fn no_column(&self, column: &str, place: Place) -> Failure {
+        let message = format!("the primary's table {} has no column {column}", self.primary.name);
+        let failure = Failure::new(ErrorKind::Missing, self.spec.error_at(place, message).headline());
+        let names = self.primary.columns.iter().map(|column| column.name.as_str());
+        match did_you_mean(column, names) {
+            Some(near) => failure.hint(format!("did you mean {near}?")),
+            None => failure,
+        }
+    }
+
+    /// The key: the spec's, else the primary key, else the unique key over NOT NULL columns with the fewest
+    /// columns, then by name.
+    fn key(&self) -> Result<Vec<String>, Failure> {
+        match &self.entry.key {
+            Some(key) => Ok(key.iter().map(|column| column.value.clone()).collect()),
+            None => self.own_key(),
+        }
+    }
+
+    /// Columns that the entry leaves out or excuses although they are part of the key.
+    fn columns_against_the_key(&self) -> Vec<Failure> {
+        let key = self.key().unwrap_or_default();
+        let excluded = self.entry.exclude_columns.iter().filter(|_| !self.entry.exclude_from_defaults);
+        let excluded = excluded
+            .map(|column| (column, format!("{} is part of the key and cannot be excluded", column.value)));
+        let excused = self.entry.compare.iter().filter(|compare| !compare.from_defaults);
+        let excused = excused.map(|compare| {
+            let name = &compare.column.value;
+            (&compare.column, format!("{name} is part of the key, whose differences cannot be excused"))
+        });
+        excluded
+            .chain(excused)
+            .filter(|(column, _)| key.contains(&column.value))
+            .map(|(column, message)| self.error(ErrorKind::Key, column, message))
+            .collect()
+    }
+
+    fn own_key(&self) -> Result<Vec<String>, Failure> {
+        // A primary key counts even where the engine lets NULLs into it (SQLite): they would show when read.
+        let total = self.primary.keys.iter().filter(|key| key.total || key.primary);
+        let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
+        best.map(|key| key.columns.clone()).ok_or_else(|| {
+            let message = format!(
+                "the primary's table {} has no primary key and no unique key over NOT NULL columns",
+                self.primary.name
+            );
+            let error = self.spec.error_at(self.entry.table.place, message);
+            Failure::new(ErrorKind::Key, error.headline()).hint(
+                "name the columns that identify a row with `key: [...]`; tables without any key are not available yet",
+            )
+        })
+    }
+
+    fn error(&self, kind: ErrorKind, column: &Located<String>, message: String) -> Failure {
+        Failure::new(kind, self.spec.error_at(column.place, message).headline())
+    }
+}
+
 impl Pairer<'_> {
-    fn pair(&self, name: &str) -> Result<Pairing, Failure> {
+    fn pair(&self, name: &str) -> Result<Pairing, Vec<Failure>> {
         let replica_name = self.replica_name();
         let replica = self.databases.replica.tables.iter().find(|table| table.name == replica_name);
-        self.refuse_hidden_rows(replica)?;
-        self.check_mentioned_columns()?;
-        let key = self.key()?;
-        let columns = self.columns(&key, replica)?;
+        let mut problems = self.problems();
+        problems.extend(replica.and_then(hidden_rows));
+        // What else is wrong is told also where there is no key.
+        let key = self.key().unwrap_or_default();
+        let (columns, of_columns) = self.columns(&key, replica);
+        let paired = of_columns.is_empty();
+        problems.extend(of_columns);
         let structure = Structure {
             mode: self.entry.schema,
             names: Sides::new(&self.primary.name, &replica_name),
@@ -81,11 +208,22 @@ impl Pairer<'_> {
             replica,
             key: &key,
         };
-        let schema_changes = structure::changes(&structure, &columns)?;
+        let schema_changes = structure::changes(&structure, &columns).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
         let key_columns = key.len();
         let columns = in_order(columns, &key, self.entry.schema);
         let compared = columns.iter().filter(|column| column.rule != Some(CompareRule::Ignore)).count();
-        let scope = self.scope(&columns)?;
+        // Without one of its columns a condition would seem to name one that is not there.
+        let scope = if paired { self.scope(&columns) } else { Ok(None) };
+        let scope = scope.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        if !problems.is_empty() {
+            return Err(each_once(problems));
+        }
         let pair = TablePair {
             table: name.to_owned(),
             names: Sides::new(self.primary.name.clone(), replica_name.clone()),
@@ -136,97 +274,6 @@ impl Pairer<'_> {
         TableName { schema, name: self.primary.name.name.clone() }
     }
 
-    fn refuse_hidden_rows(&self, replica: Option<&Table>) -> Result<(), Failure> {
-        for table in [Some(self.primary), replica].into_iter().flatten() {
-            if let Some(reason) = &table.hidden_rows {
-                let message = format!("the table {} would be seen only in part: {reason}", table.name);
-                return Err(Failure::new(ErrorKind::Permission, message));
-            }
-        }
-        Ok(())
-    }
-
-    /// Every column that the entry names must exist on the primary.
-    fn check_mentioned_columns(&self) -> Result<(), Failure> {
-        let entry = self.entry;
-        let compared = entry.compare.iter().filter(|compare| !compare.from_defaults).map(|c| &c.column);
-        let excluded = entry.exclude_columns.iter().filter(|_| !entry.exclude_from_defaults);
-        let mentioned = (entry.key.iter().flatten())
-            .chain(entry.columns.iter().flatten())
-            .chain(excluded)
-            .chain(entry.rename.iter().map(|(primary, _)| primary))
-            .chain(compared);
-        for column in mentioned {
-            if self.primary.column(&column.value).is_none() {
-                return Err(self.no_column(&column.value, column.place));
-            }
-        }
-        let in_filter = entry.filter.iter().flat_map(|filter| {
-            filter.value.columns().into_iter().map(move |column| (column.to_owned(), filter.place))
-        });
-        for (column, place) in in_filter {
-            if self.primary.column(&column).is_none() {
-                return Err(self.no_column(&column, place));
-            }
-        }
-        Ok(())
-    }
-
-    fn no_column(&self, column: &str, place: Place) -> Failure {
-        let message = format!("the primary's table {} has no column {column}", self.primary.name);
-        let failure = Failure::new(ErrorKind::Missing, self.spec.error_at(place, message).headline());
-        let names = self.primary.columns.iter().map(|column| column.name.as_str());
-        match did_you_mean(column, names) {
-            Some(near) => failure.hint(format!("did you mean {near}?")),
-            None => failure,
-        }
-    }
-
-    /// The key: the spec's, else the primary key, else the unique key over NOT NULL columns with the fewest
-    /// columns, then by name.
-    fn key(&self) -> Result<Vec<String>, Failure> {
-        let key = match &self.entry.key {
-            Some(key) => key.iter().map(|column| column.value.clone()).collect(),
-            None => self.own_key()?,
-        };
-        for column in &self.entry.exclude_columns {
-            if key.contains(&column.value) && !self.entry.exclude_from_defaults {
-                let message = format!("{} is part of the key and cannot be excluded", column.value);
-                return Err(self.error(ErrorKind::Key, column, message));
-            }
-        }
-        for compare in &self.entry.compare {
-            if key.contains(&compare.column.value) && !compare.from_defaults {
-                let message = format!(
-                    "{} is part of the key, whose differences cannot be excused",
-                    compare.column.value
-                );
-                return Err(self.error(ErrorKind::Key, &compare.column, message));
-            }
-        }
-        Ok(key)
-    }
-
-    fn own_key(&self) -> Result<Vec<String>, Failure> {
-        // A primary key counts even where the engine lets NULLs into it (SQLite): they would show when read.
-        let total = self.primary.keys.iter().filter(|key| key.total || key.primary);
-        let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
-        best.map(|key| key.columns.clone()).ok_or_else(|| {
-            let message = format!(
-                "the primary's table {} has no primary key and no unique key over NOT NULL columns",
-                self.primary.name
-            );
-            let error = self.spec.error_at(self.entry.table.place, message);
-            Failure::new(ErrorKind::Key, error.headline()).hint(
-                "name the columns that identify a row with `key: [...]`; tables without any key are not available yet",
-            )
-        })
-    }
-
-    fn error(&self, kind: ErrorKind, column: &Located<String>, message: String) -> Failure {
-        Failure::new(kind, self.spec.error_at(column.place, message).headline())
-    }
-
     /// Whether a column is in scope: key columns always are.
     fn in_scope(&self, name: &str, key: &[String]) -> bool {
         let listed = |list: &[Located<String>]| list.iter().any(|column| column.value == name);
@@ -234,36 +281,73 @@ impl Pairer<'_> {
             || (self.entry.columns.as_deref().is_none_or(listed) && !listed(&self.entry.exclude_columns))
     }
 
-    /// The column pairs in the primary's order; columns generated on the replica are left out.
-    fn columns(&self, key: &[String], replica: Option<&Table>) -> Result<Vec<ColumnPair>, Failure> {
-        let mut pairs = Vec::new();
+    /// The column pairs in the primary's order, and what is wrong with the others; columns generated on the
+    /// replica are left out.
+    fn columns(&self, key: &[String], replica: Option<&Table>) -> (Vec<ColumnPair>, Vec<Failure>) {
+        let (mut pairs, mut problems) = (Vec::new(), Vec::new());
         for column in self.primary.columns.iter().filter(|column| self.in_scope(&column.name, key)) {
-            let is_key = key.contains(&column.name);
-            let renamed = self.entry.rename.iter().find(|(primary, _)| primary.value == column.name);
-            let name = renamed.map_or(column.name.as_str(), |(_, replica)| replica.value.as_str());
-            let found = replica.and_then(|table| table.column(name));
-            if found.is_some_and(|column| column.generated.is_some()) && !is_key {
-                continue;
+            match self.column(column, key, replica) {
+                Ok(pair) => pairs.extend(pair),
+                Err(problem) => problems.push(problem),
             }
-            let counterpart = match found {
-                Some(found) => found.clone(),
-                None => self.column_to_create(column, name, is_key, replica)?,
-            };
-            let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
-            let rule = rule.filter(|_| !is_key);
-            if let Some(compare) = rule.filter(|compare| has_zone(&compare.rule)) {
-                let message = "not available yet: `zone`".to_owned();
-                return Err(self.error(ErrorKind::Type, &compare.column, message));
-            }
-            let sides = Sides::new(column.clone(), counterpart);
-            let domain = self.domain(&sides)?;
-            if is_key && !domain.has_common_order() {
-                return Err(self.key_without_order(column, &domain));
-            }
-            let rule = rule.map(|compare| compare.rule.clone());
-            pairs.push(ColumnPair { sides, domain, rule, on_replica: found.is_some() });
         }
-        Ok(pairs)
+        (pairs, problems)
+    }
+
+    /// `None` for a column that is generated on the replica.
+    fn column(
+        &self,
+        column: &Column,
+        key: &[String],
+        replica: Option<&Table>,
+    ) -> Result<Option<ColumnPair>, Failure> {
+        let is_key = key.contains(&column.name);
+        let renamed = self.entry.rename.iter().find(|(primary, _)| primary.value == column.name);
+        let name = renamed.map_or(column.name.as_str(), |(_, replica)| replica.value.as_str());
+        let found = replica.and_then(|table| table.column(name));
+        if found.is_some_and(|column| column.generated.is_some()) && !is_key {
+            return Ok(None);
+        }
+        let counterpart = match found {
+            Some(found) => found.clone(),
+            None => self.column_to_create(column, name, is_key, replica)?,
+        };
+        let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
+        let rule = rule.filter(|_| !is_key);
+        if let Some(compare) = rule.filter(|compare| has_zone(&compare.rule)) {
+            let message = "not available yet: `zone`".to_owned();
+            return Err(self.error(ErrorKind::Type, &compare.column, message));
+        }
+        let sides = Sides::new(column.clone(), counterpart);
+        let domain = self.domain(&sides)?;
+        if is_key && !domain.has_common_order() {
+            return Err(self.key_without_order(column, &domain));
+        }
+        let rule = match rule {
+            Some(compare) => self.fitting_rule(compare, &domain)?,
+            None => None,
+        };
+        Ok(Some(ColumnPair { sides, domain, rule, on_replica: found.is_some() }))
+    }
+
+    /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those
+    /// tables whose column it fits.
+    fn fitting_rule(&self, compare: &CompareEntry, domain: &Domain) -> Result<Option<CompareRule>, Failure> {
+        match misfit(&compare.rule, domain) {
+            None => Ok(Some(compare.rule.clone())),
+            Some(_) if compare.from_defaults => Ok(None),
+            Some((option, wanted)) => {
+                let name = &compare.column.value;
+                let message = format!(
+                    "`{option}` is for {wanted}, and the column {name} of the table {} is compared as {}",
+                    self.primary.name,
+                    domain.name()
+                );
+                Err(self.error(ErrorKind::Type, &compare.column, message).hint(format!(
+                    "drop `{option}`; `{name}: ignore` would leave the column out of the comparison"
+                )))
+            }
+        }
     }
 
     fn column_to_create(
@@ -349,6 +433,50 @@ impl Pairer<'_> {
             },
         }))
     }
+}
+
+/// Each problem once: one that is about the whole table may have shown with every column.
+fn each_once(problems: Vec<Failure>) -> Vec<Failure> {
+    let mut once: Vec<Failure> = Vec::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    once
+}
+
+fn hidden_rows(table: &Table) -> Option<Failure> {
+    let reason = table.hidden_rows.as_ref()?;
+    let message = format!("the table {} would be seen only in part: {reason}", table.name);
+    Some(Failure::new(ErrorKind::Permission, message))
+}
+
+/// The option of a rule that a domain has no use for, and what it is for.
+fn misfit(rule: &CompareRule, domain: &Domain) -> Option<(&'static str, &'static str)> {
+    let CompareRule::Options(options) = rule else { return None };
+    let class = match domain {
+        Domain::Storage { expected } => *expected,
+        _ => None,
+    };
+    let any = *domain == Domain::Storage { expected: None };
+    let text = any || class == Some(StorageClass::Text);
+    let number = any || matches!(class, Some(StorageClass::Integer | StorageClass::Real));
+    let is_number =
+        matches!(domain, Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64);
+    // SQLite keeps times as text.
+    let is_time = matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant);
+    let is_text = matches!(domain, Domain::Text { .. } | Domain::Native);
+    if options.tolerance.is_some() && !(is_number || number) {
+        return Some(("tolerance", "numbers"));
+    }
+    if options.precision.is_some() && !(is_time || text) {
+        return Some(("precision", "times, date-times and instants"));
+    }
+    if options.trim && !(is_text || text) {
+        return Some(("trim", "text"));
+    }
+    (options.ignore_case && !(is_text || text)).then_some(("case", "text"))
 }
 
 fn has_zone(rule: &CompareRule) -> bool {

@@ -254,3 +254,46 @@ fn the_unique_key_with_the_fewest_columns_stands_in_for_a_primary_key() {
     let pairing = only_pair("[t]", primary.clone(), Some(primary)).expect("pairs");
     assert_eq!(pairing.pair.key()[0].name(), "b");
 }
+
+#[test]
+fn all_that_is_wrong_with_a_table_is_told_at_once() {
+    let spec = spec(
+        "[{ table: t, columns: [id, nme, b], exclude_columns: [], rename: { id2: x }, where: \"w > 1\" }]",
+    );
+    let odd = || column("b", "inet", Type::Other);
+    let primary = catalog(vec![table("public", "t", vec![integer("id"), text("name"), odd()])]);
+    let replica = catalog(vec![table("public", "t", vec![integer("id"), text("name"), text("b")])]);
+    let databases = Databases {
+        dialects: Sides::new(POSTGRES, POSTGRES),
+        replica: &replica,
+        primary_default: Some("public"),
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let selected = select_tables(&spec, &primary, &[]);
+    let problems = pair_or_problems(&spec, &selected[0], &databases).expect_err("much is wrong");
+    let words = ["no column nme", "no column id2", "no column w", "no exact common domain"];
+    assert_eq!(problems.len(), words.len(), "{problems:#?}");
+    for word in words {
+        assert!(problems.iter().any(|problem| problem.message.contains(word)), "{word}: {problems:#?}");
+    }
+    assert_eq!(primary_problems(&spec, &selected[0])[..], problems[..3]);
+}
+
+#[test]
+fn an_option_that_can_excuse_nothing_in_its_column_is_an_error() {
+    let columns =
+        || vec![integer("id"), text("note"), column("at", "timestamp", Type::DateTime { digits: 6 })];
+    let paired = |compare: &str| {
+        let tables = format!("[{{ table: t, compare: {{ {compare} }} }}]");
+        only_pair(&tables, table("public", "t", columns()), Some(table("public", "t", columns())))
+    };
+    let failure = paired("note: { tolerance: 0.5 }").expect_err("a text is no number");
+    assert_eq!(failure.kind, ErrorKind::Type);
+    assert!(failure.message.starts_with("spec.yml:4:"), "{failure}");
+    for compare in ["note: { precision: seconds }", "at: { trim: true }", "at: { case: ignore }"] {
+        assert!(paired(compare).is_err(), "{compare}");
+    }
+    for compare in ["note: { trim: true, case: ignore }", "at: { precision: seconds }", "note: ignore"] {
+        assert!(paired(compare).is_ok(), "{compare}");
+    }
+}
