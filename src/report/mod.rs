@@ -5,12 +5,14 @@
 //! invariant: nothing is called in sync that was not compared as a whole, and under `redact` no value leaves
 //! this room but those of keys.
 
+mod closing;
 mod json;
 mod json_value;
 mod json_writer;
 mod marked;
 mod outcome;
 mod paint;
+mod phrases;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -22,7 +24,7 @@ mod words;
 
 pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
-pub use text::refusal_words;
+pub use phrases::refusal_words;
 pub use words::{counted, name, thousands};
 
 use std::io;

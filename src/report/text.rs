@@ -5,20 +5,21 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style;
 use similar::{ChangeTag, TextDiff};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
-use crate::plan::{
-    Applied, Changes, Outcome, PlannedChange, RangeDrift, Refusal, SchemaAction, SchemaChange, Status,
-    TablePlan,
-};
+use crate::plan::{Outcome, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
-use crate::value::{Key, Value};
+use crate::value::Value;
 
+use super::closing::{self, Line};
 use super::marked::marked;
-use super::outcome::outcome_of;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
+use super::phrases::{
+    Sign, counts_in_words, key_words, notes, range_line, refusal_words, schema_change_words, standing,
+};
 use super::row::{Cell, decoded, with_copies};
 use super::text_value::{REDACTED, shown};
 use super::words::{counted, name, thousands, visible};
@@ -47,10 +48,11 @@ pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Resu
     writeln!(text.out)?;
     if parts.len() > 1 {
         for part in &parts {
-            text.replica_summary(part)?;
+            let prefix = format!("{}: ", text.paint.on(BOLD, name(&part.plan.name)));
+            text.line(&prefix, &closing::replica_line(part))?;
         }
     }
-    text.summary(&parts)
+    closing::found_lines(report.command, &parts).iter().try_for_each(|line| text.line("", line))
 }
 
 /// What apply did.
@@ -59,9 +61,7 @@ pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Re
     let parts: Vec<Part<'_>> = report.parts().collect();
     for part in &parts {
         let prefix = if parts.len() > 1 { format!("{}: ", name(&part.plan.name)) } else { String::new() };
-        if let Some(applied) = part.applied {
-            text.applied_to(&prefix, part, applied)?;
-        }
+        closing::applied_lines(part).iter().try_for_each(|line| text.line(&prefix, line))?;
         if let Some(failure) = part.applied_failure() {
             text.failure(&prefix, failure)?;
         }
@@ -120,7 +120,7 @@ impl Text<'_, '_> {
         if table.replica_table != table.table {
             title = format!("{title} ({} on the replica)", name(&table.replica_table));
         }
-        let heading = format!("# {title} {}", self.heading_of(table));
+        let heading = format!("# {title} {}", standing(table));
         writeln!(self.out, "\n  {}", self.paint.on(BOLD, heading))?;
         if let Some(error) = &table.error {
             self.failure("    ", error)?;
@@ -138,37 +138,8 @@ impl Text<'_, '_> {
         Ok(())
     }
 
-    fn heading_of(&self, table: &TablePlan) -> String {
-        match table.status {
-            Status::Error => "could not be compared".to_owned(),
-            Status::InSync => "is in sync".to_owned(),
-            Status::Missing => "is missing on the replica".to_owned(),
-            Status::Drift if table.changes.is_empty() => "differs in its structure".to_owned(),
-            Status::Drift => {
-                let mut all = table.summary;
-                all += table.withheld;
-                let at_least = if table.truncated { "at least " } else { "" };
-                format!("differs in {at_least}{}", counted(all.total(), "row"))
-            }
-        }
-    }
-
     fn table_notes(&mut self, table: &TablePlan) -> io::Result<()> {
-        let mut note = format!(
-            "{} on the primary, {} on the replica",
-            counted(table.rows.primary, "row"),
-            thousands(table.rows.replica)
-        );
-        if table.excused > 0 {
-            note.push_str(&format!(
-                "; {} differ only in what the spec excuses",
-                counted(table.excused, "row")
-            ));
-        }
-        if table.truncated {
-            note.push_str("; stopped looking at --max-diffs");
-        }
-        writeln!(self.out, "    {}", self.paint.on(DIM, note))
+        writeln!(self.out, "    {}", self.paint.on(DIM, notes(table)))
     }
 
     fn failure(&mut self, indent: &str, failure: &Failure) -> io::Result<()> {
@@ -182,18 +153,8 @@ impl Text<'_, '_> {
     }
 
     fn schema_change(&mut self, change: &SchemaChange) -> io::Result<()> {
-        let (sign, style, what) = match change.action {
-            SchemaAction::CreateTable => ("+", GREEN, "create table"),
-            SchemaAction::AddColumn => ("+", GREEN, "add column"),
-            SchemaAction::AlterColumn => ("~", YELLOW, "alter column"),
-        };
-        let withheld = if change.withheld { " (withheld)" } else { "" };
-        let hazards = match change.hazards.as_slice() {
-            [] => String::new(),
-            hazards => format!(" (needs --allow {})", hazards.join(",")),
-        };
-        let sign = self.paint.on(style, sign);
-        writeln!(self.out, "\n    {sign} {what} {}{hazards}{withheld}", name(&change.object))?;
+        let (sign, words) = schema_change_words(change);
+        writeln!(self.out, "\n    {} {words}", self.paint.on(style_of(sign), sign))?;
         let (before, after) = (change.before.as_deref(), change.after.as_deref());
         if before.is_none() && after.is_none() {
             return change.sql.iter().try_for_each(|sql| self.diff_line(ChangeTag::Equal, sql));
@@ -289,11 +250,12 @@ impl Text<'_, '_> {
 
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> io::Result<()> {
         let shown = decoded(pair, planned);
-        let (sign, style) = match planned.change {
-            RowChange::Insert { .. } => ("+", GREEN),
-            RowChange::Update { .. } => ("~", YELLOW),
-            RowChange::Delete { .. } => ("-", RED),
+        let sign = match planned.change {
+            RowChange::Insert { .. } => Sign::Insert,
+            RowChange::Update { .. } => Sign::Update,
+            RowChange::Delete { .. } => Sign::Delete,
         };
+        let style = style_of(sign);
         let key = key_words(&shown.key);
         let mut line =
             format!("      {}", self.paint.on(style, format_args!("{sign} {key}").to_string().trim_end()));
@@ -367,120 +329,17 @@ impl Text<'_, '_> {
         })
     }
 
-    fn replica_summary(&mut self, part: &Part<'_>) -> io::Result<()> {
-        let words = match outcome_of(part.plan) {
-            Outcome::InSync => "No changes. The replica matches the primary.".to_owned(),
-            Outcome::Drift => sums(&[*part]),
-            Outcome::Interrupted => "Interrupted: not everything was compared.".to_owned(),
-            _ => format!("Error: {}", could_not(&[*part])),
-        };
-        writeln!(self.out, "{}: {words}", self.paint.on(BOLD, name(&part.plan.name)))
+    fn line(&mut self, prefix: &str, line: &Line) -> io::Result<()> {
+        let space = if line.word.is_empty() || line.words.is_empty() { "" } else { " " };
+        writeln!(self.out, "{prefix}{}{space}{}", self.paint.on(line.style, &line.word), line.words)
     }
+}
 
-    fn summary(&mut self, parts: &[Part<'_>]) -> io::Result<()> {
-        let outcomes: Vec<Outcome> = parts.iter().map(|part| outcome_of(part.plan)).collect();
-        if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::InSync) {
-            let words = match parts.len() {
-                1 => "The replica matches the primary.".to_owned(),
-                many => format!("All {many} replicas match the primary."),
-            };
-            return writeln!(self.out, "{} {words}", self.paint.on(GREEN.bold(), "No changes."));
-        }
-        let word = if self.report.command == Command::Verify { "Drift:" } else { "Plan:" };
-        if outcomes.contains(&Outcome::Drift) || parts.iter().any(|part| part.plan.summary().total() > 0) {
-            writeln!(self.out, "{} {}", self.paint.on(BOLD, word), sums(parts))?;
-        }
-        if let Some(withheld) = withheld_words(parts) {
-            let word = self.paint.on(YELLOW, "Withheld:");
-            writeln!(self.out, "{word} {withheld}; the spec says not to write them.")?;
-        }
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Error | Outcome::Interrupted)) {
-            writeln!(self.out, "{} {}", self.paint.on(RED.bold(), "Error:"), could_not(parts))?;
-        }
-        Ok(())
-    }
-
-    fn applied_to(&mut self, prefix: &str, part: &Part<'_>, applied: &Applied) -> io::Result<()> {
-        let (committed, of) = applied.batches;
-        match applied.outcome {
-            Outcome::Applied => self.complete(prefix, applied),
-            Outcome::InSync => writeln!(self.out, "{prefix}Nothing to apply."),
-            // The check afterwards found rows that differ again.
-            Outcome::Drift if applied.batches.0 > 0 => self.complete(prefix, applied),
-            Outcome::Drift => {
-                writeln!(self.out, "{prefix}Nothing to apply: only withheld changes are left.")
-            }
-            // All that was to be written is in; what went wrong stands beside it.
-            _ if committed > 0 && committed == of => {
-                self.complete(prefix, applied)?;
-                self.left_out(prefix, part)
-            }
-            outcome => {
-                let words = format!("Not applied ({}).", outcome.as_str());
-                writeln!(self.out, "{prefix}{}", self.paint.on(RED.bold(), words))?;
-                self.what_stands(prefix, applied)
-            }
-        }
-    }
-
-    /// Tables in error that `--partial` passed over.
-    fn left_out(&mut self, prefix: &str, part: &Part<'_>) -> io::Result<()> {
-        let tables = part.plan.tables.iter().filter(|table| table.status == Status::Error).count();
-        if tables == 0 {
-            return Ok(());
-        }
-        let words =
-            format!("{} could not be compared; nothing was written there.", counted(tables as u64, "table"));
-        writeln!(self.out, "{prefix}{} {words}", self.paint.on(RED.bold(), "Error:"))
-    }
-
-    fn complete(&mut self, prefix: &str, applied: &Applied) -> io::Result<()> {
-        let rows = &applied.rows;
-        let structure = match applied.schema_changes {
-            0 => String::new(),
-            changes => format!(", {}", counted(changes, "schema change")),
-        };
-        let done = format!(
-            "{} inserted, {} updated, {} deleted{structure}.",
-            counted(rows.insert, "row"),
-            thousands(rows.update),
-            thousands(rows.delete),
-        );
-        writeln!(self.out, "{prefix}{} {done}", self.paint.on(GREEN.bold(), "Apply complete!"))?;
-        if applied.already > 0 {
-            writeln!(self.out, "{prefix}{} were there already.", counted(applied.already, "change"))?;
-        }
-        match applied.verified {
-            Some(true) => writeln!(self.out, "{prefix}Verified: the rows written equal the primary."),
-            Some(false) => {
-                let words = "Not verified: rows written differ from the primary again.";
-                writeln!(self.out, "{prefix}{}", self.paint.on(RED, words))
-            }
-            None => writeln!(self.out, "{prefix}Not verified: the rows written were not compared again."),
-        }
-    }
-
-    fn what_stands(&mut self, prefix: &str, applied: &Applied) -> io::Result<()> {
-        match applied.batches {
-            (0, _) if applied.commit_unknown => {
-                writeln!(
-                    self.out,
-                    "{prefix}It is unknown whether the changes are in; run it again to complete them."
-                )
-            }
-            (0, _) if applied.schema_changes > 0 => {
-                let made = counted(applied.schema_changes, "schema change");
-                writeln!(self.out, "{prefix}{made} made before stay; no row was written.")
-            }
-            (0, _) => writeln!(self.out, "{prefix}Nothing was written."),
-            (committed, of) => {
-                let (committed, of) = (thousands(committed), thousands(of));
-                writeln!(
-                    self.out,
-                    "{prefix}{committed} of {of} batches are committed and stay; run it again to finish."
-                )
-            }
-        }
+fn style_of(sign: Sign) -> Style {
+    match sign {
+        Sign::Insert => GREEN,
+        Sign::Update => YELLOW,
+        Sign::Delete => RED,
     }
 }
 
@@ -495,83 +354,4 @@ fn is_quiet(table: &TablePlan) -> bool {
 /// Line ends of our own messages stay, indented; all else that a terminal would act on is escaped.
 fn lines_escaped(text: &str, indent: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join(&format!("\n{indent}  "))
-}
-
-/// `id = 5, line = 2`; nothing for a table without key.
-fn key_words(key: &[Cell]) -> String {
-    let words: Vec<String> =
-        key.iter().map(|cell| format!("{} = {}", name(&cell.name), shown(&cell.value))).collect();
-    words.join(", ")
-}
-
-fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
-    let bound = |key: &Key| {
-        let values: Vec<String> = pair.key_values(key).iter().map(shown).collect();
-        if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
-    };
-    let columns: Vec<String> = pair.key().iter().map(|column| name(column.name())).collect();
-    let columns = columns.join(", ");
-    let keys = match (&range.range.from, &range.range.to) {
-        (Some(from), Some(to)) => format!("{columns} from {} to before {}", bound(from), bound(to)),
-        (Some(from), None) => format!("{columns} from {} on", bound(from)),
-        (None, Some(to)) => format!("{columns} before {}", bound(to)),
-        (None, None) => "all keys".to_owned(),
-    };
-    let (primary, replica) = (counted(range.rows.primary, "row"), thousands(range.rows.replica));
-    format!("{keys}: {primary} on the primary, {replica} on the replica")
-}
-
-/// `table t: limits.deletes, 6 of 10 rows (allowed: 50%)`
-pub fn refusal_words(refusal: &Refusal) -> String {
-    let table = refusal.table.as_ref().map(|table| format!("table {}: ", name(table))).unwrap_or_default();
-    format!("{table}{}, {} (allowed: {})", refusal.rule, refusal.found, refusal.limit)
-}
-
-/// `3 rows to insert, 1 to update`; only what there is.
-fn counts_in_words(counts: &RowCounts) -> Option<String> {
-    let all = [(counts.insert, "insert"), (counts.update, "update"), (counts.delete, "delete")];
-    let mut words = Vec::new();
-    for (count, verb) in all.into_iter().filter(|(count, _)| *count > 0) {
-        let rows = if words.is_empty() { counted(count, "row") } else { thousands(count) };
-        words.push(format!("{rows} to {verb}"));
-    }
-    (!words.is_empty()).then(|| words.join(", "))
-}
-
-fn tables_of<'a>(parts: &[Part<'a>]) -> impl Iterator<Item = &'a TablePlan> + Clone {
-    parts.iter().flat_map(|part| &part.plan.tables).collect::<Vec<_>>().into_iter()
-}
-
-/// `2 schema changes, 3 rows to insert, 1 to update, 4 to delete.`
-fn sums(parts: &[Part<'_>]) -> String {
-    let changes: Changes = parts.iter().map(|part| part.plan.summary()).sum();
-    let at_least = if tables_of(parts).any(|table| table.truncated) { "at least " } else { "" };
-    let structure = match changes.schema_changes {
-        0 => String::new(),
-        changes => format!("{}, ", counted(changes, "schema change")),
-    };
-    format!(
-        "{structure}{at_least}{} to insert, {} to update, {} to delete.",
-        counted(changes.rows.insert, "row"),
-        thousands(changes.rows.update),
-        thousands(changes.rows.delete)
-    )
-}
-
-fn withheld_words(parts: &[Part<'_>]) -> Option<String> {
-    let withheld: Changes = parts.iter().map(|part| part.plan.withheld()).sum();
-    let structure = (withheld.schema_changes > 0).then(|| counted(withheld.schema_changes, "schema change"));
-    let words: Vec<String> = structure.into_iter().chain(counts_in_words(&withheld.rows)).collect();
-    (!words.is_empty()).then(|| words.join(", "))
-}
-
-fn could_not(parts: &[Part<'_>]) -> String {
-    let tables = tables_of(parts).filter(|table| table.status == Status::Error).count();
-    let replicas = parts.iter().filter(|part| part.plan.error.is_some()).count();
-    let words: Vec<String> = [(replicas, "replica"), (tables, "table")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| counted(count as u64, noun))
-        .collect();
-    format!("{} could not be compared.", words.join(" and "))
 }

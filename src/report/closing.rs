@@ -1,0 +1,139 @@
+//! The lines that a report ends with: what was found, and what apply did about it.
+//!
+//! Made once for every form for people; a form only chooses how a line's first word stands out.
+
+use anstyle::Style;
+
+use crate::plan::{Applied, Outcome, Status};
+
+use super::outcome::outcome_of;
+use super::paint::{BOLD, GREEN, RED, YELLOW};
+use super::phrases::{could_not, sums, withheld_words};
+use super::words::{counted, thousands};
+use super::{Command, Part};
+
+/// One line: a word that stands out, and the rest.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// How the word stands out on a terminal.
+    pub style: Style,
+    /// The word; may be empty.
+    pub word: String,
+    /// The rest; may be empty.
+    pub words: String,
+}
+
+fn line(style: Style, word: impl Into<String>, words: impl Into<String>) -> Line {
+    Line { style, word: word.into(), words: words.into() }
+}
+
+fn plain(words: impl Into<String>) -> Line {
+    line(Style::new(), "", words)
+}
+
+/// What was found for one of several replicas.
+pub fn replica_line(part: &Part<'_>) -> Line {
+    match outcome_of(part.plan) {
+        Outcome::InSync => line(GREEN, "No changes.", "The replica matches the primary."),
+        Outcome::Drift => plain(sums(&[*part])),
+        Outcome::Interrupted => line(RED, "Interrupted:", "not everything was compared."),
+        _ => line(RED, "Error:", could_not(&[*part])),
+    }
+}
+
+/// What was found for all replicas together: what would be written, what is withheld, what could not be told.
+pub fn found_lines(command: Command, parts: &[Part<'_>]) -> Vec<Line> {
+    let outcomes: Vec<Outcome> = parts.iter().map(|part| outcome_of(part.plan)).collect();
+    if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::InSync) {
+        let words = match parts.len() {
+            1 => "The replica matches the primary.".to_owned(),
+            many => format!("All {many} replicas match the primary."),
+        };
+        return vec![line(GREEN.bold(), "No changes.", words)];
+    }
+    let mut lines = Vec::new();
+    let word = if command == Command::Verify { "Drift:" } else { "Plan:" };
+    if outcomes.contains(&Outcome::Drift) || parts.iter().any(|part| part.plan.summary().total() > 0) {
+        lines.push(line(BOLD, word, sums(parts)));
+    }
+    if let Some(withheld) = withheld_words(parts) {
+        lines.push(line(YELLOW, "Withheld:", format!("{withheld}; the spec says not to write them.")));
+    }
+    if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Error | Outcome::Interrupted)) {
+        lines.push(line(RED.bold(), "Error:", could_not(parts)));
+    }
+    lines
+}
+
+/// What apply did to a replica; nothing where nothing was applied.
+pub fn applied_lines(part: &Part<'_>) -> Vec<Line> {
+    let Some(applied) = part.applied else { return Vec::new() };
+    let (committed, of) = applied.batches;
+    match applied.outcome {
+        Outcome::Applied => complete(applied),
+        Outcome::InSync => vec![plain("Nothing to apply.")],
+        // The check afterwards found rows that differ again.
+        Outcome::Drift if committed > 0 => complete(applied),
+        Outcome::Drift => vec![plain("Nothing to apply: only withheld changes are left.")],
+        // All that was to be written is in; what went wrong stands beside it.
+        _ if committed > 0 && committed == of => {
+            let mut lines = complete(applied);
+            lines.extend(left_out(part));
+            lines
+        }
+        outcome => {
+            let word = format!("Not applied ({}).", outcome.as_str());
+            vec![line(RED.bold(), word, ""), what_stands(applied)]
+        }
+    }
+}
+
+/// Tables in error that `--partial` passed over.
+fn left_out(part: &Part<'_>) -> Option<Line> {
+    let tables = part.plan.tables.iter().filter(|table| table.status == Status::Error).count();
+    let words =
+        format!("{} could not be compared; nothing was written there.", counted(tables as u64, "table"));
+    (tables > 0).then(|| line(RED.bold(), "Error:", words))
+}
+
+fn complete(applied: &Applied) -> Vec<Line> {
+    let rows = &applied.rows;
+    let structure = match applied.schema_changes {
+        0 => String::new(),
+        changes => format!(", {}", counted(changes, "schema change")),
+    };
+    let done = format!(
+        "{} inserted, {} updated, {} deleted{structure}.",
+        counted(rows.insert, "row"),
+        thousands(rows.update),
+        thousands(rows.delete),
+    );
+    let mut lines = vec![line(GREEN.bold(), "Apply complete!", done)];
+    if applied.already > 0 {
+        let were = if applied.already == 1 { "was" } else { "were" };
+        lines.push(plain(format!("{} {were} there already.", counted(applied.already, "change"))));
+    }
+    lines.push(match applied.verified {
+        Some(true) => plain("Verified: the rows written equal the primary."),
+        Some(false) => line(RED, "Not verified:", "rows written differ from the primary again."),
+        None => plain("Not verified: the rows written were not compared again."),
+    });
+    lines
+}
+
+fn what_stands(applied: &Applied) -> Line {
+    plain(match applied.batches {
+        (0, _) if applied.commit_unknown => {
+            "It is unknown whether the changes are in; run it again to complete them.".to_owned()
+        }
+        (0, _) if applied.schema_changes > 0 => {
+            let made = counted(applied.schema_changes, "schema change");
+            format!("{made} made before stay; no row was written.")
+        }
+        (0, _) => "Nothing was written.".to_owned(),
+        (committed, of) => {
+            let (committed, of) = (thousands(committed), thousands(of));
+            format!("{committed} of {of} batches are committed and stay; run it again to finish.")
+        }
+    })
+}

@@ -1,0 +1,166 @@
+//! What a plan amounts to, in the words that every form for people shares: counts, keys, ranges, refusals.
+
+use std::fmt;
+
+use crate::compare::RowCounts;
+use crate::plan::{Changes, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan};
+use crate::schema::TablePair;
+use crate::value::Key;
+
+use super::Part;
+use super::row::Cell;
+use super::text_value::shown;
+use super::words::{counted, name, thousands, visible};
+
+/// What happens to a row or an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It is inserted or created.
+    Insert,
+    /// It is updated or altered.
+    Update,
+    /// It is deleted or dropped.
+    Delete,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sign::Insert => "+",
+            Sign::Update => "~",
+            Sign::Delete => "-",
+        })
+    }
+}
+
+/// `differs in 4 rows`: how a table stands, for behind its name.
+pub fn standing(table: &TablePlan) -> String {
+    match table.status {
+        Status::Error => "could not be compared".to_owned(),
+        Status::InSync => "is in sync".to_owned(),
+        Status::Missing => "is missing on the replica".to_owned(),
+        Status::Drift if table.changes.is_empty() => "differs in its structure".to_owned(),
+        Status::Drift => {
+            let mut all = table.summary;
+            all += table.withheld;
+            let at_least = if table.truncated { "at least " } else { "" };
+            format!("differs in {at_least}{}", counted(all.total(), "row"))
+        }
+    }
+}
+
+/// `1,000 rows on the primary, 999 on the replica`, and what else the counts of a table say.
+pub fn notes(table: &TablePlan) -> String {
+    let mut notes = format!(
+        "{} on the primary, {} on the replica",
+        counted(table.rows.primary, "row"),
+        thousands(table.rows.replica)
+    );
+    if table.excused > 0 {
+        let verb = if table.excused == 1 { "differs" } else { "differ" };
+        let rows = counted(table.excused, "row");
+        notes.push_str(&format!("; {rows} {verb} only in what the spec excuses"));
+    }
+    if table.truncated {
+        notes.push_str("; stopped looking at --max-diffs");
+    }
+    notes
+}
+
+/// `add column shop.orders.note (withheld)`, and its sign.
+pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
+    let (sign, what) = match change.action {
+        SchemaAction::CreateTable => (Sign::Insert, "create table"),
+        SchemaAction::AddColumn => (Sign::Insert, "add column"),
+        SchemaAction::AlterColumn => (Sign::Update, "alter column"),
+    };
+    let withheld = if change.withheld { " (withheld)" } else { "" };
+    let hazards = match change.hazards.as_slice() {
+        [] => String::new(),
+        hazards => format!(" (needs --allow {})", hazards.join(",")),
+    };
+    (sign, format!("{what} {}{hazards}{withheld}", name(&change.object)))
+}
+
+/// `id = 5, line = 2`; nothing for a table without key.
+pub fn key_words(key: &[Cell]) -> String {
+    let words: Vec<String> =
+        key.iter().map(|cell| format!("{} = {}", name(&cell.name), shown(&cell.value))).collect();
+    words.join(", ")
+}
+
+/// `id from 5 to before 9: 4 rows on the primary, 3 on the replica`
+pub fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
+    let bound = |key: &Key| {
+        let values: Vec<String> = pair.key_values(key).iter().map(shown).collect();
+        if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
+    };
+    let columns: Vec<String> = pair.key().iter().map(|column| name(column.name())).collect();
+    let columns = columns.join(", ");
+    let keys = match (&range.range.from, &range.range.to) {
+        (Some(from), Some(to)) => format!("{columns} from {} to before {}", bound(from), bound(to)),
+        (Some(from), None) => format!("{columns} from {} on", bound(from)),
+        (None, Some(to)) => format!("{columns} before {}", bound(to)),
+        (None, None) => "all keys".to_owned(),
+    };
+    let (primary, replica) = (counted(range.rows.primary, "row"), thousands(range.rows.replica));
+    format!("{keys}: {primary} on the primary, {replica} on the replica")
+}
+
+/// `table t: limits.deletes, 6 of 10 rows (allowed: 50%)`
+pub fn refusal_words(refusal: &Refusal) -> String {
+    let table = refusal.table.as_ref().map(|table| format!("table {}: ", name(table))).unwrap_or_default();
+    visible(&format!("{table}{}, {} (allowed: {})", refusal.rule, refusal.found, refusal.limit))
+}
+
+/// `3 rows to insert, 1 to update`; only what there is.
+pub fn counts_in_words(counts: &RowCounts) -> Option<String> {
+    let all = [(counts.insert, "insert"), (counts.update, "update"), (counts.delete, "delete")];
+    let mut words = Vec::new();
+    for (count, verb) in all.into_iter().filter(|(count, _)| *count > 0) {
+        let rows = if words.is_empty() { counted(count, "row") } else { thousands(count) };
+        words.push(format!("{rows} to {verb}"));
+    }
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// The tables of some replicas.
+pub fn tables_of<'a>(parts: &[Part<'a>]) -> impl Iterator<Item = &'a TablePlan> + Clone {
+    parts.iter().flat_map(|part| &part.plan.tables).collect::<Vec<_>>().into_iter()
+}
+
+/// `2 schema changes, 3 rows to insert, 1 to update, 4 to delete.`
+pub fn sums(parts: &[Part<'_>]) -> String {
+    let changes: Changes = parts.iter().map(|part| part.plan.summary()).sum();
+    let at_least = if tables_of(parts).any(|table| table.truncated) { "at least " } else { "" };
+    let structure = match changes.schema_changes {
+        0 => String::new(),
+        changes => format!("{}, ", counted(changes, "schema change")),
+    };
+    format!(
+        "{structure}{at_least}{} to insert, {} to update, {} to delete.",
+        counted(changes.rows.insert, "row"),
+        thousands(changes.rows.update),
+        thousands(changes.rows.delete)
+    )
+}
+
+/// `1 schema change, 2 rows to update`: what the spec withholds, if anything.
+pub fn withheld_words(parts: &[Part<'_>]) -> Option<String> {
+    let withheld: Changes = parts.iter().map(|part| part.plan.withheld()).sum();
+    let structure = (withheld.schema_changes > 0).then(|| counted(withheld.schema_changes, "schema change"));
+    let words: Vec<String> = structure.into_iter().chain(counts_in_words(&withheld.rows)).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// `1 replica and 2 tables could not be compared.`
+pub fn could_not(parts: &[Part<'_>]) -> String {
+    let tables = tables_of(parts).filter(|table| table.status == Status::Error).count();
+    let replicas = parts.iter().filter(|part| part.plan.error.is_some()).count();
+    let words: Vec<String> = [(replicas, "replica"), (tables, "table")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| counted(count as u64, noun))
+        .collect();
+    format!("{} could not be compared.", words.join(" and "))
+}
