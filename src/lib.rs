@@ -28,10 +28,11 @@
 //!            event      what the stages report while they work
 //!            reconcile  the conductor: connect, compare, apply
 //!            report     a plan → text, JSON; pure
+//!            init       two catalogs → a commented spec; pure
 //!            cli        the only room that prints, reads arguments and touches files
 //! ```
 //!
-//! Nouns know nothing else; `sql`, `schema`, `compare`, `plan` and `report` are pure (no async, no I/O, no clock);
+//! Nouns know nothing else; `sql`, `schema`, `compare`, `plan`, `report` and `init` are pure (no async, no I/O, no clock);
 //! only `engine` imports database drivers; only `cli` prints. Nobody outside `sql` and `engine` asks which engine it
 //! is: what a stage wants to know is a method of [`sql::Dialect`]. `tests/house.rs` holds the imports against this.
 //!
@@ -71,5 +72,7 @@ pub mod event;
 pub mod reconcile;
 
 pub mod report;
+
+pub mod init;
 
 pub mod cli;

@@ -94,7 +94,6 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
         &["watch", SPEC, "--every", "1h"],
         &["show", "plan.bin"],
         &["undo", "plan.bin", "-o", "undo.bin"],
-        &["init", "sqlite:a.db", "sqlite:b.db"],
         &["digest", SPEC],
         &["check", SPEC],
     ] {

@@ -32,7 +32,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("report", &["sql", "spec", "schema", "plan", "event", "compare"]),
     ("reconcile", &ALL_BUT_REPORT_AND_CLI),
     ("watch", &ALL_BUT_CLI),
-    ("init", &ALL_BUT_CLI),
+    ("init", &["sql", "spec", "schema", "report"]),
     ("cli", &EVERYTHING),
     ("main", &EVERYTHING),
     ("lib", &EVERYTHING),
@@ -77,7 +77,7 @@ const ALONE: &[&str] = &["failure", "sides", "value"];
 
 /// Rooms without waiting, I/O, clock or engine handle.
 const PURE: &[&str] =
-    &["failure", "sides", "server", "value", "sql", "spec", "schema", "compare", "plan", "report"];
+    &["failure", "sides", "server", "value", "sql", "spec", "schema", "compare", "plan", "report", "init"];
 const IMPURE: &[&str] = &[
     "tokio",
     "futures_util",

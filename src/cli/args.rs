@@ -61,7 +61,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Write the inverse of a saved plan (not available yet)
     Undo(UndoArgs),
-    /// Write a commented spec from two live databases (not available yet)
+    /// Write a commented spec from two live databases
     Init(InitArgs),
     /// Validate the spec, then the connections, tables, keys and types it needs
     #[command(after_help = EXIT_CODES)]

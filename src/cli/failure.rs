@@ -33,6 +33,12 @@ pub enum CliError {
     },
 }
 
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        CliError::Failure(failure)
+    }
+}
+
 impl CliError {
     /// A file that could not be read or written.
     pub fn file(verb: &str, path: &Path, error: io::Error) -> Self {

@@ -11,6 +11,7 @@ mod check;
 mod completions;
 mod demo;
 mod failure;
+mod init;
 mod man;
 mod output;
 mod plan;
@@ -28,16 +29,28 @@ use failure::CliError;
 use output::{Terminal, print_error};
 use signal::Signals;
 
+use crate::spec::redact;
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => ExitCode::from(run(cli.command)),
         Err(error) => {
-            // Nobody is left to tell where printing fails.
-            let _ = error.print();
+            show_usage(&error);
             // Wrong usage is 1 here, not clap's 2: that means drift.
             ExitCode::from(u8::from(error.use_stderr()))
         }
+    }
+}
+
+/// Help, or what is wrong with the arguments. These are quoted there, and one may be a URL with its password.
+fn show_usage(error: &clap::Error) {
+    let text = error.to_string();
+    if error.use_stderr() && redact(&text) != text {
+        print_error(redact(&text).trim_end());
+    } else {
+        // Nobody is left to tell where printing fails.
+        let _ = error.print();
     }
 }
 
@@ -92,7 +105,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, CliError> {
         Command::Watch(_) => later("trueup watch"),
         Command::Show(_) => later("trueup show"),
         Command::Undo(_) => later("trueup undo"),
-        Command::Init(_) => later("trueup init"),
+        Command::Init(args) => init::run(&args, context).await,
         Command::Digest(_) => later("trueup digest"),
     }
 }

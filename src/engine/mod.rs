@@ -45,6 +45,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// All base tables of the default schema (`None`) and of the named ones, read set-wise.
     async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError>;
 
+    /// The schemas in which a user of this database has tables, as [`catalog`](Self::catalog) takes them. Where the
+    /// URL's database is all there is to a side, that is the default one.
+    async fn schemas(&self) -> Result<Vec<Option<String>>, EngineError> {
+        Ok(vec![None])
+    }
+
     /// Whether a table that the catalog does not list may be there all the same, hidden from this user for want of
     /// rights. Engines whose catalogs hide nothing never say so.
     async fn hides(&self, _table: &TableName) -> Result<bool, EngineError> {
@@ -149,6 +155,11 @@ macro_rules! reads {
             /// See [`Engine::catalog`].
             pub async fn catalog(&self, schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
                 self.0.catalog(schemas).await
+            }
+
+            /// See [`Engine::schemas`].
+            pub async fn schemas(&self) -> Result<Vec<Option<String>>, EngineError> {
+                self.0.schemas().await
             }
 
             /// See [`Engine::snapshot`].

@@ -7,7 +7,7 @@
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::{TablePair, key_text};
-use crate::sql::{Column, DefaultKind, Dialect};
+use crate::sql::Dialect;
 use crate::value::Row;
 
 use super::TablePlan;
@@ -63,7 +63,7 @@ fn check_row(
 }
 
 fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), Failure> {
-    let unfilled = pair.replica_extra.iter().map(|extra| &extra.column).find(|column| needs_value(column));
+    let unfilled = pair.replica_extra.iter().map(|extra| &extra.column).find(|column| column.needs_value());
     match unfilled {
         None => Ok(()),
         Some(column) => {
@@ -73,11 +73,6 @@ fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), 
             Err(unwritable(table, pair, &column.name, reason, row).hint(hint))
         }
     }
-}
-
-fn needs_value(column: &Column) -> bool {
-    let has_default = !matches!(column.default, None | Some(DefaultKind::Null));
-    !(column.nullable || has_default || column.generated.is_some() || column.identity.is_some())
 }
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {

@@ -25,7 +25,7 @@ mod words;
 pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use phrases::refusal_words;
-pub use words::{counted, name, thousands};
+pub use words::{counted, name, thousands, visible};
 
 use std::io;
 

@@ -92,6 +92,14 @@ pub struct Column {
     pub collation: Option<String>,
 }
 
+impl Column {
+    /// Whether a new row must bring a value for it: NOT NULL, and nothing that would fill it.
+    pub fn needs_value(&self) -> bool {
+        let has_default = !matches!(self.default, None | Some(DefaultKind::Null));
+        !(self.nullable || has_default || self.generated.is_some() || self.identity.is_some())
+    }
+}
+
 /// What a foreign key does to the rows that point at a row which goes away or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignKeyAction {

@@ -91,6 +91,16 @@ const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text
     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
     ORDER BY t.oid, f.conname";
 
+/// Schemas that are not the server's own and that the role may look into.
+const SCHEMAS: &str = "SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+    WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY n.nspname";
+
+/// The schemas that a catalog can be read of.
+pub(super) async fn schemas(connection: &mut PgConnection) -> Result<Vec<Option<String>>, EngineError> {
+    rows(connection, SCHEMAS, DOING).await?.iter().map(|row| required(row, 0).map(Some)).collect()
+}
+
 /// Reads the catalog in one transaction.
 pub(super) async fn catalog(
     connection: &mut PgConnection,

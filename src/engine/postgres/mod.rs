@@ -74,6 +74,13 @@ impl Engine for Postgres {
         Ok(catalog)
     }
 
+    async fn schemas(&self) -> Result<Vec<Option<String>>, EngineError> {
+        let mut session = self.pool.take().await?;
+        let schemas = introspect::schemas(&mut session.connection).await?;
+        session.give_back();
+        Ok(schemas)
+    }
+
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
         let shared = self.snapshot != SnapshotMode::None;
         Ok(Arc::new(scan::Moment::begin(Arc::clone(&self.pool), shared).await?))

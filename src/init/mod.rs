@@ -1,0 +1,168 @@
+//! From two catalogs to a commented spec: tables and columns are paired by their names, across letter case and
+//! naming style, and what does not pair or cannot be compared is said in comments. Pure.
+//!
+//! Refuses to guess: where a name could mean several, a person decides. The invariant: the text is a valid spec
+//! whose every entry has been paired by the code that plans, so that it works at once; no password is in it.
+
+mod document;
+mod entry;
+mod names;
+mod pair;
+mod tables;
+mod text;
+
+use crate::failure::{ErrorKind, Failure};
+use crate::schema::{Catalog, Table};
+use crate::server::Server;
+use crate::sides::Sides;
+use crate::spec::{QualifiedName, SideUrl, Spec, did_you_mean};
+use crate::sql::Dialect;
+
+use document::Document;
+
+use pair::{Drafted, Pairer};
+use tables::{Tables, pair_tables};
+use text::list;
+
+/// How many names an error quotes.
+const NAMES_SHOWN: usize = 8;
+
+/// What is known of one of the two databases.
+#[derive(Clone, Copy, Debug)]
+pub struct Database<'a> {
+    /// Its URL, taken apart.
+    pub url: &'a SideUrl,
+    /// Its URL as it was given; used only where it holds no password.
+    pub written: &'a str,
+    /// What was learned when connecting.
+    pub server: &'a Server,
+    /// Its SQL.
+    pub dialect: &'a dyn Dialect,
+    /// Its tables, of all schemas.
+    pub catalog: &'a Catalog,
+}
+
+/// A spec, and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The YAML.
+    pub text: String,
+    /// Entries.
+    pub entries: usize,
+    /// Entries that ask for a decision.
+    pub to_look_at: usize,
+    /// Tables of both sides that are not compared.
+    pub refused: usize,
+}
+
+/// Drafts a spec. `path` is what the commands in its head call it.
+///
+/// # Errors
+/// The primary has no tables, or none that pairs with one of the replica's and can be compared.
+pub fn draft(sides: &Sides<Database<'_>>, path: &str) -> Result<Draft, Failure> {
+    let catalogs = sides.as_ref().map(|side| side.catalog);
+    let tables = pair_tables(catalogs, sides.primary.dialect.same_family(sides.replica.dialect));
+    let document = document(sides, path, tables);
+    if document.entries.is_empty() {
+        return Err(nothing_to_compare(&document));
+    }
+    let text = document.text();
+    // The URLs are of no account here, and might be of one server.
+    let environment = |name: &str| match name {
+        "PRIMARY_URL" => Some("sqlite:primary".to_owned()),
+        _ => Some("sqlite:replica".to_owned()),
+    };
+    Spec::parse(&text, "the drafted spec", &environment).map_err(|errors| {
+        let why = errors.iter().next().map(|error| error.headline()).unwrap_or_default();
+        Failure::new(ErrorKind::Internal, format!("could not write a valid spec: {why}"))
+    })?;
+    Ok(Draft {
+        entries: document.entries.len(),
+        to_look_at: document.entries.iter().filter(|entry| entry.notes.ask()).count(),
+        refused: document.refused.len() + document.ambiguous.len(),
+        text,
+    })
+}
+
+fn document<'a>(sides: &'a Sides<Database<'a>>, path: &'a str, tables: Tables<'a>) -> Document<'a> {
+    let pairer = Pairer { sides };
+    let empty_replica =
+        tables.pairs.is_empty() && tables.only.replica.is_empty() && tables.ambiguous.is_empty();
+    let mut document = Document {
+        sides,
+        path,
+        empty_replica,
+        entries: Vec::new(),
+        refused: Vec::new(),
+        ambiguous: Vec::new(),
+        only_primary: Vec::new(),
+        only_replica: tables.only.replica.iter().map(|table| shown(table, &sides.replica)).collect(),
+    };
+    for pair in &tables.pairs {
+        document.add(pairer.draft(pair.primary, Some(pair.replica)));
+    }
+    for table in &tables.only.primary {
+        let drafted = pairer.draft(table, None);
+        if empty_replica {
+            document.add(drafted);
+        } else {
+            document.only_primary.push(maybe_renamed(drafted, &tables.only.replica, sides));
+        }
+    }
+    for group in tables.ambiguous {
+        if let (Some(primary), Some(replica)) = (group.primary.first(), group.replica.first()) {
+            let entry = pairer.draft(primary, Some(replica)).entry;
+            document.ambiguous.push((group, entry));
+        }
+    }
+    document
+}
+
+impl Document<'_> {
+    fn add(&mut self, drafted: Drafted) {
+        match drafted.refused {
+            None => self.entries.push(drafted.entry),
+            Some(_) => self.refused.push(drafted),
+        }
+    }
+}
+
+/// Says beside a table of the primary which one of the replica has nearly its name.
+fn maybe_renamed(mut drafted: Drafted, others: &[&Table], sides: &Sides<Database<'_>>) -> Drafted {
+    let names = others.iter().map(|table| table.name.name.as_str());
+    let near = did_you_mean(&drafted.entry.table.name, names);
+    if let Some(other) = others.iter().find(|table| Some(table.name.name.as_str()) == near) {
+        let name = shown(other, &sides.replica);
+        drafted.entry.notes.end.push(format!("If it is the replica's {name}, add to: {name}"));
+    }
+    drafted
+}
+
+/// A table as the spec names it.
+fn shown(table: &Table, side: &Database<'_>) -> String {
+    let schema = table.name.schema.clone().filter(|_| table.name.schema != side.catalog.default_schema);
+    QualifiedName { schema, name: table.name.name.clone() }.to_string()
+}
+
+fn nothing_to_compare(document: &Document<'_>) -> Failure {
+    let sides = document.sides;
+    if sides.primary.catalog.tables.is_empty() {
+        let message = format!("the primary, {}, has no tables", sides.primary.server.display);
+        return Failure::new(ErrorKind::Missing, message)
+            .hint("is it the right database, and does this user have the right to see its tables?");
+    }
+    if let Some(Drafted { entry, refused: Some(why) }) = document.refused.first() {
+        let message = format!("no table can be compared; the first of them, {}: {why}", entry.table);
+        return Failure::new(ErrorKind::Key, message);
+    }
+    let names = sides.as_ref().map(|side| {
+        let names = side.catalog.tables.iter().map(|table| table.name.name.as_str());
+        let more = if side.catalog.tables.len() > NAMES_SHOWN { ", …" } else { "" };
+        format!("{}{more}", list(names.take(NAMES_SHOWN)))
+    });
+    let message = "no table of the primary has the name of a table of the replica";
+    Failure::new(ErrorKind::Missing, message).hint(format!(
+        "the primary has {}; the replica has {}; pair tables of other names in a spec of your own, with `table:` and `to:`",
+        names.primary, names.replica
+    ))
+}

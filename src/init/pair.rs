@@ -1,0 +1,456 @@
+//! From a table and its counterpart to an entry that works: columns are paired by name, what cannot be compared is left out
+//! with the reason, and the entry is tried with the very code that a run uses.
+//!
+//! Invariant: an entry that is called good parses, pairs and has a key; every line that is suggested in a comment
+//! has been tried as well.
+
+use crate::schema::{self, Databases, Pairing, Table, UniqueKey, choose_domain};
+use crate::sides::Sides;
+use crate::spec::{QualifiedName, SchemaMode, Spec, did_you_mean};
+use crate::sql::Column;
+use crate::value::Type;
+
+use super::Database;
+use super::entry::{Entry, rename_option, zone_option};
+use super::names::match_names;
+use super::text::{either, list};
+
+/// What an entry that is only tried is called in messages.
+const TRIED: &str = "spec";
+
+/// An entry, and why it cannot be used as it is, if so.
+#[derive(Clone, Debug)]
+pub(super) struct Drafted {
+    pub entry: Entry,
+    pub refused: Option<String>,
+}
+
+/// Makes entries for the tables of two databases.
+pub(super) struct Pairer<'a> {
+    pub sides: &'a Sides<Database<'a>>,
+}
+
+/// The columns of a table by what becomes of them.
+struct Columns<'a> {
+    /// Primary's and replica's name, where they differ.
+    rename: Vec<(String, String)>,
+    /// Only on the primary.
+    missing: Vec<&'a Column>,
+    /// Only on the replica.
+    extra: Vec<&'a Column>,
+    /// Without an exact domain: the column and the replica's type.
+    incomparable: Vec<(&'a Column, Option<&'a Column>)>,
+    /// Several could be meant.
+    ambiguous: Vec<Sides<Vec<&'a str>>>,
+}
+
+impl Columns<'_> {
+    /// The columns to leave out, in the primary's order.
+    fn excluded(&self, primary: &Table) -> Vec<String> {
+        let out = |name: &str| {
+            self.missing.iter().any(|column| column.name == name)
+                || self.incomparable.iter().any(|(column, _)| column.name == name)
+                || self.ambiguous.iter().any(|group| group.primary.contains(&name))
+        };
+        primary.columns.iter().map(|column| column.name.clone()).filter(|name| out(name)).collect()
+    }
+}
+
+impl Pairer<'_> {
+    /// The entry for a table and its counterpart; without one, to have the table created.
+    pub fn draft(&self, primary: &Table, replica: Option<&Table>) -> Drafted {
+        let columns = self.columns(primary, replica);
+        let mut entry = Entry::new(self.primary_name(primary));
+        entry.to = replica.and_then(|replica| self.to(primary, replica));
+        entry.rename = columns.rename.clone();
+        entry.exclude_columns = columns.excluded(primary);
+        let modes: &[SchemaMode] = match replica {
+            Some(_) => &[SchemaMode::Sync, SchemaMode::Check, SchemaMode::Ignore],
+            None => &[SchemaMode::Sync],
+        };
+        let mut refused: Option<String> = None;
+        for (rank, key) in keys(primary).into_iter().enumerate() {
+            let mut tried = entry.clone();
+            tried.key = key.filter(|_| rank > 0).map(|key| key.columns.clone());
+            let mut reason = key.and_then(|key| left_out(key, &columns));
+            for mode in modes.iter().filter(|_| key.is_none_or(|key| left_out(key, &columns).is_none())) {
+                tried.schema = *mode;
+                match self.attempt(&tried, primary, replica) {
+                    Ok(pairing) => {
+                        tried.notes.key.extend(refused.as_deref().map(other_key));
+                        self.explain(&mut tried, &pairing, primary, replica, &columns);
+                        return Drafted { entry: tried, refused: None };
+                    }
+                    Err(why) => reason = Some(why),
+                }
+            }
+            refused = refused.or(reason);
+        }
+        self.refuse(entry, refused.unwrap_or_default(), primary, replica)
+    }
+
+    /// As the spec names a table of the primary.
+    fn primary_name(&self, table: &Table) -> QualifiedName {
+        qualified(table, &self.sides.primary)
+    }
+
+    /// `to`, where the table would be looked for elsewhere.
+    fn to(&self, primary: &Table, replica: &Table) -> Option<QualifiedName> {
+        let default = &self.sides.replica.catalog.default_schema;
+        let outside = primary.name.schema != self.sides.primary.catalog.default_schema;
+        let dialects = self.sides.as_ref().map(|side| side.dialect);
+        let expected = if outside && dialects.primary.same_family(dialects.replica) {
+            &primary.name.schema
+        } else {
+            default
+        };
+        let found = *expected == replica.name.schema && primary.name.name == replica.name.name;
+        (!found).then(|| qualified(replica, &self.sides.replica))
+    }
+
+    fn columns<'t>(&self, primary: &'t Table, replica: Option<&'t Table>) -> Columns<'t> {
+        let Some(replica) = replica else { return self.columns_to_create(primary) };
+        let tables = Sides::new(primary, replica);
+        let names = tables.map(|table| table.columns.iter().map(|column| column.name.as_str()).collect());
+        let matches = match_names(&names);
+        let mut columns = Columns {
+            rename: Vec::new(),
+            missing: matches.only.primary.iter().map(|at| &primary.columns[*at]).collect(),
+            extra: matches.only.replica.iter().map(|at| &replica.columns[*at]).collect(),
+            incomparable: Vec::new(),
+            ambiguous: Vec::new(),
+        };
+        for group in matches.ambiguous {
+            let of =
+                |(names, places): (&Vec<&'t str>, Vec<usize>)| places.iter().map(|at| names[*at]).collect();
+            columns.ambiguous.push(names.as_ref().zip(group).map(of));
+        }
+        for (p, r) in matches.pairs {
+            let pair = Sides::new(&primary.columns[p], &replica.columns[r]);
+            let types = pair.map(|column| &column.column_type);
+            // What the replica generates is never compared.
+            let comparable = pair.replica.generated.is_some()
+                || choose_domain(types, self.sides.as_ref().map(|side| side.dialect)).is_some();
+            if !comparable {
+                columns.incomparable.push((pair.primary, Some(pair.replica)));
+            } else if pair.primary.name != pair.replica.name {
+                columns.rename.push((pair.primary.name.clone(), pair.replica.name.clone()));
+            }
+        }
+        columns
+    }
+
+    /// The columns of a table that the replica is to get: those that have a type there.
+    fn columns_to_create<'t>(&self, primary: &'t Table) -> Columns<'t> {
+        let dialects = self.sides.as_ref().map(|side| side.dialect);
+        let key = keys(primary).first().copied().flatten();
+        let has_type = |column: &Column| {
+            let is_key = key.is_some_and(|key| key.columns.contains(&column.name));
+            dialects.primary.same_family(dialects.replica)
+                || dialects.replica.type_for(&column.column_type.meaning, is_key).is_some()
+        };
+        let without = primary.columns.iter().filter(|column| !has_type(column));
+        Columns {
+            rename: Vec::new(),
+            missing: Vec::new(),
+            extra: Vec::new(),
+            incomparable: without.map(|column| (column, None)).collect(),
+            ambiguous: Vec::new(),
+        }
+    }
+
+    /// Parses and pairs an entry by itself, as a run would.
+    ///
+    /// # Errors
+    /// Why it cannot be used, without a place.
+    fn attempt(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Result<Pairing, String> {
+        let body: String = entry.lines().iter().map(|line| format!("  {line}\n")).collect();
+        let text = format!("version: 1\nprimary: sqlite:a\nreplicas: {{ r: \"sqlite:b\" }}\ntables:\n{body}");
+        let spec = Spec::parse(&text, TRIED, &|_| None)
+            .map_err(|errors| errors.iter().next().map(|error| error.message.clone()).unwrap_or_default())?;
+        let databases = Databases {
+            dialects: self.sides.as_ref().map(|side| side.dialect),
+            replica: self.sides.replica.catalog,
+            primary_default: self.sides.primary.catalog.default_schema.as_deref(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let selected = schema::select_tables(&spec, self.sides.primary.catalog, &[]);
+        let [selected] = &selected[..] else { return Err("its name means several tables".to_owned()) };
+        let pairing = schema::pair_table(&spec, selected, &databases).map_err(|failure| {
+            let hint = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("{}{hint}", without_place(&failure.message))
+        })?;
+        let names = &pairing.pair.names;
+        let meant = replica.map_or(&names.replica, |replica| &replica.name);
+        if names.primary != primary.name || names.replica != *meant {
+            return Err(format!("the spec would take {} for it", names.replica));
+        }
+        Ok(pairing)
+    }
+
+    /// Says beside an entry that works what it does not do, and how to change that.
+    fn explain(
+        &self,
+        entry: &mut Entry,
+        pairing: &Pairing,
+        primary: &Table,
+        replica: Option<&Table>,
+        columns: &Columns<'_>,
+    ) {
+        let key: Vec<&str> = pairing.pair.key().iter().map(|column| column.name()).collect();
+        entry.notes.name = key_note(&key, primary);
+        self.explain_missing(entry, primary, replica, columns);
+        self.explain_incomparable(entry, primary, replica, columns);
+        for group in &columns.ambiguous {
+            let words = format!(
+                "NOTE: {} could be the replica's {}: left out. Say which with `rename`.",
+                list(group.primary.iter().copied()),
+                either(group.replica.iter().copied())
+            );
+            entry.notes.exclude_columns.push(words);
+        }
+        explain_structure(entry, pairing);
+        explain_extra(entry, pairing, columns);
+        if let Some(replica) = replica {
+            let names: Vec<&str> =
+                pairing.pair.key().iter().map(|column| column.sides.replica.name.as_str()).collect();
+            let unique = |own: &UniqueKey| own.columns.iter().all(|column| names.contains(&column.as_str()));
+            if !key.is_empty() && !replica.keys.iter().any(unique) {
+                let words = format!(
+                    "The replica has no unique key over {}: two rows there with the same values would be an error.",
+                    list(names.iter().copied())
+                );
+                entry.notes.end.push(words);
+            }
+        }
+    }
+
+    /// Columns that the replica lacks are left out: to add one is for a person to decide.
+    fn explain_missing(
+        &self,
+        entry: &mut Entry,
+        primary: &Table,
+        replica: Option<&Table>,
+        columns: &Columns<'_>,
+    ) {
+        let (mut addable, mut others) = (Vec::new(), Vec::new());
+        for column in &columns.missing {
+            let mut tried = entry.clone();
+            tried.exclude_columns.retain(|name| *name != column.name);
+            match self.attempt(&tried, primary, replica) {
+                Ok(_) => addable.push(column.name.as_str()),
+                Err(why) => others.push((column.name.as_str(), why)),
+            }
+        }
+        if !addable.is_empty() {
+            let done = if entry.schema == SchemaMode::Sync { "added to the replica" } else { "reported" };
+            let (it, is) = if addable.len() == 1 { ("its name", "is") } else { ("a name", "are") };
+            entry.notes.exclude_columns.push(format!(
+                "NOTE: {} {is} only on the primary. Take {it} off this list to have the column {done}.",
+                list(addable)
+            ));
+        }
+        for (column, why) in others {
+            let words =
+                format!("NOTE: {} is only on the primary, and cannot be added: {why}.", list([column]));
+            entry.notes.exclude_columns.push(words);
+        }
+        let extra = || columns.extra.iter().map(|column| column.name.as_str());
+        for column in &columns.missing {
+            if let Some(near) = did_you_mean(&column.name, extra()) {
+                let words = format!(
+                    "If {} is the replica's {}, take it off this list and add {}",
+                    list([column.name.as_str()]),
+                    list([near]),
+                    rename_option(&column.name, near)
+                );
+                entry.notes.exclude_columns.push(words);
+            }
+        }
+    }
+
+    fn explain_incomparable(
+        &self,
+        entry: &mut Entry,
+        primary: &Table,
+        replica: Option<&Table>,
+        columns: &Columns<'_>,
+    ) {
+        for (column, other) in &columns.incomparable {
+            let name = list([column.name.as_str()]);
+            let declared = &column.column_type.declared;
+            let Some(other) = other else {
+                let engine = self.sides.replica.dialect.engine();
+                let words =
+                    format!("NOTE: {name} is {declared}, for which {engine} has no exact type: left out.");
+                entry.notes.exclude_columns.push(words);
+                continue;
+            };
+            entry.notes.exclude_columns.push(format!(
+                "NOTE: {name} is {declared} on the primary and {} on the replica, which have no exact common domain: left out.",
+                other.column_type.declared
+            ));
+            if !needs_zone(column, other) {
+                continue;
+            }
+            let mut tried = entry.clone();
+            tried.exclude_columns.retain(|excluded| *excluded != column.name);
+            tried.zone = Some(column.name.clone());
+            let mut options = format!("compare: {}", zone_option(&column.name));
+            if column.name != other.name {
+                tried.rename.push((column.name.clone(), other.name.clone()));
+                options = format!("{options} and {}", rename_option(&column.name, &other.name));
+            }
+            entry.notes.exclude_columns.push(match self.attempt(&tried, primary, replica) {
+                Ok(_) => format!(
+                    "To compare it, take it off this list and say which zone the side without one means: {options}"
+                ),
+                Err(why) => format!("To compare it will take {options} ({why})."),
+            });
+        }
+    }
+
+    /// An entry that cannot be used as it is. Where only the replica has a key, that key is proposed.
+    fn refuse(&self, mut entry: Entry, why: String, primary: &Table, replica: Option<&Table>) -> Drafted {
+        let own = keys(primary).iter().any(Option::is_some);
+        let borrowed = replica.filter(|_| !own).and_then(|replica| {
+            let mut of_replica = keys(replica).into_iter().flatten();
+            of_replica.find_map(|key| primary_columns(key, &entry.rename, primary))
+        });
+        let mut refused = why;
+        if let Some(key) = borrowed {
+            let mut tried = entry.clone();
+            tried.key = Some(key.clone());
+            tried.schema = SchemaMode::Check;
+            if self.attempt(&tried, primary, replica).is_ok() {
+                refused = format!(
+                    "{refused}. The replica has one, {}: take away the # if the same is unique and never NULL on the primary",
+                    list(key.iter().map(String::as_str))
+                );
+                entry = tried;
+            }
+        }
+        Drafted { entry, refused: Some(refused) }
+    }
+}
+
+/// The keys that may identify rows, best first; `None` stands for no key at all.
+fn keys(table: &Table) -> Vec<Option<&UniqueKey>> {
+    let mut keys: Vec<&UniqueKey> = table.keys.iter().filter(|key| key.total || key.primary).collect();
+    keys.sort_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
+    if keys.is_empty() { vec![None] } else { keys.into_iter().map(Some).collect() }
+}
+
+/// Why a key cannot be one: some of its columns have no counterpart.
+fn left_out(key: &UniqueKey, columns: &Columns<'_>) -> Option<String> {
+    let named = |name: &str| key.columns.iter().any(|column| column == name);
+    if let Some(column) = columns.missing.iter().find(|column| named(&column.name)) {
+        return Some(format!("the key's column {} is only on the primary", list([column.name.as_str()])));
+    }
+    if let Some((column, other)) = columns.incomparable.iter().find(|(column, _)| named(&column.name)) {
+        let other = other.map_or("of no type there", |other| other.column_type.declared.as_str());
+        return Some(format!(
+            "the key's column {} is {} on the primary and {other} on the replica, which have no exact common domain",
+            list([column.name.as_str()]),
+            column.column_type.declared
+        ));
+    }
+    let unclear = columns.ambiguous.iter().flat_map(|group| &group.primary).find(|name| named(name));
+    unclear.map(|name| {
+        format!("it is not clear which column of the replica the key's column {} is", list([*name]))
+    })
+}
+
+fn other_key(why: &str) -> String {
+    format!("NOTE: another unique key is used, because {why}.")
+}
+
+fn key_note(key: &[&str], primary: &Table) -> String {
+    if key.is_empty() {
+        return "no key: whole rows are compared".to_owned();
+    }
+    let names: Vec<String> = key.iter().map(|name| crate::report::name(name)).collect();
+    let is_primary = primary.keys.iter().any(|own| own.primary);
+    let why = if is_primary { "" } else { " (unique; there is no primary key)" };
+    format!("key: {}{why}", names.join(", "))
+}
+
+/// Structure that differs in a way that is not reconciled.
+fn explain_structure(entry: &mut Entry, pairing: &Pairing) {
+    if entry.schema == SchemaMode::Sync {
+        return;
+    }
+    let differences: Vec<String> = pairing
+        .schema_changes
+        .iter()
+        .map(|change| match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("`{before}`, on the primary `{after}`"),
+            (None, Some(after)) => format!("nothing, on the primary `{after}`"),
+            _ => change.object.clone(),
+        })
+        .collect();
+    entry.notes.schema.push(match (entry.schema, differences.is_empty()) {
+        (SchemaMode::Check, false) => format!(
+            "NOTE: the replica's table has {}. It is reported in every plan and not changed; `schema: ignore` looks at the \
+             rows only.",
+            differences.join("; ")
+        ),
+        _ => "NOTE: the structure differs; only the rows are looked at.".to_owned(),
+    });
+}
+
+/// Columns of the replica that are not compared, and whether its rows could be inserted at all.
+fn explain_extra(entry: &mut Entry, pairing: &Pairing, columns: &Columns<'_>) {
+    let plain = columns.extra.iter().filter(|column| column.generated.is_none());
+    let extra: Vec<&str> = plain.map(|column| column.name.as_str()).collect();
+    if !extra.is_empty() {
+        let words = format!(
+            "Only on the replica, and left as {}: {}",
+            if extra.len() == 1 { "it is" } else { "they are" },
+            list(extra)
+        );
+        entry.notes.end.push(words);
+    }
+    let unfilled =
+        pairing.pair.replica_extra.iter().map(|extra| &extra.column).filter(|column| column.needs_value());
+    let unfilled: Vec<&str> = unfilled.map(|column| column.name.as_str()).collect();
+    if !unfilled.is_empty() {
+        entry.insert = false;
+        entry.notes.insert.push(format!(
+            "NOTE: a new row would get no value for the replica's {}, NOT NULL without default. Until that is settled, missing \
+             rows are reported and not written.",
+            list(unfilled)
+        ));
+    }
+}
+
+/// Whether one has a zone and the other does not.
+fn needs_zone(a: &Column, b: &Column) -> bool {
+    let is = |column: &Column| match column.column_type.meaning {
+        Type::DateTime { .. } => Some(false),
+        Type::Instant { .. } => Some(true),
+        _ => None,
+    };
+    matches!((is(a), is(b)), (Some(a), Some(b)) if a != b)
+}
+
+/// A replica's key by the primary's names, where all its columns are there.
+fn primary_columns(key: &UniqueKey, rename: &[(String, String)], primary: &Table) -> Option<Vec<String>> {
+    let name = |replica: &String| {
+        let renamed = rename.iter().find(|(_, to)| to == replica).map(|(from, _)| from.clone());
+        renamed.or_else(|| primary.column(replica).map(|column| column.name.clone()))
+    };
+    key.columns.iter().map(name).collect()
+}
+
+fn qualified(table: &Table, side: &Database<'_>) -> QualifiedName {
+    let schema = table.name.schema.clone().filter(|_| table.name.schema != side.catalog.default_schema);
+    QualifiedName { schema, name: table.name.name.clone() }
+}
+
+/// A message without the place in the spec that was only tried.
+fn without_place(message: &str) -> &str {
+    let rest = message.strip_prefix(TRIED).and_then(|rest| rest.strip_prefix(':'));
+    let Some(rest) = rest else { return message };
+    rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':').trim_start()
+}
