@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
-use crate::servers::Engine;
+use crate::servers::{Engine, runs_on};
 
 pub type Pair = (Engine, Engine);
 
@@ -25,6 +25,9 @@ pub struct Case {
     /// Patterns of pairs; see [`valid_for`].
     #[serde(default)]
     engines: Vec<String>,
+    /// What must stand behind the engine (`mariadb`, `mysql`), with why; else the case is told as not run.
+    #[serde(default)]
+    needs: BTreeMap<String, String>,
     /// SQL run on both sides, before their own.
     #[serde(default)]
     pub both: Script,
@@ -73,7 +76,9 @@ impl Script {
         match self {
             Script::Portable(sql) => sql,
             Script::PerEngine(map) => {
-                map.get(engine.name()).or_else(|| map.get("default")).map_or("", String::as_str)
+                let own = map.get("mysql").filter(|_| is_mysql(engine));
+                let script = own.or_else(|| map.get(engine.name())).or_else(|| map.get("default"));
+                script.map_or("", String::as_str)
             }
         }
     }
@@ -134,6 +139,23 @@ pub fn all_for(pair: Pair) -> Vec<Case> {
     documents().into_iter().filter_map(|(title, value)| for_pair(&title, value, pair)).collect()
 }
 
+impl Case {
+    /// Whether what it needs is there; says it where not.
+    pub fn can_run(&self, (primary, replica): Pair) -> bool {
+        let has = |(product, why): (&String, &String)| {
+            assert!(["mariadb", "mysql"].contains(&product.as_str()), "{}: no product {product}", self.title);
+            let what = format!("{} [{}/{}]", self.title, primary.name(), replica.name());
+            (primary != Engine::Mariadb && replica != Engine::Mariadb)
+                || runs_on(Engine::Mariadb, product, &what, why)
+        };
+        self.needs.iter().all(has)
+    }
+}
+
+fn is_mysql(engine: Engine) -> bool {
+    engine == Engine::Mariadb && engine.product().is_mysql()
+}
+
 /// Every case's title.
 pub fn titles() -> Vec<String> {
     documents().into_iter().map(|(title, _)| title).collect()
@@ -147,7 +169,8 @@ fn for_pair(title: &str, value: Value, pair: Pair) -> Option<Case> {
     valid.then_some(case)
 }
 
-/// `same`, `different`, `primary/replica` with `*` for any; a lone name is both sides.
+/// `same`, `different`, `primary/replica` with `*` for any; a lone name is both sides. `mariadb` is also MySQL,
+/// where that stands behind it; `mysql` is MySQL alone.
 fn valid_for(pattern: &str, (primary, replica): Pair) -> bool {
     let (first, second) = match pattern {
         "same" => return primary == replica,
@@ -156,8 +179,8 @@ fn valid_for(pattern: &str, (primary, replica): Pair) -> bool {
     };
     let matches = |wanted: &str, engine: Engine| {
         let known = Engine::all().iter().any(|engine| engine.name() == wanted);
-        assert!(known || wanted == "*", "`{pattern}` is no pair of engines");
-        wanted == "*" || wanted == engine.name()
+        assert!(known || wanted == "*" || wanted == "mysql", "`{pattern}` is no pair of engines");
+        wanted == "*" || wanted == engine.name() || (wanted == "mysql" && is_mysql(engine))
     };
     // Both are evaluated, so that a misspelt name is always seen.
     matches(first, primary) & matches(second, replica)

@@ -25,6 +25,13 @@ const TYPES: &[(&str, [&str; 3])] = &[
     ("json", ["json", "jsonb", "json"]),
 ];
 
+/// What MySQL has instead of MariaDB's type.
+const ON_MYSQL: &[(&str, &str)] = &[
+    ("key_text", "varchar(190) collate utf8mb4_0900_bin"),
+    ("locale_text", "varchar(190) collate utf8mb4_0900_as_cs"),
+    ("uuid", "char(36)"),
+];
+
 /// `sql` for `engine`; `{{hex 00ff}}` becomes a bytes literal. Panics on a macro it does not know.
 pub fn expand(sql: &str, engine: Engine) -> String {
     let mut out = String::with_capacity(sql.len());
@@ -42,6 +49,12 @@ pub fn expand(sql: &str, engine: Engine) -> String {
 fn one(name: &str, engine: Engine) -> String {
     if let Some(hex) = name.strip_prefix("hex").map(str::trim) {
         return if engine == Engine::Postgres { format!("'\\x{hex}'::bytea") } else { format!("x'{hex}'") };
+    }
+    if let Some((_, own)) = ON_MYSQL.iter().find(|(known, _)| *known == name)
+        && engine == Engine::Mariadb
+        && engine.product().is_mysql()
+    {
+        return own.to_string();
     }
     let (_, types) =
         TYPES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no macro `{name}`"));

@@ -83,7 +83,7 @@ impl Database {
         if session.is_none() {
             *session = Some(Session::connect(self.engine, &server.address, &self.name)?);
         }
-        session.as_mut().expect("it was just made").run(sql)
+        session.as_mut().expect("it was just made").run(&server.product.adapted(sql))
     }
 
     /// A login of its own with no rights but those of `grants`, a script in which `{role}` stands for its

@@ -2,8 +2,12 @@
 //!
 //! A server is started when a test first asks for one, in its own temporary directory, by a watchdog that
 //! stops it when this process is gone, however it ended (`watchdog`). A server that is not installed fails
-//! the test and says how to install it; nothing is ever skipped. `TRUEUP_TEST_POSTGRES_URL` and
-//! `TRUEUP_TEST_MYSQL_URL` name a running server to use instead (with the right to create databases and roles).
+//! the test and says how to install it. `TRUEUP_TEST_POSTGRES_URL` and `TRUEUP_TEST_MYSQL_URL` name a running
+//! server to use instead, with the rights of a superuser; the databases and logins of a test are dropped with it.
+//!
+//! Nothing is ever left out silently: what a given server cannot show (it has no such type, the test needs a
+//! file of the server's machine) is told by [`not_run`], which prints a line past the capture of test output.
+//! `tests/matrix` counts those lines. On the harness's own servers there are none.
 //!
 //! Start at [`open`]: an empty [`Database`] of an [`Engine`], which is dropped again with the value.
 
@@ -11,6 +15,7 @@ mod address;
 mod database;
 mod mariadb;
 mod postgres;
+mod product;
 mod self_test;
 mod session;
 mod watchdog;
@@ -22,12 +27,14 @@ use session::Session;
 
 pub use address::Address;
 pub use database::Database;
+pub use product::{Product, not_run, runs_on};
 
 /// An engine of the test matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Engine {
     Sqlite,
     Postgres,
+    /// MariaDB; MySQL where `TRUEUP_TEST_MYSQL_URL` names one. [`Product`] tells them apart.
     Mariadb,
 }
 
@@ -42,12 +49,21 @@ impl Engine {
         Engine::all().into_iter().flat_map(|p| Engine::all().into_iter().map(move |r| (p, r))).collect()
     }
 
-    /// The name used in cases, in output and in JSON.
+    /// The name used in cases. What output and JSON call the server is [`Product::name`].
     pub fn name(self) -> &'static str {
         match self {
             Engine::Sqlite => "sqlite",
             Engine::Postgres => "postgres",
             Engine::Mariadb => "mariadb",
+        }
+    }
+
+    /// What stands behind this engine in this run; starts the server if need be.
+    pub fn product(self) -> Product {
+        match self {
+            Engine::Sqlite => Product::SQLITE,
+            Engine::Postgres => postgres().product.clone(),
+            Engine::Mariadb => mariadb().product.clone(),
         }
     }
 }
@@ -56,6 +72,8 @@ impl Engine {
 pub struct Server {
     pub engine: Engine,
     pub address: Address,
+    /// What it is, asked of itself.
+    pub product: Product,
     /// The administrator's connection, made when it is first needed.
     session: Mutex<Option<Session>>,
     /// Held so that the server lives exactly as long as this process; `None` for a given server.
@@ -64,7 +82,16 @@ pub struct Server {
 
 impl Server {
     fn new(engine: Engine, address: Address, watchdog: Option<watchdog::Watchdog>) -> Server {
-        Server { engine, address, session: Mutex::default(), _watchdog: watchdog }
+        let mut session = Session::connect(engine, &address, &address.database)
+            .unwrap_or_else(|why| panic!("no connection to {}:{}: {why}", address.host, address.port));
+        let product = Product::ask(engine, &mut session);
+        product.tell(watchdog.is_none());
+        Server { engine, address, product, session: Mutex::new(Some(session)), _watchdog: watchdog }
+    }
+
+    /// Whether it is the harness's own; else it was given by one of the variables.
+    pub fn is_private(&self) -> bool {
+        self._watchdog.is_some()
     }
 
     /// An empty database with a name no other test has; `hint` makes it recognisable.
@@ -109,13 +136,19 @@ fn given(variable: &str, engine: Engine) -> Option<Server> {
     Some(Server::new(engine, address, None))
 }
 
-/// `hint` reduced to what every engine takes unquoted, with the process and a counter behind it.
+/// `hint` reduced to what every engine takes unquoted, with the process, its time of start and a counter behind
+/// it: a given server may still hold what a killed run left.
 fn unique_name(hint: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    static START: OnceLock<u64> = OnceLock::new();
+    let start = START.get_or_init(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |now| now.as_secs() & 0xff_ffff)
+    });
     let hint: String = hint
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
         .take(30)
         .collect();
-    format!("t_{hint}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("t_{hint}_{}_{start:x}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

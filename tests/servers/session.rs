@@ -45,6 +45,8 @@ impl Session {
         let mut session = session.map_err(|why: sqlx::Error| why.to_string())?;
         if engine == Engine::Mariadb {
             session.run(MARIADB_SETTINGS)?;
+            // MySQL's own limit of recursion is a thousand; MariaDB does not know the name.
+            let _ = session.run("SET cte_max_recursion_depth = 10000000");
         }
         Ok(session)
     }
