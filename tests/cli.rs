@@ -86,7 +86,7 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
     for args in [
         &["plan", SPEC, "-o", "plan.bin"][..],
         &["plan", SPEC, "--format", "sql"],
-        &["plan", SPEC, "--report", "junit=report.xml"],
+        &["plan", SPEC, "--report", "html=report.html"],
         &["verify", SPEC, "--recheck", "3"],
         &["verify", SPEC, "--digest", "database"],
         &["apply", SPEC, "-y", "--undo", "undo.bin"],

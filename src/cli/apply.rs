@@ -5,12 +5,13 @@
 
 use crate::apply::ApplyOptions;
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
-use crate::report::{self, BOLD, Command, Report, outcome_of};
+use crate::report::{self, BOLD, Command, Format, Report, outcome_of};
 
 use super::Context;
-use super::args::{ApplyArgs, Format, RunArgs, WriteArgs};
+use super::args::{ApplyArgs, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
+use super::report_files::ReportFiles;
 use super::run::{Found, find, read_spec, refuse_unavailable, report};
 
 /// Runs the command.
@@ -18,13 +19,17 @@ pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     refuse_unavailable(&args.run)?;
     refuse_unavailable_writing(args)?;
     let spec = read_spec(&args.spec)?;
+    let files = ReportFiles::new(&args.run.report, &args.run.replica, &spec)?;
     let found = find(&spec, &args.run, Some(&args.write), context).await?;
     let before = report(Command::Apply, &found, &args.run);
     let asks = asks(&found.plan, &args.write, context);
     show(&before, asks, args.run.format, context)?;
     let applied = decide_and_apply(&found, args, asks, context).await;
     found.progress.finish();
-    finish(&Report { applied: Some(&applied), ..before }, &args.run, context)?;
+    let after = Report { applied: Some(&applied), ..report(Command::Apply, &found, &args.run) };
+    let printed = finish(&after, &args.run, context);
+    files.write(&after)?;
+    printed?;
     let signal = context.signals.received();
     Ok(report::exit_code(Command::Apply, false, &found.plan, Some(&applied), signal))
 }
@@ -157,5 +162,5 @@ fn finish(after: &Report<'_>, args: &RunArgs, context: &Context) -> Result<(), C
         output::print_report(after, args.format, &context.terminal)?;
         output::note_troubles(after, &context.terminal);
     }
-    output::write_reports(after, &args.report)
+    Ok(())
 }

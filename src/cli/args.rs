@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::report::Rows;
+use crate::report::{Format, Rows};
 use crate::spec::{Limit, TablePattern, parse_duration, parse_size};
 
 /// What every `--help` ends with.
@@ -236,19 +237,20 @@ pub struct RunArgs {
     /// Look at these tables only, by the primary's names (repeatable)
     #[arg(long, value_name = "GLOB", value_parser = pattern)]
     pub table: Vec<TablePattern>,
-    /// Print in this format to standard output (text and json so far)
+    /// Print in this format to standard output (sql and html are not available yet)
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Also write a report to a file; {replica} in PATH makes one file a replica (repeatable)
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// Show keys and column names, but no values
+    /// Show keys and column names, but no values, also in messages that come from a database
     #[arg(long)]
     pub redact: bool,
-    /// Print at most this many row changes of a table; `all` also puts them into verify's JSON
+    /// Print at most this many row changes of a table in text, markdown and junit; `all` also puts them into
+    /// verify's JSON
     #[arg(long, value_name = "N|all", value_parser = rows, default_value = "20")]
     pub rows: Rows,
-    /// Stop looking after N differing rows of a table
+    /// Stop looking after N differing rows of a table, and say "at least N"; nothing can be applied then
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_diffs: Option<u64>,
     /// Look again N times at differing rows before calling them drift (not available yet)
@@ -297,28 +299,13 @@ pub struct TerminalArgs {
 
 // The variants of these have no doc comments: clap would print each on a line of its own.
 
-/// The forms of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
-    Sql,
-    Markdown,
-    Html,
-    Junit,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Format::ALL
+    }
 
-impl Format {
-    /// The word on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Text => "text",
-            Format::Json => "json",
-            Format::Sql => "sql",
-            Format::Markdown => "markdown",
-            Format::Html => "html",
-            Format::Junit => "junit",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
@@ -475,14 +462,16 @@ mod tests {
         Comparing and reporting:
               --replica <NAME>        Look at this replica only (repeatable)
               --table <GLOB>          Look at these tables only, by the primary's names (repeatable)
-              --format <FORMAT>       Print in this format to standard output (text and json so far) [default: text]
-                                      [possible values: text, json, sql, markdown, html, junit]
+              --format <FORMAT>       Print in this format to standard output (sql and html are not available yet)
+                                      [default: text] [possible values: text, json, sql, markdown, html, junit]
               --report <FORMAT=PATH>  Also write a report to a file; {replica} in PATH makes one file a replica
                                       (repeatable)
-              --redact                Show keys and column names, but no values
-              --rows <N|all>          Print at most this many row changes of a table; `all` also puts them into
-                                      verify's JSON [default: 20]
-              --max-diffs <N>         Stop looking after N differing rows of a table
+              --redact                Show keys and column names, but no values, also in messages that come from a
+                                      database
+              --rows <N|all>          Print at most this many row changes of a table in text, markdown and junit;
+                                      `all` also puts them into verify's JSON [default: 20]
+              --max-diffs <N>         Stop looking after N differing rows of a table, and say "at least N"; nothing
+                                      can be applied then
               --recheck <N>           Look again N times at differing rows before calling them drift (not available
                                       yet) [default: 0]
               --recheck-delay <D>     Wait this long before looking again (not available yet)

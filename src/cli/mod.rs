@@ -7,6 +7,7 @@
 
 mod apply;
 mod args;
+mod atomic;
 mod check;
 mod completions;
 mod demo;
@@ -16,6 +17,7 @@ mod man;
 mod output;
 mod plan;
 mod progress;
+mod report_files;
 mod run;
 mod signal;
 mod verify;

@@ -1,14 +1,12 @@
-//! Standard output, report files and notes on standard error.
+//! Standard output, and notes on standard error.
 //!
 //! A reader that went away (`trueup plan … | head`) is no error and no reason to stop; a full disk is one.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
 
-use crate::report::{self, Paint, Reading, Report};
+use crate::report::{self, Format, Paint, Reading, Report};
 
-use super::args::{Format, ReportTo, TerminalArgs, When};
+use super::args::{TerminalArgs, When};
 use super::failure::CliError;
 
 /// What may be shown where.
@@ -92,40 +90,13 @@ pub fn print_reading(reading: Reading, terminal: &Terminal) {
 /// Prints a report in the format asked for; of text, only what was not shown before.
 pub fn print_report(report: &Report<'_>, format: Format, terminal: &Terminal) -> Result<(), CliError> {
     match format {
-        Format::Json => to_stdout(|out| report.json(out)),
-        _ => to_stdout(|out| match report.reading {
-            // The observer has printed the first line already.
-            Some(_) => report.text_found(terminal.out, out),
-            None => {
-                report.text_reading(terminal.out, out).and_then(|()| report.text_found(terminal.out, out))
-            }
+        // The observer has printed the first line already.
+        Format::Text if report.reading.is_some() => to_stdout(|out| report.text_found(terminal.out, out)),
+        Format::Text => to_stdout(|out| {
+            report.text_reading(terminal.out, out).and_then(|()| report.text_found(terminal.out, out))
         }),
+        _ => to_stdout(|out| report.write(format, Paint::Plain, out)),
     }
-}
-
-/// Writes the files asked for by `--report`.
-pub fn write_reports(report: &Report<'_>, wanted: &[ReportTo]) -> Result<(), CliError> {
-    for to in wanted {
-        if !to.path.contains("{replica}") {
-            write_file(report, to.format, Path::new(&to.path))?;
-            continue;
-        }
-        for (index, replica) in report.plan.replicas.iter().enumerate() {
-            let path = to.path.replace("{replica}", &replica.name);
-            write_file(&Report { only: Some(index), ..*report }, to.format, Path::new(&path))?;
-        }
-    }
-    Ok(())
-}
-
-fn write_file(report: &Report<'_>, format: Format, path: &Path) -> Result<(), CliError> {
-    let written = File::create(path).and_then(|file| {
-        fill(file, |out| match format {
-            Format::Json => report.json(out),
-            _ => report.text(Paint::Plain, out),
-        })
-    });
-    written.map_err(|error| CliError::file("write", path, error))
 }
 
 /// Says on standard error what is wrong, for those who see only that: a document went to standard output.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::plan::Plan;
 use crate::reconcile::{Options, Run, RunError};
-use crate::report::{Command, Report};
+use crate::report::{Command, Format, Report};
 use crate::spec::Spec;
 
 use super::Context;
-use super::args::{DigestWhere, Format, Hazard, RunArgs, WriteArgs};
+use super::args::{DigestWhere, Hazard, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::progress::Progress;
+use super::report_files::ReportFiles;
 
 /// Reads and validates a spec.
 pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
@@ -30,7 +31,7 @@ pub fn refuse_unavailable(args: &RunArgs) -> Result<(), CliError> {
     let later = |what: String| Err(CliError::NotAvailable(what));
     let formats = std::iter::once(args.format).chain(args.report.iter().map(|report| report.format));
     for format in formats {
-        if !matches!(format, Format::Text | Format::Json) {
+        if !format.is_available() {
             return later(format!("the format {}", format.as_str()));
         }
     }
@@ -124,6 +125,7 @@ fn note_snapshots(plan: &Plan, context: &Context) {
 pub fn report<'a>(command: Command, found: &'a Found, args: &RunArgs) -> Report<'a> {
     Report {
         reading: found.progress.reading(),
+        elapsed: jiff::Timestamp::now().duration_since(found.plan.created_at).try_into().ok(),
         redact: args.redact,
         rows: args.rows,
         ..Report::new(command, &found.plan)
@@ -140,10 +142,12 @@ pub async fn look(
 ) -> Result<u8, CliError> {
     refuse_unavailable(args)?;
     let spec = read_spec(path)?;
+    let files = ReportFiles::new(&args.report, &args.replica, &spec)?;
     let found = find(&spec, args, None, context).await?;
     let report = report(command, &found, args);
-    output::print_report(&report, args.format, &context.terminal)?;
-    output::write_reports(&report, &args.report)?;
+    let printed = output::print_report(&report, args.format, &context.terminal);
+    files.write(&report)?;
+    printed?;
     if args.format != Format::Text {
         output::note_troubles(&report, &context.terminal);
     }

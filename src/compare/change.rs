@@ -68,10 +68,15 @@ impl RowCounts {
 
     /// Counts one change.
     pub fn count(&mut self, change: &RowChange) {
+        self.count_copies(change, 1);
+    }
+
+    /// Counts equal changes.
+    pub fn count_copies(&mut self, change: &RowChange, copies: u64) {
         match change {
-            RowChange::Insert { .. } => self.insert += 1,
-            RowChange::Update { .. } => self.update += 1,
-            RowChange::Delete { .. } => self.delete += 1,
+            RowChange::Insert { .. } => self.insert += copies,
+            RowChange::Update { .. } => self.update += copies,
+            RowChange::Delete { .. } => self.delete += copies,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::json_value::{put_redacted, put_value};
 use super::json_writer::{JsonWriter, Layout};
 use super::outcome::outcome_of;
 use super::row::{Cell, decoded, with_copies};
-use super::{Command, Part, Report, Rows};
+use super::{Command, Part, Report, Rows, moment};
 
 const FORMAT_VERSION: &str = "1.0";
 
@@ -29,7 +29,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         json.key("format_version")?.string(FORMAT_VERSION)?;
         json.key("trueup_version")?.string(env!("CARGO_PKG_VERSION"))?;
         json.key("command")?.string(report.command.as_str())?;
-        json.key("created_at")?.string(&whole_seconds(report.plan.created_at))?;
+        json.key("created_at")?.string(&moment(report.plan.created_at))?;
         json.key("primary")?.object(Layout::Line, |json| {
             json.key("engine")?.string(report.plan.primary.engine.as_str())?;
             json.key("version")?.string(&report.plan.primary.version)
@@ -41,11 +41,6 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         json.key("in_sync")?.raw(in_sync(report))
     })?;
     out.write_all(b"\n")
-}
-
-fn whole_seconds(moment: jiff::Timestamp) -> String {
-    let seconds = jiff::Timestamp::from_second(moment.as_second()).expect("a moment without its fraction");
-    seconds.to_string()
 }
 
 /// What comparing found, and for a document of one replica only that one's.

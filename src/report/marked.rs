@@ -6,8 +6,11 @@
 use anstyle::Style;
 use similar::{ChangeTag, TextDiff};
 
+use crate::value::Value;
+
 use super::paint::{GREEN, Paint, RED};
-use super::words::{escaped, thousands};
+use super::text_value::{BYTES_MAX, CHARS_MAX, hex, shown};
+use super::words::{escaped, thousands, visible};
 
 /// Texts shorter than this are read at a glance.
 const CHARS_MIN: usize = 16;
@@ -18,25 +21,71 @@ const CONTEXT_CHARS: usize = 24;
 /// How much of one differing part is shown.
 const PART_CHARS_MAX: usize = 120;
 
+/// Two different values, so that what differs is seen even where they are long.
+pub fn both(before: &Value, after: &Value, paint: Paint) -> (String, String) {
+    let marked = match (before, after) {
+        (Value::Text(before), Value::Text(after)) => marked(before, after, ("\"", escaped), paint),
+        (Value::Json(before), Value::Json(after)) | (Value::Native(before), Value::Native(after)) => {
+            marked(before, after, ("", visible), paint)
+        }
+        (Value::Decimal(before), Value::Decimal(after)) => {
+            marked(before.as_str(), after.as_str(), ("", visible), paint)
+        }
+        (Value::OtherStorage(before), Value::OtherStorage(after)) => {
+            let (old, new) = both(before, after, paint);
+            let class = super::text_value::storage_class;
+            Some((format!("{} {old}", class(before)), format!("{} {new}", class(after))))
+        }
+        (Value::Bytes(before), Value::Bytes(after)) | (Value::RawText(before), Value::RawText(after)) => {
+            let (old, new) = bytes(before, after);
+            Some((paint.on(RED, old), paint.on(GREEN, new)))
+        }
+        _ => None,
+    };
+    marked.unwrap_or_else(|| (paint.on(RED, shown(before)), paint.on(GREEN, shown(after))))
+}
+
+/// Both from where they begin to differ, if that is not at their beginning.
+fn bytes(before: &[u8], after: &[u8]) -> (String, String) {
+    let (head, _) = common(before, after);
+    if before.len().max(after.len()) <= BYTES_MAX || head < BYTES_MAX / 2 {
+        return (hex(before), hex(after));
+    }
+    let from = head - BYTES_MAX / 4;
+    let part = |bytes: &[u8]| {
+        let to = bytes.len().min(from + BYTES_MAX);
+        let digits: String = bytes[from..to].iter().map(|byte| format!("{byte:02x}")).collect();
+        let tail = if to < bytes.len() { "…" } else { "" };
+        let (length, place) = (thousands(bytes.len() as u64), thousands(from as u64));
+        format!("x'…{digits}{tail}' ({length} bytes, from byte {place})")
+    };
+    (part(before), part(after))
+}
+
+/// What stands around a text, and how its characters are shown.
+type Form = (&'static str, fn(&str) -> String);
+
 struct Segment {
     text: String,
     differs: bool,
 }
 
-/// Both texts in quotes with their differing parts marked; `None` where marking would not help: a short text,
-/// or two that have little in common.
-pub fn marked(before: &str, after: &str, paint: Paint) -> Option<(String, String)> {
+/// Both texts with their differing parts marked; `None` where marking would not help: a short text, or two that
+/// have little in common and differ in what is shown of them.
+fn marked(before: &str, after: &str, form: Form, paint: Paint) -> Option<(String, String)> {
     let (before, after): (Vec<char>, Vec<char>) = (before.chars().collect(), after.chars().collect());
     if before.len().min(after.len()) < CHARS_MIN {
         return None;
     }
+    let (head, tail) = common(&before, &after);
+    let seen_shortened = head.min(tail) < CHARS_MAX / 2;
     let (old, new) = segments(&before, &after);
     let common: usize = old.iter().filter(|part| !part.differs).map(|part| part.text.chars().count()).sum();
-    if 3 * common < before.len().min(after.len()) {
+    if seen_shortened && 3 * common < before.len().min(after.len()) {
         return None;
     }
-    let old = rendered(&old, before.len(), RED, ("[-", "-]"), paint);
-    let new = rendered(&new, after.len(), GREEN, ("{+", "+}"), paint);
+    let old = rendered(&old, before.len(), form, Marks { style: RED, plain: ("[-", "-]"), paint });
+    let new = rendered(&new, after.len(), form, Marks { style: GREEN, plain: ("{+", "+}"), paint });
     Some((old, new))
 }
 
@@ -127,19 +176,25 @@ fn push(parts: &mut Vec<Segment>, text: &str, differs: bool) {
     }
 }
 
-fn rendered(parts: &[Segment], length: usize, style: Style, marks: (&str, &str), paint: Paint) -> String {
-    let mut shown = String::from("\"");
+struct Marks {
+    style: Style,
+    plain: (&'static str, &'static str),
+    paint: Paint,
+}
+
+fn rendered(parts: &[Segment], length: usize, (quote, show): Form, marks: Marks) -> String {
+    let mut shown = quote.to_owned();
     let mut cut = false;
     for (index, part) in parts.iter().enumerate() {
-        let (text, was_cut) = kept(part, index == 0, index + 1 == parts.len());
+        let (text, was_cut) = kept(part, index == 0, index + 1 == parts.len(), show);
         cut |= was_cut;
-        match (part.differs, paint) {
+        match (part.differs, marks.paint) {
             _ if !part.differs || text.is_empty() => shown.push_str(&text),
-            (_, Paint::Colour) => shown.push_str(&paint.on(style.underline(), text)),
-            (_, Paint::Plain) => shown.extend([marks.0, &text, marks.1]),
+            (_, Paint::Colour) => shown.push_str(&marks.paint.on(marks.style.underline(), text)),
+            (_, Paint::Plain) => shown.extend([marks.plain.0, &text, marks.plain.1]),
         }
     }
-    shown.push('"');
+    shown.push_str(quote);
     if cut {
         shown.push_str(&format!(" ({} characters)", thousands(length as u64)));
     }
@@ -147,7 +202,7 @@ fn rendered(parts: &[Segment], length: usize, style: Style, marks: (&str, &str),
 }
 
 /// The part of a segment that is shown, escaped, and whether something was left out.
-fn kept(part: &Segment, first: bool, last: bool) -> (String, bool) {
+fn kept(part: &Segment, first: bool, last: bool, show: fn(&str) -> String) -> (String, bool) {
     let chars: Vec<char> = part.text.chars().collect();
     let (head, tail) = match (part.differs, first, last) {
         (true, _, _) => (PART_CHARS_MAX / 2, PART_CHARS_MAX / 2),
@@ -157,9 +212,9 @@ fn kept(part: &Segment, first: bool, last: bool) -> (String, bool) {
     };
     // To leave out less than a few characters would only make it harder to read.
     if chars.len() <= head + tail + 8 {
-        return (escaped(&part.text), false);
+        return (show(&part.text), false);
     }
-    let text = |chars: &[char]| escaped(&chars.iter().collect::<String>());
+    let text = |chars: &[char]| show(&chars.iter().collect::<String>());
     (format!("{}…{}", text(&chars[..head]), text(&chars[chars.len() - tail..])), true)
 }
 
@@ -168,10 +223,36 @@ mod tests {
     use super::*;
 
     fn shown(before: &str, after: &str) -> String {
-        match marked(before, after, Paint::Plain) {
+        match marked(before, after, ("\"", escaped), Paint::Plain) {
             Some((before, after)) => format!("{before} -> {after}"),
             None => "not marked".to_owned(),
         }
+    }
+
+    fn values(before: Value, after: Value) -> String {
+        let (before, after) = both(&before, &after, Paint::Plain);
+        format!("{before} -> {after}")
+    }
+
+    #[test]
+    fn two_long_values_never_look_alike() {
+        let bytes = |middle: u8| {
+            let mut bytes = vec![7; 1_000];
+            bytes[500] = middle;
+            Value::Bytes(bytes)
+        };
+        insta::assert_snapshot!(values(bytes(1), bytes(2)), @r#"x'…07070707010707070707070707070707…' (1,000 bytes, from byte 496) -> x'…07070707020707070707070707070707…' (1,000 bytes, from byte 496)"#);
+        let json = |middle: &str| {
+            Value::Json(format!("{{\"a\": \"{}{middle}{}\"}}", "x".repeat(60), "y".repeat(60)))
+        };
+        insta::assert_snapshot!(values(json("1"), json("2\n")), @r#"…xxxxxxxxxxxxxxxxxxxxxxxx[-1-]yyyyyyyyyyyyyyyyyyyyyyyy… (130 characters) -> …xxxxxxxxxxxxxxxxxxxxxxxx{+2\n+}yyyyyyyyyyyyyyyyyyyyyyyy… (131 characters)"#);
+        let ends =
+            |middle: &str| Value::Text(format!("{}{}{}", "h".repeat(40), middle.repeat(300), "t".repeat(40)));
+        let (before, after) = both(&ends("ab"), &ends("cd"), Paint::Plain);
+        assert!(before.contains("[-") && after.contains("{+"), "{before} -> {after}");
+        assert!(before.len() < 400, "{before}");
+        let digits = |middle: u32| Value::Native(format!("{}{middle}{}", "1".repeat(40), "2".repeat(40)));
+        insta::assert_snapshot!(values(digits(3), digits(4)), @r#"…111111111111111111111111[-3-]222222222222222222222222… (81 characters) -> …111111111111111111111111{+4+}222222222222222222222222… (81 characters)"#);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A plan, and what became of it, as people and programs read it: text and JSON. Pure.
+//! A plan, and what became of it, as people and programs read it: text, JSON, markdown, JUnit. Pure.
 //!
-//! Owns every word of those two forms and what a run amounts to ([`outcome_of`], [`exit_code`]). Refuses to
+//! Owns every word of those forms and what a run amounts to ([`outcome_of`], [`exit_code`]). Refuses to
 //! print, to open files and to decide anything about rows: a renderer writes to whatever it is handed. The
 //! invariant: nothing is called in sync that was not compared as a whole, and under `redact` no value leaves
 //! this room but those of keys.
@@ -9,6 +9,8 @@ mod closing;
 mod json;
 mod json_value;
 mod json_writer;
+mod junit;
+mod markdown;
 mod marked;
 mod outcome;
 mod paint;
@@ -28,6 +30,7 @@ pub use phrases::refusal_words;
 pub use words::{counted, name, thousands, visible};
 
 use std::io;
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
@@ -54,7 +57,47 @@ impl Command {
     }
 }
 
-/// How many row changes of a table text shows.
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// A script for the replica's own client.
+    Sql,
+    /// For a comment on a pull request.
+    Markdown,
+    /// For a browser.
+    Html,
+    /// For the test view of a CI server.
+    Junit,
+}
+
+impl Format {
+    /// Every form, in the order of the contract.
+    pub const ALL: [Format; 6] =
+        [Format::Text, Format::Json, Format::Sql, Format::Markdown, Format::Html, Format::Junit];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Sql => "sql",
+            Format::Markdown => "markdown",
+            Format::Html => "html",
+            Format::Junit => "junit",
+        }
+    }
+
+    /// Whether this version can write it.
+    pub fn is_available(self) -> bool {
+        !matches!(self, Format::Html | Format::Sql)
+    }
+}
+
+/// How many row changes of a table text and markdown show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// At most so many.
@@ -87,7 +130,9 @@ pub struct Report<'a> {
     pub reading: Option<Reading>,
     /// Keys and column names, but no values.
     pub redact: bool,
-    /// How many row changes of a table text shows. JSON has all or, for `verify`, none unless this is `All`.
+    /// How long the run took so far, where that is known.
+    pub elapsed: Option<Duration>,
+    /// How many row changes of a table text and markdown show. JSON has all or, for `verify`, none unless this is `All`.
     pub rows: Rows,
 }
 
@@ -121,8 +166,26 @@ impl<'a> Report<'a> {
             applied: None,
             only: None,
             reading: None,
+            elapsed: None,
             redact: false,
             rows: Rows::AtMost(20),
+        }
+    }
+
+    /// Writes the report in a form; `paint` colours text alone.
+    ///
+    /// # Errors
+    /// What `out` says, what reading the changes says, and a form that this version cannot write.
+    pub fn write(&self, format: Format, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
+        match format {
+            Format::Text => self.text(paint, out),
+            Format::Json => self.json(out),
+            Format::Markdown => markdown::write(self, out),
+            Format::Junit => junit::write(self, out),
+            Format::Sql | Format::Html => {
+                let message = format!("not available yet: the format {}", format.as_str());
+                Err(io::Error::new(io::ErrorKind::Unsupported, message))
+            }
         }
     }
 
@@ -177,6 +240,14 @@ impl<'a> Report<'a> {
             .map(move |(index, plan)| Part { plan, applied: applied.and_then(|all| all.get(index)) })
     }
 
+    /// How many row changes of a table are shown where they are limited.
+    fn rows_shown(&self) -> usize {
+        match self.rows {
+            Rows::All => usize::MAX,
+            Rows::AtMost(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
+        }
+    }
+
     fn estimated(&self) -> Reading {
         let tables: Vec<_> = self.parts().flat_map(|part| &part.plan.tables).collect();
         let rows = tables.iter().map(|table| {
@@ -185,6 +256,12 @@ impl<'a> Report<'a> {
         });
         Reading { tables: tables.len(), rows_estimate: rows.sum() }
     }
+}
+
+/// `2026-11-22T06:00:00Z`: to the second.
+fn moment(moment: jiff::Timestamp) -> String {
+    let seconds = jiff::Timestamp::from_second(moment.as_second()).expect("a moment without its fraction");
+    seconds.to_string()
 }
 
 /// The first line of the text before anything has been read.

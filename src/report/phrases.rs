@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::compare::RowCounts;
+use crate::compare::{RowChange, RowCounts};
 use crate::plan::{Changes, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
 use crate::value::Key;
@@ -31,6 +31,32 @@ impl fmt::Display for Sign {
             Sign::Delete => "-",
         })
     }
+}
+
+/// The sign of a row's change.
+pub fn sign_of(change: &RowChange) -> Sign {
+    match change {
+        RowChange::Insert { .. } => Sign::Insert,
+        RowChange::Update { .. } => Sign::Update,
+        RowChange::Delete { .. } => Sign::Delete,
+    }
+}
+
+/// `2 schema changes`, if any.
+pub fn schema_changes_words(changes: u64) -> Option<String> {
+    (changes > 0).then(|| counted(changes, "schema change"))
+}
+
+/// `1 schema change, 3 rows to insert; withheld: 1 row to update`: what a table needs, if anything.
+pub fn table_words(table: &TablePlan) -> Option<String> {
+    let words = |changes: Changes| {
+        let all = [schema_changes_words(changes.schema_changes), counts_in_words(&changes.rows)];
+        all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let (written, kept) = (words(table.written()), words(table.kept_back()));
+    let kept = if kept.is_empty() { kept } else { format!("withheld: {kept}") };
+    let both: Vec<String> = [written, kept].into_iter().filter(|words| !words.is_empty()).collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 /// `differs in 4 rows`: how a table stands, for behind its name.
@@ -148,7 +174,7 @@ pub fn sums(parts: &[Part<'_>]) -> String {
 /// `1 schema change, 2 rows to update`: what the spec withholds, if anything.
 pub fn withheld_words(parts: &[Part<'_>]) -> Option<String> {
     let withheld: Changes = parts.iter().map(|part| part.plan.withheld()).sum();
-    let structure = (withheld.schema_changes > 0).then(|| counted(withheld.schema_changes, "schema change"));
+    let structure = schema_changes_words(withheld.schema_changes);
     let words: Vec<String> = structure.into_iter().chain(counts_in_words(&withheld.rows)).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }

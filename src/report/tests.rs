@@ -1,7 +1,7 @@
 //! Snapshots of both forms of hand-made plans.
 
 use super::samples::{applied, empty_plan, in_sync, plan};
-use super::{Command, Paint, Reading, Report, Rows};
+use super::{Command, Format, Paint, Reading, Report, Rows};
 use crate::plan::{Plan, ReplicaPlan};
 
 fn json(report: &Report<'_>) -> String {
@@ -385,4 +385,247 @@ fn colour_only_adds_escapes() {
     let plain: String =
         coloured.split('\u{1b}').map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
     assert_eq!(plain.replace("[-", "").lines().count(), text(&report).lines().count());
+}
+
+fn written(report: &Report<'_>, format: Format) -> String {
+    let mut out = Vec::new();
+    report.write(format, Paint::Plain, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_markdown_of_plan() {
+    let plan = plan();
+    insta::assert_snapshot!(written(&Report::new(Command::Plan, &plan), Format::Markdown), @r#"
+    ## trueup plan: error
+
+    **Plan:** 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+
+    **Withheld:** 1 row to update; the spec says not to write them.
+
+    **Error:** 1 replica and 1 table could not be compared.
+
+    ### Replica `eu`: drift
+
+    `postgres 15.18` → `mariadb 10.11.19`
+
+    **Would be refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)`
+
+    | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | `public.orders` → `shop.orders` | **drift** | 1,000 | 999 | 1 | 1 | 1 | 1 | 1 | 3 |
+    | `users` | in sync | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+    | `countries` | in sync | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+
+    <details>
+    <summary><code>public.orders</code> differs in 4 rows: 1 schema change, 1 row to insert, 1 to update, 1 to delete; withheld: 1 row to update</summary>
+
+    1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+    ```diff
+    + add column shop.orders.note
+    +     note text
+    + id = 150, line = "a\u{1b}"  total: 9.50, note: "line\nfeed \"quoted\"", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {"gift":true}
+    ! id = 151, line = "a\u{1b}"
+    -     total: 1.000
+    +     total: 2.00
+    -     note: "… parcel with the neighbo[-u-]rs on the second floor" (63 characters)
+    +     note: "… parcel with the neighbors on the second floor" (62 characters)
+    -     paid: true
+    +     paid: NULL
+    ! id = 152, line = "a\u{1b}" (withheld)
+    -     note: ""
+    +     note: "x"
+    - id = 1152921504606846976, line = "a\u{1b}"  total: 3.000, note: "", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: NULL, scan: x'000102', extra: {"gift":true}, total (replica): "old"
+    ```
+
+    </details>
+
+    ### Replica `edge`: error
+
+    **Error:** `could not connect to db.edge:3306: refused`
+
+    | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | `billing` | **error** | – | – | – | – | – | 0 | – | – |
+
+    **`billing`:** `table billing, id 42: column due: invalid input 'tomorrow'`
+    <br>hint: `correct the row`
+
+    <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
+    "#);
+}
+
+#[test]
+fn the_markdown_of_apply() {
+    let (plan, applied) = (plan(), applied());
+    let report =
+        Report { applied: Some(&applied), rows: Rows::AtMost(0), ..Report::new(Command::Apply, &plan) };
+    insta::assert_snapshot!(written(&report, Format::Markdown), @r#"
+        ## trueup apply: stale
+
+        **Plan:** 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+
+        **Withheld:** 1 row to update; the spec says not to write them.
+
+        **Error:** 1 replica and 1 table could not be compared.
+
+        ### Replica `eu`: applied
+
+        `postgres 15.18` → `mariadb 10.11.19`
+
+        **Apply complete!** 1 row inserted, 1 updated, 1 deleted, 1 schema change.
+
+        2 changes were there already.
+
+        Verified: the rows written equal the primary.
+
+        **Refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)`
+
+        | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
+        | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+        | `public.orders` → `shop.orders` | **drift** | 1,000 | 999 | 1 | 1 | 1 | 1 | 1 | 3 |
+        | `users` | in sync | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+        | `countries` | in sync | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+
+        <details>
+        <summary><code>public.orders</code> differs in 4 rows: 1 schema change, 1 row to insert, 1 to update, 1 to delete; withheld: 1 row to update</summary>
+
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        ```diff
+        + add column shop.orders.note
+        +     note text
+        ```
+
+        </details>
+
+        ### Replica `edge`: stale
+
+        **Not applied (stale).**
+
+        Nothing was written.
+
+        **Error:** `could not connect to db.edge:3306: refused`
+
+        **Error:** `a row of users changed since the plan: id = 5`
+
+        | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
+        | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+        | `billing` | **error** | – | – | – | – | – | 0 | – | – |
+
+        **`billing`:** `table billing, id 42: column due: invalid input 'tomorrow'`
+        <br>hint: `correct the row`
+
+        <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
+        "#);
+}
+
+#[test]
+fn the_junit_of_verify() {
+    let plan = plan();
+    let elapsed = Some(std::time::Duration::from_millis(1_250));
+    let report = Report { elapsed, rows: Rows::AtMost(2), ..Report::new(Command::Verify, &plan) };
+    insta::assert_snapshot!(written(&report, Format::Junit), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="trueup verify" tests="5" failures="1" errors="2" time="1.250">
+      <testsuite name="eu" tests="3" failures="1" errors="0" skipped="0" time="1.250" timestamp="2026-11-22T06:00:00">
+        <properties>
+          <property name="primary" value="postgres 15.18"/>
+          <property name="replica" value="mariadb 10.11.19"/>
+        </properties>
+        <testcase name="public.orders" classname="eu">
+          <failure type="drift" message="differs in 4 rows: 1 schema change, 1 row to insert, 1 to update, 1 to delete; withheld: 1 row to update">
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        + add column shop.orders.note
+          +note text
+
+        Differing ranges:
+          id, line before (200, &quot;a&quot;): 1,100 rows on the primary, 99 on the replica
+          id, line from (400, &quot;a&quot;) to before (500, &quot;a&quot;): 1 row on the primary, 2 on the replica
+
+          + id = 150, line = &quot;a\u{1b}&quot;  total: 9.50, note: &quot;line\nfeed \&quot;quoted\&quot;&quot;, placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {&quot;gift&quot;:true}
+          ~ id = 151, line = &quot;a\u{1b}&quot;
+              total: 1.000 -&gt; 2.00
+              note:  &quot;… parcel with the neighbo[-u-]rs on the second floor&quot; (63 characters) -&gt; &quot;… parcel with the neighbors on the second floor&quot; (62 characters)
+              paid:  true -&gt; NULL
+          … and 1 more row to delete
+          … and 1 more row to update (withheld)
+    </failure>
+        </testcase>
+        <testcase name="users" classname="eu"/>
+        <testcase name="countries" classname="eu"/>
+        <system-out>would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)</system-out>
+      </testsuite>
+      <testsuite name="edge" tests="2" failures="0" errors="2" skipped="0" time="1.250" timestamp="2026-11-22T06:00:00">
+        <properties>
+          <property name="primary" value="postgres 15.18"/>
+          <property name="replica" value="not reached"/>
+        </properties>
+        <testcase name="(replica)" classname="edge">
+          <error type="connect" message="could not connect to db.edge:3306: refused">could not connect to db.edge:3306: refused</error>
+        </testcase>
+        <testcase name="billing" classname="edge">
+          <error type="value" message="table billing, id 42: column due: invalid input 'tomorrow'">
+      # billing could not be compared
+        Error: table billing, id 42: column due: invalid input 'tomorrow'
+        hint: correct the row
+    </error>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn the_junit_of_apply() {
+    let (plan, applied) = (plan(), applied());
+    let report =
+        Report { applied: Some(&applied), rows: Rows::AtMost(0), ..Report::new(Command::Apply, &plan) };
+    insta::assert_snapshot!(written(&report, Format::Junit), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="trueup apply" tests="5" failures="2" errors="1">
+      <testsuite name="eu" tests="3" failures="1" errors="0" skipped="0" timestamp="2026-11-22T06:00:00">
+        <properties>
+          <property name="primary" value="postgres 15.18"/>
+          <property name="replica" value="mariadb 10.11.19"/>
+        </properties>
+        <testcase name="public.orders" classname="eu">
+          <failure type="withheld" message="withheld: 1 row to update">
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+
+        + add column shop.orders.note
+          +note text
+        2 differing ranges
+        1 row to insert, 1 to update, 1 to delete
+        1 row to update (withheld)
+    </failure>
+        </testcase>
+        <testcase name="users" classname="eu"/>
+        <testcase name="countries" classname="eu"/>
+        <system-out>refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+    Apply complete! 1 row inserted, 1 updated, 1 deleted, 1 schema change. 2 changes were there already. Verified: the rows written equal the primary.</system-out>
+      </testsuite>
+      <testsuite name="edge" tests="2" failures="1" errors="1" skipped="0" timestamp="2026-11-22T06:00:00">
+        <properties>
+          <property name="primary" value="postgres 15.18"/>
+          <property name="replica" value="not reached"/>
+        </properties>
+        <testcase name="(replica)" classname="edge">
+          <failure type="stale" message="could not connect to db.edge:3306: refused">could not connect to db.edge:3306: refused</failure>
+        </testcase>
+        <testcase name="billing" classname="edge">
+          <error type="value" message="table billing, id 42: column due: invalid input 'tomorrow'">
+      # billing could not be compared
+        Error: table billing, id 42: column due: invalid input 'tomorrow'
+        hint: correct the row
+    </error>
+        </testcase>
+        <system-out>Not applied (stale). Nothing was written.</system-out>
+      </testsuite>
+    </testsuites>
+    "#);
 }

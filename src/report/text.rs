@@ -15,15 +15,16 @@ use crate::schema::TablePair;
 use crate::value::Value;
 
 use super::closing::{self, Line};
-use super::marked::marked;
+use super::marked::both;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
 use super::phrases::{
-    Sign, counts_in_words, key_words, notes, range_line, refusal_words, schema_change_words, standing,
+    Sign, counts_in_words, key_words, notes, range_line, refusal_words, schema_change_words, sign_of,
+    standing,
 };
 use super::row::{Cell, decoded, with_copies};
 use super::text_value::{REDACTED, shown};
 use super::words::{counted, name, thousands, visible};
-use super::{Command, Part, Reading, Report, Rows};
+use super::{Command, Part, Reading, Report};
 
 /// How many tables in sync are named before the rest is only counted.
 const NAMED_MAX: usize = 8;
@@ -67,6 +68,11 @@ pub fn applied(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Re
         }
     }
     Ok(())
+}
+
+/// What there is to say of one table, without colour.
+pub fn table(report: &Report<'_>, table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
+    Text { report, paint: Paint::Plain, out }.table(table)
 }
 
 struct Text<'r, 'w> {
@@ -191,7 +197,7 @@ impl Text<'_, '_> {
         if table.ranges.is_empty() || table.status == Status::Missing || pair.key_columns == 0 {
             return Ok(());
         }
-        let limit = self.limit();
+        let limit = self.report.rows_shown();
         if limit == 0 {
             let ranges = counted(table.ranges.len() as u64, "differing range");
             return writeln!(self.out, "    {}", self.paint.on(DIM, ranges));
@@ -210,19 +216,12 @@ impl Text<'_, '_> {
         }
     }
 
-    fn limit(&self) -> usize {
-        match self.report.rows {
-            Rows::All => usize::MAX,
-            Rows::AtMost(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
-        }
-    }
-
     fn more(&mut self, what: &str) -> io::Result<()> {
         writeln!(self.out, "      {}", self.paint.on(DIM, what))
     }
 
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
-        let limit = self.limit();
+        let limit = self.report.rows_shown();
         if limit > 0 && !table.changes.is_empty() {
             writeln!(self.out)?;
         }
@@ -231,7 +230,7 @@ impl Text<'_, '_> {
             if index < limit {
                 self.change(pair, change, copies)?;
             } else {
-                (0..copies).for_each(|_| rest[usize::from(change.withheld)].count(&change.change));
+                rest[usize::from(change.withheld)].count_copies(&change.change, copies);
             }
         }
         let suffixes = ["", " (withheld)"];
@@ -250,11 +249,7 @@ impl Text<'_, '_> {
 
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> io::Result<()> {
         let shown = decoded(pair, planned);
-        let sign = match planned.change {
-            RowChange::Insert { .. } => Sign::Insert,
-            RowChange::Update { .. } => Sign::Update,
-            RowChange::Delete { .. } => Sign::Delete,
-        };
+        let sign = sign_of(&planned.change);
         let style = style_of(sign);
         let key = key_words(&shown.key);
         let mut line =
@@ -306,15 +301,11 @@ impl Text<'_, '_> {
     }
 
     fn both_values(&self, before: &Value, after: &Value) -> (String, String) {
-        let texts = match (before, after) {
-            _ if self.report.redact => None,
-            (Value::Text(before), Value::Text(after)) => marked(before, after, self.paint),
-            _ => None,
-        };
-        texts.unwrap_or_else(|| {
-            let coloured = |style, value: &Value| self.paint.on(style, self.value_words(value));
-            (coloured(RED, before), coloured(GREEN, after))
-        })
+        if self.report.redact {
+            let hidden = |style| self.paint.on(style, REDACTED);
+            return (hidden(RED), hidden(GREEN));
+        }
+        both(before, after, self.paint)
     }
 
     fn refusals(&mut self, refusals: &[Refusal], outcome: Outcome) -> io::Result<()> {

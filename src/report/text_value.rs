@@ -6,9 +6,9 @@ use crate::value::{Stamp, Value};
 use super::words::{escaped, thousands, visible};
 
 /// The most characters of a value that are shown where it is not compared with another.
-const CHARS_MAX: usize = 48;
+pub const CHARS_MAX: usize = 48;
 /// The most bytes of a binary value that are shown.
-const BYTES_MAX: usize = 16;
+pub const BYTES_MAX: usize = 16;
 
 /// What stands for a value under `--redact`.
 pub const REDACTED: &str = "‹redacted›";
@@ -47,7 +47,8 @@ fn shortened(text: &str, unit: &str, show: impl Fn(&str) -> String) -> String {
     format!("{} ({} {unit})", show(&cut), thousands(length as u64))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as a literal, shortened in the middle.
+pub fn hex(bytes: &[u8]) -> String {
     let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     if bytes.len() <= BYTES_MAX {
         return format!("x'{}'", digits(bytes));
