@@ -13,6 +13,7 @@
 //!            failure    why something could not be told or done
 //!            server     what is known of a connected database
 //!            sides      Sides<T> { primary, replica }, the only pair type
+//!            spool      bytes set aside: in memory while few, in a temporary file beyond
 //!            value      Value, Row, Key and its order, KeyRange, Domain, Digest; the canonical encoding
 //!            sql        Dialect facts, literals, statements; a file per engine; pure
 //!
@@ -48,6 +49,7 @@
 pub mod failure;
 pub mod server;
 pub mod sides;
+pub mod spool;
 pub mod sql;
 pub mod value;
 

@@ -15,6 +15,7 @@ use crate::schema::{self, Catalog, Databases, Pairing, Selected};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern};
+use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify;
 
@@ -85,6 +86,7 @@ pub struct Run {
     options: Options,
     observer: Arc<dyn Observer>,
     stop: Stop,
+    spool: Spool,
     primary: Primary,
     replicas: Vec<Connected>,
 }
@@ -113,7 +115,13 @@ impl Run {
             replicas.push(connect_replica(spec, replica, options.writable).await);
         }
         refuse_same_database(spec, &primary, &mut replicas);
-        Ok(Run { spec: spec.clone(), options, observer, stop, primary, replicas })
+        let spool = audit::spool(options.memory_bytes);
+        Ok(Run { spec: spec.clone(), options, observer, stop, spool, primary, replicas })
+    }
+
+    /// The spec.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
     }
 
     /// Compares every table of every replica.
@@ -312,6 +320,7 @@ impl Run {
             chunk_rows: self.options.chunk_rows.unwrap_or(default.chunk_rows),
             memory_bytes: self.options.memory_bytes,
             changes_max: self.options.max_diffs,
+            spool: self.spool.clone(),
         }
     }
 }
@@ -340,7 +349,10 @@ fn with_finding(
     plan.excused = finding.excused;
     plan.truncated = finding.truncated;
     plan.pair = Some(pair);
-    let mut plan = plan.with_changes(finding.changes);
+    let mut plan = match plan.clone().with_changes(finding.changes) {
+        Ok(plan) => plan,
+        Err(error) => return plan.failed(error.into()),
+    };
     plan.status = plan.status_found();
     match plan::check_values(&plan, dialect) {
         Ok(()) => plan,

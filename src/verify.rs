@@ -7,13 +7,16 @@
 use std::sync::Arc;
 
 use crate::audit::{self, AuditOptions};
-use crate::compare::RowChange;
 use crate::engine::{Primary, Replica};
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Applied, Outcome, ReplicaPlan, TablePlan};
-use crate::schema::TablePair;
+use crate::plan::{Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
 use crate::sides::Sides;
+use crate::spool::SpoolError;
+use crate::value::{Key, KeyOrder};
+
+/// So many keys are looked at in one go: few enough to be held.
+const KEYS_AT_ONCE: usize = 50_000;
 
 /// How the rows that were written stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub enum Verdict {
 
 /// Checks what [`apply_replica`](crate::apply::apply_replica) committed and completes its result: `verified`,
 /// and the outcome `drift` where rows differ again or `error` (`interrupted`) where it could not be told. A
-/// result without a commit stays as it is.
+/// result that is not committed as a whole stays as it is.
 pub async fn check(
     primary: &Primary,
     replica: &Replica,
@@ -41,7 +44,8 @@ pub async fn check(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Applied {
-    if applied.batches.0 == 0 {
+    let (committed, of) = applied.batches;
+    if committed == 0 || committed < of {
         return applied;
     }
     with_verdict(applied, verify_applied(primary, replica, plan, options, observer, stop).await)
@@ -102,29 +106,42 @@ async fn rows_that_differ(
     let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
     let mut rows = 0;
     for (table, pair) in plan.tables.iter().filter_map(|table| Some((table, table.pair.as_ref()?))) {
-        let keys = written_keys(table, pair);
-        if table.error.is_some() || keys.is_empty() {
+        if table.error.is_some() || table.summary.total() == 0 {
             continue;
         }
-        let found = audit::audit_keys(pair, keys, snapshots.clone(), options, observer, stop).await;
-        let found = found.map_err(|failure| in_table(table, failure))?;
-        rows += found.iter().filter(|change| would_write(pair, change)).count() as u64;
+        let order = pair.key_order();
+        let mut changes = table.changes.iter();
+        loop {
+            let keys = next_keys(&mut changes, &order)?;
+            if keys.is_empty() {
+                break;
+            }
+            let found = audit::audit_keys(pair, keys, snapshots.clone(), options, observer, stop).await;
+            let found = found.map_err(|failure| in_table(table, failure))?;
+            for change in found.iter() {
+                rows += u64::from(!change?.withheld);
+            }
+        }
     }
     Ok(rows)
 }
 
-fn written_keys(table: &TablePlan, pair: &TablePair) -> Vec<crate::value::Key> {
-    let order = pair.key_order();
-    let written = table.changes.iter().filter(|planned| !planned.withheld);
-    written.map(|planned| order.key_of(planned.change.row().bytes())).collect()
-}
-
-fn would_write(pair: &TablePair, change: &RowChange) -> bool {
-    match change {
-        RowChange::Insert { .. } => pair.writes.insert,
-        RowChange::Update { .. } => pair.writes.update,
-        RowChange::Delete { .. } => pair.writes.delete,
+/// The keys of the next changes that were written.
+fn next_keys(
+    changes: &mut impl Iterator<Item = Result<PlannedChange, SpoolError>>,
+    order: &KeyOrder,
+) -> Result<Vec<Key>, SpoolError> {
+    let mut keys = Vec::new();
+    for planned in changes {
+        let planned = planned?;
+        if !planned.withheld {
+            keys.push(order.key_of(planned.change.row().bytes()));
+        }
+        if keys.len() == KEYS_AT_ONCE {
+            break;
+        }
     }
+    Ok(keys)
 }
 
 fn in_table(table: &TablePlan, failure: Failure) -> Failure {

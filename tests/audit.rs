@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use trueup::audit::{AuditOptions, audit_keys, audit_table};
-use trueup::compare::RowChange;
+use trueup::compare::{ChangeList, RowChange};
 use trueup::engine::{Snapshot, connect};
 use trueup::event::{Observer, Silent, Stop};
 use trueup::schema::{Databases, TablePair, key_text, pair_table, select_tables};
@@ -136,13 +136,20 @@ async fn opened(databases: &Sides<Database>) -> Opened {
     }
 }
 
-fn shown<'a>(pair: &TablePair, changes: impl Iterator<Item = &'a RowChange>) -> Vec<String> {
+fn all(changes: &ChangeList) -> Vec<RowChange> {
+    changes.iter().map(|planned| planned.expect("it is there").change).collect()
+}
+
+fn shown(pair: &TablePair, changes: &[RowChange]) -> Vec<String> {
     let letter = |change: &RowChange| match change {
         RowChange::Insert { .. } => '+',
         RowChange::Update { .. } => '~',
         RowChange::Delete { .. } => '-',
     };
-    changes.map(|change| format!("{} {}", letter(change), key_text(pair, change.row().bytes()))).collect()
+    changes
+        .iter()
+        .map(|change| format!("{} {}", letter(change), key_text(pair, change.row().bytes())))
+        .collect()
 }
 
 async fn audited(opened: &Opened, expected: &[BTreeSet<String>], sizes: &[Sides<u64>]) {
@@ -153,22 +160,22 @@ async fn audited(opened: &Opened, expected: &[BTreeSet<String>], sizes: &[Sides<
             let snapshots = opened.snapshots.clone();
             let found = audit_table(pair, "r", snapshots.clone(), &options, &observer, &stop).await;
             let found = found.unwrap_or_else(|why| panic!("{}: {why}", pair.table));
-            let changes = found.changes.iter().map(|planned| &planned.change);
-            let listed = shown(pair, changes.clone());
+            let changes = all(&found.changes);
+            let listed = shown(pair, &changes);
             assert_eq!(&listed.iter().cloned().collect::<BTreeSet<_>>(), expected, "{}", pair.table);
             assert_eq!((listed.len(), &found.rows), (expected.len(), rows), "{}", pair.table);
             assert_ne!(found.digest.primary, found.digest.replica);
             let order = pair.key_order();
-            for change in changes.clone() {
+            for change in &changes {
                 let holding =
                     found.ranges.iter().filter(|drift| order.contains(&drift.range, change.row().bytes()));
                 assert_eq!(holding.count(), 1);
             }
-            let keys = changes.map(|change| order.key_of(change.row().bytes())).collect();
+            let keys = changes.iter().map(|change| order.key_of(change.row().bytes())).collect();
             let again = audit_keys(pair, keys, snapshots, &options, &observer, &stop).await;
             let again = again.unwrap_or_else(|why| panic!("{}: {why}", pair.table));
             assert_eq!(
-                shown(pair, again.iter()),
+                shown(pair, &all(&again)),
                 listed,
                 "the same rows differ when they are looked up by key"
             );

@@ -8,11 +8,12 @@
 use crate::compare::RowChange;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{RowAction, RowStep, TablePlan};
+use crate::plan::{NumberedChange, RowAction, TablePlan};
 use crate::schema::TablePair;
 use crate::sql::{ForeignKey, ForeignKeyAction, Select, SelectColumn, Selection};
 use crate::value::{Domain, Key, decode, encode};
 
+use super::guard::GuardedStep;
 use super::{GivenUp, Run, rows};
 
 impl Run<'_> {
@@ -20,20 +21,18 @@ impl Run<'_> {
     pub(super) async fn refuse_cascades(
         &self,
         writer: &mut dyn Writer,
-        step: &RowStep,
-        pending: &[bool],
+        step: &GuardedStep,
     ) -> Result<(), GivenUp> {
         let table = &self.plan.tables[step.table];
         let Some(parent) = table.pair.as_ref().filter(|_| step.action == RowAction::Delete) else {
             return Ok(());
         };
-        let deleted: Vec<usize> = step.changes.iter().copied().filter(|index| pending[*index]).collect();
         for child in self.plan.tables.iter().filter_map(|table| table.pair.as_ref()) {
             for key in child.foreign_keys.iter().filter(|key| carries_on(key, parent)) {
                 let Some(reference) = Reference::new(child, parent, key) else { continue };
-                for piece in rows::pieces(table, &deleted) {
+                for piece in rows::pieces(table, &step.pending) {
                     self.go_on()?;
-                    let keys = reference.keys(table, piece);
+                    let keys = reference.keys(&piece?);
                     if !keys.is_empty() && !writer.read(&reference.select(child, keys)).await?.is_empty() {
                         return Err(carried_on(table, child).into());
                     }
@@ -51,7 +50,7 @@ fn carries_on(key: &ForeignKey, parent: &TablePair) -> bool {
 fn carried_on(table: &TablePlan, child: &TablePair) -> Failure {
     let message = format!(
         "rows of table {} still point at rows of table {} that are to be deleted, and the replica's foreign key \
-         would change them too, which is not in the plan; nothing was written",
+         would change them too, which is not in the plan",
         child.table, table.table
     );
     Failure::new(ErrorKind::Key, message).hint(format!(
@@ -89,8 +88,8 @@ impl Reference {
     }
 
     /// The values that deleted rows are pointed at by, in the domains of the columns that point.
-    fn keys(&self, table: &TablePlan, deleted: &[usize]) -> Vec<Key> {
-        let rows = deleted.iter().filter_map(|index| match &table.changes[*index].change {
+    fn keys(&self, deleted: &[NumberedChange]) -> Vec<Key> {
+        let rows = deleted.iter().filter_map(|(_, planned)| match &planned.change {
             RowChange::Delete { before } => Some(before),
             _ => None,
         });

@@ -1,35 +1,37 @@
 //! Guards: before a row is written it is read again, under lock, and must be what the plan saw.
 //!
 //! A row is as *before* (to be written), as *after* (done already: by an earlier run that was cut off, or by
-//! somebody else), or anything else, and then the plan is stale. Invariant: a stale plan writes no row.
+//! somebody else), or anything else, and then the plan is stale. Invariant: a step with a stale row
+//! writes nothing.
 
 use crate::compare::RowChange;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, TablePlan};
-use crate::schema::TablePair;
+use crate::plan::{ChangeNumber, RowAction, RowStep, TablePlan};
 
-use super::rows::{self, FoundRow};
+use super::rows::{self, FoundRow, Sample};
 use super::{GivenUp, Run};
 
 /// When a guard looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// Before structure is changed, without locks: tables and columns to be created are not there yet.
-    BeforeSchemaChanges,
+    /// Before anything is written, without locks: tables and columns to be created are not there yet.
+    BeforeWriting,
     /// In the transaction that writes.
     UnderLock,
 }
 
-/// What the guards found in one table.
-#[derive(Clone, Debug, Default)]
-pub(super) struct GuardedTable {
-    /// For each change whether it is to be written.
-    pub pending: Vec<bool>,
+/// What the guards found for one step.
+#[derive(Debug)]
+pub(super) struct GuardedStep {
+    pub table: usize,
+    pub action: RowAction,
+    /// The changes that are to be written, in the step's order.
+    pub pending: Vec<ChangeNumber>,
     /// How many changes are done already.
     pub already: u64,
-    /// Changes whose rows are neither as before nor as after.
-    stale: Vec<usize>,
+    /// Rows that are neither as before nor as after.
+    stale: Sample,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,18 +42,16 @@ enum State {
 }
 
 impl Run<'_> {
-    /// Checks the rows of all changes of all tables; stale when one is not as planned.
+    /// Checks the rows of all changes of some steps; stale when one is not as planned.
     pub(super) async fn guard(
         &self,
         writer: &mut dyn Writer,
+        steps: impl IntoIterator<Item = &RowStep>,
         moment: Moment,
-    ) -> Result<Vec<GuardedTable>, GivenUp> {
-        let mut guarded = Vec::with_capacity(self.plan.tables.len());
-        for table in &self.plan.tables {
-            guarded.push(match &table.pair {
-                Some(pair) if table.error.is_none() => self.guard_table(writer, table, pair, moment).await?,
-                _ => GuardedTable::default(),
-            });
+    ) -> Result<Vec<GuardedStep>, GivenUp> {
+        let mut guarded = Vec::new();
+        for step in steps {
+            guarded.push(self.guard_step(writer, step, moment).await?);
         }
         match stale_failure(&self.plan.tables, &guarded) {
             Some(failure) => Err(GivenUp::stale(failure)),
@@ -59,34 +59,36 @@ impl Run<'_> {
         }
     }
 
-    async fn guard_table(
+    async fn guard_step(
         &self,
         writer: &mut dyn Writer,
-        table: &TablePlan,
-        pair: &TablePair,
+        step: &RowStep,
         moment: Moment,
-    ) -> Result<GuardedTable, GivenUp> {
-        let mut guarded = GuardedTable { pending: vec![false; table.changes.len()], ..Default::default() };
-        let written: Vec<usize> =
-            (0..table.changes.len()).filter(|index| !table.changes[*index].withheld).collect();
-        if moment == Moment::BeforeSchemaChanges && pair.replica_missing {
+    ) -> Result<GuardedStep, GivenUp> {
+        let RowStep { table, action, ref changes } = *step;
+        let mut guarded =
+            GuardedStep { table, action, pending: Vec::new(), already: 0, stale: Sample::default() };
+        let table = &self.plan.tables[table];
+        let Some(pair) = &table.pair else { return Ok(guarded) };
+        if moment == Moment::BeforeWriting && pair.replica_missing {
             return Ok(guarded);
         }
         let seen = rows::seen(pair);
         let columns = match moment {
-            Moment::BeforeSchemaChanges => seen.clone(),
+            Moment::BeforeWriting => seen.clone(),
             Moment::UnderLock => rows::compared(pair),
         };
-        for piece in rows::pieces(table, &written) {
+        for piece in rows::pieces(table, changes) {
             self.go_on()?;
+            let piece = piece?;
             let locked = moment == Moment::UnderLock;
-            let found = rows::read(writer, table, pair, piece, &columns, locked).await?;
-            for index in piece.iter().copied() {
-                let change = &table.changes[index].change;
+            let found = rows::read(writer, table, pair, &piece, &columns, locked).await?;
+            for (number, planned) in &piece {
+                let change = &planned.change;
                 match state(change, found.row(change.row().bytes()), &seen, &columns) {
-                    State::Before => guarded.pending[index] = true,
+                    State::Before => guarded.pending.push(*number),
                     State::After => guarded.already += 1,
-                    State::Other => guarded.stale.push(index),
+                    State::Other => guarded.stale.add(change.row()),
                 }
             }
         }
@@ -107,25 +109,26 @@ fn state(change: &RowChange, found: Option<FoundRow<'_>>, seen: &[u16], columns:
     }
 }
 
-fn stale_failure(tables: &[TablePlan], guarded: &[GuardedTable]) -> Option<Failure> {
-    let stale: Vec<(&TablePlan, &GuardedTable)> =
-        tables.iter().zip(guarded).filter(|(_, guarded)| !guarded.stale.is_empty()).collect();
+fn stale_failure(tables: &[TablePlan], guarded: &[GuardedStep]) -> Option<Failure> {
+    let stale: Vec<(&TablePlan, &Sample)> = guarded
+        .iter()
+        .filter(|step| step.stale.count > 0)
+        .map(|step| (&tables[step.table], &step.stale))
+        .collect();
     if stale.is_empty() {
         return None;
     }
     let counts: Vec<String> = stale
         .iter()
-        .map(|(table, guarded)| match guarded.stale.len() {
+        .map(|(table, rows)| match rows.count {
             1 => format!("table {}: 1 row", table.table),
             rows => format!("table {}: {rows} rows", table.table),
         })
         .collect();
-    let keys = stale.iter().filter_map(|(table, guarded)| {
-        let rows = guarded.stale.iter().map(|index| table.changes[*index].change.row().bytes());
-        Some(format!("{}: {}", table.table, plan::keys_text(table.pair.as_ref()?, rows)))
-    });
-    let keys: Vec<String> = keys.collect();
-    let message =
-        format!("{} on the replica changed since the plan was made; no row was written", counts.join(", "));
+    let keys: Vec<String> = stale
+        .iter()
+        .filter_map(|(table, rows)| Some(format!("{}: {}", table.table, rows.keys(table.pair.as_ref()?))))
+        .collect();
+    let message = format!("{} on the replica changed since the plan was made", counts.join(", "));
     Some(Failure::new(ErrorKind::Changed, message).detail(keys.join("; ")).hint("plan again"))
 }

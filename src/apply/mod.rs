@@ -1,12 +1,13 @@
 //! 7. Runs the plan of one replica: lock, guard, write, read back, commit.
 //!
 //! Owns the transaction and what is checked in it; refuses to decide what is written (that is the plan's) and
-//! whether it may be (that is its refusals'). Invariant: after any failure at any moment nothing is committed,
-//! with two exceptions that the failure's text names: structure on an engine that cannot roll it back, and a
-//! commit whose answer never came.
+//! whether it may be (that is its refusals'). Row changes are written in batches, each in a transaction of its
+//! own. Invariant: after any failure at any moment whole batches are committed and nothing else, with two
+//! exceptions that the failure's text names: structure on an engine that cannot roll it back, and a commit whose
+//! answer never came.
 //!
-//! All row changes of a replica are one transaction. Every check works on the changes it is handed, so that
-//! a later version can hand it one batch after the other.
+//! Where there are several batches, all guards are checked before the first, so that a plan that is stale from
+//! the beginning writes nothing.
 
 mod cascade;
 mod guard;
@@ -25,7 +26,9 @@ use crate::compare::RowCounts;
 use crate::engine::{EngineError, Replica, Writer};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, ReplicaPlan, RowStep, SchemaChange, Step};
+use crate::plan::{self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaChange};
+use crate::spec::BATCH_ROWS_DEFAULT;
+use crate::spool::SpoolError;
 use crate::sql::{Dialect, TableName};
 
 use guard::Moment;
@@ -39,15 +42,22 @@ pub struct ApplyOptions {
     pub partial: bool,
     /// Whether the rows written are compared with the primary afterwards.
     pub verify: bool,
+    /// Row changes in one transaction, at least 1.
+    pub batch_rows: u64,
 }
 
 impl Default for ApplyOptions {
     fn default() -> Self {
-        ApplyOptions { lock_wait: Duration::ZERO, partial: false, verify: true }
+        ApplyOptions {
+            lock_wait: Duration::ZERO,
+            partial: false,
+            verify: true,
+            batch_rows: BATCH_ROWS_DEFAULT,
+        }
     }
 }
 
-/// Writes what a plan says, in one transaction, and says how that ended. Never fails otherwise than by its
+/// Writes what a plan says, batch by batch, and says how that ended. Never fails otherwise than by its
 /// outcome. [`Applied::verified`] stays `None`: that is for [`verify`](crate::verify).
 pub async fn apply_replica(
     replica: &Replica,
@@ -62,9 +72,10 @@ pub async fn apply_replica(
     let rows = plan.summary().rows.total();
     observer.observe(Event::ApplyStarted { replica: plan.name.clone(), rows });
     let run = Run { plan, dialect: replica.dialect(), observer: observer.as_ref(), stop };
-    let applied = match run.apply(replica, options).await {
-        Ok(written) => applied(plan, written),
-        Err(given_up) => given_up.applied(),
+    let mut written = Written::default();
+    let applied = match run.apply(replica, options, &mut written).await {
+        Ok(()) => applied(plan, written),
+        Err(given_up) => given_up.applied(written),
     };
     observer.observe(Event::ApplyFinished { replica: plan.name.clone() });
     applied
@@ -96,33 +107,51 @@ fn without_writing(plan: &ReplicaPlan, options: &ApplyOptions) -> Option<Applied
 /// With `partial`, what was written stands, and the run still ends as an error for the tables that were not.
 fn applied(plan: &ReplicaPlan, written: Written) -> Applied {
     let error = plan.first_failure().cloned();
-    Applied {
-        outcome: if error.is_some() { Outcome::Error } else { Outcome::Applied },
-        schema_changes: written.schema_changes,
-        rows: written.rows,
-        already: written.already,
-        batches: (1, 1),
-        commit_unknown: false,
-        verified: None,
-        error,
-    }
+    let outcome = if error.is_some() { Outcome::Error } else { Outcome::Applied };
+    written.applied(Applied::nothing(outcome, error))
 }
 
-/// What a transaction did.
-#[derive(Debug, Default)]
+/// What is committed so far.
+#[derive(Clone, Debug, Default)]
 struct Written {
     schema_changes: u64,
     rows: RowCounts,
     already: u64,
+    /// Batches committed, and of how many.
+    batches: (u64, u64),
 }
 
-/// Why nothing was committed.
+impl Written {
+    fn applied(self, ended: Applied) -> Applied {
+        let Written { schema_changes, rows, already, batches } = self;
+        Applied { schema_changes, rows, already, batches, ..ended }
+    }
+
+    /// What stays when no more is committed, in words.
+    fn stays(&self) -> Option<String> {
+        match (self.batches, self.schema_changes) {
+            ((0, _), 0) => None,
+            ((0, _), changes) => {
+                Some(format!("{changes} schema changes are made: this engine cannot roll them back"))
+            }
+            ((1, of), _) => Some(format!("batch 1 of {of} is in and stays")),
+            ((committed, of), _) => Some(format!("batches 1 to {committed} of {of} are in and stay")),
+        }
+    }
+
+    fn add(&mut self, batch: Written) {
+        self.schema_changes += batch.schema_changes;
+        self.rows += batch.rows;
+        self.already += batch.already;
+        self.batches.0 += 1;
+    }
+}
+
+/// Why no more was committed.
 #[derive(Debug)]
 struct GivenUp {
     outcome: Outcome,
     failure: Failure,
-    /// Structural changes that an engine without transactional DDL has made all the same.
-    schema_changes: u64,
     /// See [`Applied::commit_unknown`].
     commit_unknown: bool,
 }
@@ -133,29 +162,18 @@ impl GivenUp {
     }
 
     fn stopped() -> Self {
-        Failure::new(ErrorKind::Interrupted, "stopped before the changes were committed: none of them is in")
-            .into()
+        Failure::new(ErrorKind::Interrupted, "stopped before all changes were committed").into()
     }
 
-    fn after(mut self, schema_changes: u64) -> Self {
-        if schema_changes > 0 {
-            self.schema_changes = schema_changes;
-            let made = format!("{schema_changes} schema changes are made: this engine cannot roll them back");
-            self.failure.hint = Some(match self.failure.hint.take() {
-                Some(hint) => format!("{hint}; {made}"),
-                None => made,
-            });
+    /// How it ended, with what is committed and stays.
+    fn applied(mut self, written: Written) -> Applied {
+        if let Some(stays) = written.stays() {
+            self.failure.message = format!("{}; {stays}", self.failure.message);
         }
-        self
-    }
-
-    fn applied(self) -> Applied {
-        Applied {
-            schema_changes: self.schema_changes,
-            batches: (0, 1),
+        written.applied(Applied {
             commit_unknown: self.commit_unknown,
             ..Applied::nothing(self.outcome, Some(self.failure))
-        }
+        })
     }
 }
 
@@ -166,12 +184,18 @@ impl From<Failure> for GivenUp {
             ErrorKind::Interrupted => Outcome::Interrupted,
             _ => Outcome::Error,
         };
-        GivenUp { outcome, failure, schema_changes: 0, commit_unknown: false }
+        GivenUp { outcome, failure, commit_unknown: false }
     }
 }
 
 impl From<EngineError> for GivenUp {
     fn from(error: EngineError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<SpoolError> for GivenUp {
+    fn from(error: SpoolError) -> Self {
         Failure::from(error).into()
     }
 }
@@ -185,39 +209,56 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn apply(&self, replica: &Replica, options: &ApplyOptions) -> Result<Written, GivenUp> {
-        let steps = plan::steps(self.plan)?;
+    /// `written` takes what was committed, also where the rest was given up.
+    async fn apply(
+        &self,
+        replica: &Replica,
+        options: &ApplyOptions,
+        written: &mut Written,
+    ) -> Result<(), GivenUp> {
+        let batches = plan::batches(plan::steps(self.plan)?, options.batch_rows);
+        written.batches.1 = batches.rows.len() as u64;
         self.go_on()?;
         let mut writer = replica.writer().await?;
         let writer = writer.as_mut();
         writer.lock(options.lock_wait).await?;
-        let made_before = self.schema_changes_before(writer, &steps).await?;
-        let written =
-            self.transaction(writer, &steps).await.map_err(|given_up| given_up.after(made_before))?;
-        Ok(Written { schema_changes: written.schema_changes + made_before, ..written })
+        let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
+        if alone || batches.rows.len() > 1 {
+            self.guard_all(writer, &batches).await?;
+        }
+        if alone {
+            for change in self.schema_changes(&batches.schema) {
+                self.change_schema(writer, change).await?;
+                written.schema_changes += 1;
+            }
+        }
+        let mut schema = if alone { &[][..] } else { &batches.schema[..] };
+        for batch in &batches.rows {
+            written.add(self.transaction(writer, schema, batch).await?);
+            schema = &[];
+        }
+        Ok(())
     }
 
-    /// Where DDL commits by itself (MySQL family), structure is changed before the transaction begins; all
-    /// guards are checked first, so that a stale plan changes nothing there either.
-    async fn schema_changes_before(&self, writer: &mut dyn Writer, steps: &[Step]) -> Result<u64, GivenUp> {
-        if self.dialect.transactional_ddl() || !steps.iter().any(|step| matches!(step, Step::Schema { .. })) {
-            return Ok(0);
-        }
+    /// Before anything that cannot be rolled back together with the rest: a plan that is stale already
+    /// changes nothing.
+    async fn guard_all(&self, writer: &mut dyn Writer, batches: &Batches) -> Result<(), GivenUp> {
         writer.begin().await?;
-        let guarded = self.guard(writer, Moment::BeforeSchemaChanges).await;
+        let steps = batches.rows.iter().flatten();
+        let guarded = self.guard(writer, steps, Moment::BeforeWriting).await;
         abandon(writer).await;
-        guarded?;
-        let mut made = 0;
-        for change in self.schema_changes(steps) {
-            self.change_schema(writer, change).await.map_err(|given_up| given_up.after(made))?;
-            made += 1;
-        }
-        Ok(made)
+        guarded.map(|_| ())
     }
 
-    async fn transaction(&self, writer: &mut dyn Writer, steps: &[Step]) -> Result<Written, GivenUp> {
+    async fn transaction(
+        &self,
+        writer: &mut dyn Writer,
+        schema: &[(usize, usize)],
+        batch: &[RowStep],
+    ) -> Result<Written, GivenUp> {
+        self.go_on()?;
         writer.begin().await?;
-        let written = match self.in_transaction(writer, steps).await {
+        let written = match self.in_transaction(writer, schema, batch).await {
             Ok(written) => written,
             Err(given_up) => {
                 abandon(writer).await;
@@ -228,33 +269,31 @@ impl Run<'_> {
         Ok(written)
     }
 
-    async fn in_transaction(&self, writer: &mut dyn Writer, steps: &[Step]) -> Result<Written, GivenUp> {
-        let mut schema_changes = 0;
-        if self.dialect.transactional_ddl() {
-            for change in self.schema_changes(steps) {
-                self.change_schema(writer, change).await?;
-                schema_changes += 1;
-            }
+    async fn in_transaction(
+        &self,
+        writer: &mut dyn Writer,
+        schema: &[(usize, usize)],
+        batch: &[RowStep],
+    ) -> Result<Written, GivenUp> {
+        let mut written = Written::default();
+        for change in self.schema_changes(schema) {
+            self.change_schema(writer, change).await?;
+            written.schema_changes += 1;
         }
-        let guarded = self.guard(writer, Moment::UnderLock).await?;
-        let mut rows = RowCounts::default();
-        for step in row_steps(steps) {
-            let pending = &guarded[step.table].pending;
-            self.refuse_cascades(writer, step, pending).await?;
-            rows += self.write(writer, step, pending).await?;
+        let guarded = self.guard(writer, batch, Moment::UnderLock).await?;
+        for step in &guarded {
+            self.refuse_cascades(writer, step).await?;
+            written.rows += self.write(writer, step).await?;
         }
         self.read_back(writer, &guarded).await?;
-        self.check_foreign_keys(writer, steps).await?;
+        self.check_foreign_keys(writer, batch).await?;
         self.go_on()?;
-        let already = guarded.iter().map(|table| table.already).sum();
-        Ok(Written { schema_changes, rows, already })
+        written.already = guarded.iter().map(|step| step.already).sum();
+        Ok(written)
     }
 
-    fn schema_changes(&self, steps: &[Step]) -> impl Iterator<Item = &SchemaChange> {
-        steps.iter().filter_map(|step| match step {
-            Step::Schema { table, change } => Some(&self.plan.tables[*table].schema_changes[*change]),
-            Step::Rows(_) => None,
-        })
+    fn schema_changes<'a>(&'a self, schema: &'a [(usize, usize)]) -> impl Iterator<Item = &'a SchemaChange> {
+        schema.iter().map(|(table, change)| &self.plan.tables[*table].schema_changes[*change])
     }
 
     async fn change_schema(&self, writer: &mut dyn Writer, change: &SchemaChange) -> Result<(), GivenUp> {
@@ -271,10 +310,10 @@ impl Run<'_> {
 
     /// Rows that point at nothing are looked for in the tables that were written and in those of the plan
     /// that point at them.
-    async fn check_foreign_keys(&self, writer: &mut dyn Writer, steps: &[Step]) -> Result<(), GivenUp> {
+    async fn check_foreign_keys(&self, writer: &mut dyn Writer, steps: &[RowStep]) -> Result<(), GivenUp> {
         let pair = |table: usize| self.plan.tables[table].pair.as_ref();
         let touched: Vec<&TableName> =
-            row_steps(steps).filter_map(|step| pair(step.table)).map(|pair| &pair.names.replica).collect();
+            steps.iter().filter_map(|step| pair(step.table)).map(|pair| &pair.names.replica).collect();
         let concerned = self.plan.tables.iter().filter_map(|table| table.pair.as_ref()).filter(|pair| {
             touched.contains(&&pair.names.replica)
                 || pair.foreign_keys.iter().any(|key| touched.contains(&&key.table))
@@ -289,7 +328,7 @@ impl Run<'_> {
         if broken.is_empty() {
             return Ok(());
         }
-        let message = "rows would be left that break a foreign key of the replica: nothing was written";
+        let message = "rows would be left that break a foreign key of the replica";
         Err(Failure::new(ErrorKind::Key, message)
             .detail(broken.join("; "))
             .hint("bring the referenced tables into the spec, or repair the rows on the primary")
@@ -300,13 +339,6 @@ impl Run<'_> {
     fn go_on(&self) -> Result<(), GivenUp> {
         if self.stop.requested() { Err(GivenUp::stopped()) } else { Ok(()) }
     }
-}
-
-fn row_steps(steps: &[Step]) -> impl Iterator<Item = &RowStep> {
-    steps.iter().filter_map(|step| match step {
-        Step::Rows(rows) => Some(rows),
-        Step::Schema { .. } => None,
-    })
 }
 
 /// The writer is dropped right after, which rolls back too; its error would hide the one that led here.

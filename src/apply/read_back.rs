@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compare::RowChange;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, RowAction, TablePlan, Write};
+use crate::plan::{self, ChangeNumber, RowAction, TablePlan, Write};
 use crate::schema::TablePair;
 use crate::sql::RowUpdate;
+use crate::value::Row;
 
-use super::guard::GuardedTable;
-use super::rows::{self, FoundRow};
+use super::guard::GuardedStep;
+use super::rows::{self, FoundRow, Sample};
 use super::write::unwritable;
 use super::{GivenUp, Run};
 
@@ -28,13 +29,22 @@ struct Verdict {
     moved: Vec<u16>,
 }
 
-/// What the rows of one table say.
+/// What the rows of one step say.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Rows that are not as planned, and in which columns.
-    wrong: Vec<(usize, Vec<u16>)>,
-    /// Rows in which columns moved that were not set, by those columns.
-    moved: BTreeMap<Vec<u16>, Vec<usize>>,
+    /// Rows that are not as planned.
+    wrong: Sample,
+    /// In which columns.
+    wrong_columns: BTreeSet<u16>,
+    /// Changes in whose rows columns moved that were not set, by those columns.
+    moved: BTreeMap<Vec<u16>, Vec<ChangeNumber>>,
+}
+
+impl Findings {
+    fn add_wrong(&mut self, row: &Row, columns: Vec<u16>) {
+        self.wrong.add(row);
+        self.wrong_columns.extend(columns);
+    }
 }
 
 impl Run<'_> {
@@ -42,47 +52,47 @@ impl Run<'_> {
     pub(super) async fn read_back(
         &self,
         writer: &mut dyn Writer,
-        guarded: &[GuardedTable],
+        steps: &[GuardedStep],
     ) -> Result<(), GivenUp> {
-        for (table, guarded) in self.plan.tables.iter().zip(guarded) {
+        for step in steps {
+            let table = &self.plan.tables[step.table];
             let Some(pair) = &table.pair else { continue };
-            let written: Vec<usize> =
-                (0..guarded.pending.len()).filter(|index| guarded.pending[*index]).collect();
-            let found = self.look(writer, table, pair, &written).await?;
-            refuse_wrong(table, pair, &found.wrong)?;
+            let found = self.look(writer, table, pair, &step.pending, false).await?;
+            refuse_wrong(table, pair, &found)?;
             if found.moved.is_empty() {
                 continue;
             }
-            let again: Vec<usize> = found.moved.values().flatten().copied().collect();
+            let again: Vec<ChangeNumber> = found.moved.values().flatten().copied().collect();
             self.set_back(writer, table, pair, found.moved).await?;
-            let mut found = self.look(writer, table, pair, &again).await?;
-            for (columns, changes) in found.moved {
-                found.wrong.extend(changes.into_iter().map(|change| (change, columns.clone())));
-            }
-            refuse_wrong(table, pair, &found.wrong)?;
+            refuse_wrong(table, pair, &self.look(writer, table, pair, &again, true).await?)?;
         }
         Ok(())
     }
 
+    /// `set_back`: columns that moved were set back, and should not have moved again.
     async fn look(
         &self,
         writer: &mut dyn Writer,
         table: &TablePlan,
         pair: &TablePair,
-        changes: &[usize],
+        changes: &[ChangeNumber],
+        set_back: bool,
     ) -> Result<Findings, GivenUp> {
         let (seen, columns) = (rows::seen(pair), rows::compared(pair));
         let mut findings = Findings::default();
         for piece in rows::pieces(table, changes) {
             self.go_on()?;
-            let found = rows::read(writer, table, pair, piece, &columns, false).await?;
-            for index in piece.iter().copied() {
-                let change = &table.changes[index].change;
+            let piece = piece?;
+            let found = rows::read(writer, table, pair, &piece, &columns, false).await?;
+            for (number, planned) in &piece {
+                let change = &planned.change;
                 let verdict = verdict(change, found.row(change.row().bytes()), &seen, &columns);
                 if !verdict.wrong.is_empty() {
-                    findings.wrong.push((index, verdict.wrong));
+                    findings.add_wrong(change.row(), verdict.wrong);
+                } else if !verdict.moved.is_empty() && set_back {
+                    findings.add_wrong(change.row(), verdict.moved);
                 } else if !verdict.moved.is_empty() {
-                    findings.moved.entry(verdict.moved).or_default().push(index);
+                    findings.moved.entry(verdict.moved).or_default().push(*number);
                 }
             }
         }
@@ -94,14 +104,13 @@ impl Run<'_> {
         writer: &mut dyn Writer,
         table: &TablePlan,
         pair: &TablePair,
-        moved: BTreeMap<Vec<u16>, Vec<usize>>,
+        moved: BTreeMap<Vec<u16>, Vec<ChangeNumber>>,
     ) -> Result<(), GivenUp> {
         for (columns, changes) in moved {
             for piece in rows::pieces(table, &changes) {
-                let values: Vec<RowUpdate> = piece
-                    .iter()
-                    .map(|index| as_it_was(pair, &table.changes[*index].change, &columns))
-                    .collect();
+                let piece = piece?;
+                let values: Vec<RowUpdate> =
+                    piece.iter().map(|(_, planned)| as_it_was(pair, &planned.change, &columns)).collect();
                 let statements = self
                     .dialect
                     .update(
@@ -111,8 +120,7 @@ impl Run<'_> {
                         &values,
                     )
                     .map_err(|error| unwritable(table, &error.reason))?;
-                let write =
-                    Write { action: RowAction::Update, columns: columns.clone(), changes: piece.to_vec() };
+                let write = Write { action: RowAction::Update, columns: columns.clone(), changes: piece };
                 self.execute(writer, table, &write, &statements).await?;
             }
         }
@@ -147,20 +155,19 @@ fn verdict(change: &RowChange, found: Option<FoundRow<'_>>, seen: &[u16], column
     }
 }
 
-fn refuse_wrong(table: &TablePlan, pair: &TablePair, wrong: &[(usize, Vec<u16>)]) -> Result<(), GivenUp> {
-    if wrong.is_empty() {
+fn refuse_wrong(table: &TablePlan, pair: &TablePair, found: &Findings) -> Result<(), GivenUp> {
+    if found.wrong.count == 0 {
         return Ok(());
     }
-    let columns: BTreeSet<u16> = wrong.iter().flat_map(|(_, columns)| columns).copied().collect();
-    let names: Vec<&str> = columns.iter().map(|column| pair.columns[usize::from(*column)].name()).collect();
-    let rows = wrong.iter().map(|(index, _)| table.changes[*index].change.row().bytes());
+    let columns = found.wrong_columns.iter();
+    let names: Vec<&str> = columns.map(|column| pair.columns[usize::from(*column)].name()).collect();
     let message = format!(
-        "table {}, column {}: the replica did not keep the values that were written; nothing was written",
+        "table {}, column {}: the replica did not keep the values that were written",
         table.table,
         names.join(", "),
     );
     Err(Failure::new(ErrorKind::Value, message)
-        .detail(plan::keys_text(pair, rows))
+        .detail(found.wrong.keys(pair))
         .hint(
             "look for a trigger, ON UPDATE, rounding or truncation on the replica; \
              `compare: { column: ignore }` leaves a column alone",

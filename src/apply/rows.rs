@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, ChunkLimits, TablePlan};
-use crate::schema::TablePair;
+use crate::plan::{self, ChangeNumber, ChunkLimits, NumberedChange, TablePlan};
+use crate::schema::{KEYS_MAX, TablePair};
 use crate::sides::Side;
+use crate::spool::SpoolError;
 use crate::sql::Selection;
-use crate::value::{Key, KeyOrder, RowBlock};
+use crate::value::{Key, KeyOrder, Row, RowBlock};
 
 use super::GivenUp;
 
@@ -40,12 +41,12 @@ pub(super) async fn read(
     writer: &mut dyn Writer,
     table: &TablePlan,
     pair: &TablePair,
-    changes: &[usize],
+    changes: &[NumberedChange],
     columns: &[u16],
     locked: bool,
 ) -> Result<Found, GivenUp> {
     let order = pair.key_order();
-    let keys = changes.iter().map(|index| order.key_of(table.changes[*index].change.row().bytes())).collect();
+    let keys = changes.iter().map(|(_, planned)| order.key_of(planned.change.row().bytes())).collect();
     let mut select = pair.select(Side::Replica, Selection::Keys(keys), false);
     select.columns = columns.iter().map(|index| select.columns[usize::from(*index)].clone()).collect();
     select.scope = None;
@@ -76,7 +77,7 @@ impl Found {
 
 impl FoundRow<'_> {
     /// Those of these columns that differ from an encoded row, or were not read.
-    pub(super) fn differing(&self, row: &crate::value::Row, columns: &[u16]) -> Vec<u16> {
+    pub(super) fn differing(&self, row: &Row, columns: &[u16]) -> Vec<u16> {
         let wanted: Vec<Option<&[u8]>> = row.fields().collect();
         let differs = |column: &u16| {
             let index = usize::from(*column);
@@ -89,7 +90,7 @@ impl FoundRow<'_> {
     }
 
     /// Whether these columns are as in an encoded row.
-    pub(super) fn equals(&self, row: &crate::value::Row, columns: &[u16]) -> bool {
+    pub(super) fn equals(&self, row: &Row, columns: &[u16]) -> bool {
         self.differing(row, columns).is_empty()
     }
 }
@@ -108,8 +109,42 @@ pub(super) fn seen(pair: &TablePair) -> Vec<u16> {
     columns
 }
 
-/// Changes cut into pieces that are read at once.
-pub(super) fn pieces<'a>(table: &TablePlan, changes: &'a [usize]) -> Vec<&'a [usize]> {
-    let size = |index: &usize| table.changes[*index].change.row().bytes().len();
-    plan::chunks(changes.iter().map(size), CHUNK).into_iter().map(|piece| &changes[piece]).collect()
+/// Changes in pieces that are read at once.
+pub(super) fn pieces(
+    table: &TablePlan,
+    numbers: &[ChangeNumber],
+) -> impl Iterator<Item = Result<Vec<NumberedChange>, SpoolError>> {
+    plan::pieces(&table.changes, numbers.iter().copied(), CHUNK)
+}
+
+/// The first few of many rows, for messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    /// How many rows there are.
+    pub count: usize,
+    rows: Vec<Row>,
+}
+
+impl Sample {
+    /// Adds a row.
+    pub(super) fn add(&mut self, row: &Row) {
+        self.count += 1;
+        if self.rows.len() < KEYS_MAX {
+            self.rows.push(row.clone());
+        }
+    }
+
+    /// The rows' keys.
+    pub(super) fn keys(&self, pair: &TablePair) -> String {
+        plan::keys_text(pair, self.rows.iter().map(Row::bytes), self.count)
+    }
+}
+
+/// The rows of some changes.
+impl<'a> FromIterator<&'a NumberedChange> for Sample {
+    fn from_iter<I: IntoIterator<Item = &'a NumberedChange>>(changes: I) -> Self {
+        let mut sample = Sample::default();
+        changes.into_iter().for_each(|(_, planned)| sample.add(planned.change.row()));
+        sample
+    }
 }

@@ -13,6 +13,7 @@ use super::*;
 use crate::compare::RowChange;
 use crate::engine::{Engine, Primary, connect};
 use crate::event::Silent;
+use crate::plan::testing::withheld;
 use crate::plan::{PlannedChange, TablePlan};
 use crate::schema::{self, Databases, TablePair};
 use crate::sides::{Side, Sides};
@@ -114,6 +115,7 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
     let mut replica = read_all(&engines.replica, &pair, Side::Replica).await;
     let keys: BTreeSet<Vec<u8>> = primary.keys().chain(replica.keys()).cloned().collect();
     let mut table = TablePlan::unknown(pair.table.clone(), pair.replica_table.clone());
+    let mut changes = Vec::new();
     for key in keys {
         let change = match (replica.remove(&key), primary.remove(&key)) {
             (None, Some(after)) => RowChange::Insert { after },
@@ -133,8 +135,9 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
             (None, None) => continue,
         };
         table.summary.count(&change);
-        table.changes.push(PlannedChange { change, withheld: false, extra: None });
+        changes.push(PlannedChange { change, withheld: false, extra: None });
     }
+    table.changes = changes.into_iter().collect();
     table.pair = Some(pair);
     table.status = table.status_found();
     table
@@ -291,7 +294,7 @@ async fn a_cascade_to_rows_outside_the_plan_is_refused() {
     );
     let engines = pair.sides().await;
     let mut plan = pair.plan(&engines).await;
-    plan.tables[0].changes[0].withheld = true;
+    plan.tables[0].changes = withheld(plan.tables[0].changes.clone(), 0);
     plan.tables[0].withheld = std::mem::take(&mut plan.tables[0].summary);
     let applied = apply(&engines, &plan).await;
     assert_eq!(applied.outcome, Outcome::Error);

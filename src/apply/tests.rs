@@ -268,9 +268,19 @@ fn apply(engine: &FakeEngine, plan: &ReplicaPlan) -> Applied {
 }
 
 fn apply_with(engine: &FakeEngine, plan: &ReplicaPlan, observer: Arc<dyn Observer>, stop: &Stop) -> Applied {
+    apply_by(engine, plan, &ApplyOptions::default(), observer, stop)
+}
+
+fn apply_by(
+    engine: &FakeEngine,
+    plan: &ReplicaPlan,
+    options: &ApplyOptions,
+    observer: Arc<dyn Observer>,
+    stop: &Stop,
+) -> Applied {
     let replica = Replica::new(Arc::new(engine.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    runtime.block_on(apply_replica(&replica, plan, &ApplyOptions::default(), &observer, stop))
+    runtime.block_on(apply_replica(&replica, plan, options, &observer, stop))
 }
 
 /// Two tables, with a change of every kind and a row each that is not touched.
@@ -308,6 +318,11 @@ fn everything_is_written_in_one_guarded_transaction() {
             "writer",
             "lock",
             "begin",
+            // The guards of each step.
+            "read locked child",
+            "read locked parent",
+            "read locked parent",
+            "read locked child",
             "read locked child",
             "read locked parent",
             "delete child id=1",
@@ -316,6 +331,10 @@ fn everything_is_written_in_one_guarded_transaction() {
             "update child id=2 ref=3",
             "insert child id=4,ref=3",
             "delete parent id=2",
+            "read child",
+            "read parent",
+            "read parent",
+            "read child",
             "read child",
             "read parent",
             "foreign keys",
@@ -376,12 +395,67 @@ fn a_row_that_moved_makes_the_plan_stale_and_nothing_is_written() {
         assert_eq!(applied.outcome, Outcome::Stale, "{what}");
         assert_eq!(engine.rows("t"), [[Some(1), Some(10)], [Some(2), Some(20)]], "{what}");
         let calls = engine.calls();
-        assert_eq!(calls[3..], ["read locked t", "rollback"], "{what}");
+        let reads = calls[3..].iter().filter(|call| *call == "read locked t").count();
+        assert_eq!(
+            (reads + 1, calls.last().map(String::as_str)),
+            (calls[3..].len(), Some("rollback")),
+            "{what}"
+        );
         assert!(failure(&applied).message.starts_with("table t: 1 row on the replica"), "{what}");
         assert!(
             failure(&applied).detail.as_deref().is_some_and(|keys| keys.starts_with("t: id = ")),
             "{what}"
         );
+    }
+}
+
+fn in_batches(engine: &FakeEngine, plan: &ReplicaPlan, batch_rows: u64) -> Applied {
+    let options = ApplyOptions { batch_rows, ..ApplyOptions::default() };
+    apply_by(engine, plan, &options, Arc::new(Silent), &Stop::default())
+}
+
+#[test]
+fn more_than_a_batch_is_looked_at_as_a_whole_first_and_then_committed_batch_by_batch() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 10], &[2, 20], &[3, 30]])]);
+    let changes =
+        || vec![update(&[1, 10], &[1, 11], &[1]), update(&[2, 20], &[2, 21], &[1]), delete(&[3, 30])];
+    let applied = in_batches(&engine, &one_table(changes()), 2);
+    assert_eq!((applied.outcome, applied.batches), (Outcome::Applied, (2, 2)), "{:?}", applied.error);
+    assert_eq!(applied.rows, RowCounts { insert: 0, update: 2, delete: 1 });
+    let calls = engine.calls();
+    assert_eq!(calls[2..7], ["begin", "read t", "read t", "read t", "rollback"], "the guards, without locks");
+    assert_eq!(calls.iter().filter(|call| *call == "commit").count(), 2);
+
+    // Stale before the first batch: nothing is written, not even the batch whose rows are as planned.
+    let engine = FakeEngine::new(&[("t", &[&[1, 10], &[2, 99], &[3, 30]])]);
+    let applied = in_batches(&engine, &one_table(changes()), 1);
+    assert_eq!((applied.outcome, applied.batches), (Outcome::Stale, (0, 3)));
+    assert_eq!(engine.rows("t").len(), 3);
+}
+
+#[test]
+fn what_is_committed_before_a_failure_stays_and_is_told_and_running_again_completes() {
+    let changes = || (1..=5).map(|id| insert(&[id, 10 * id])).collect::<Vec<_>>();
+    let calls = {
+        let engine = FakeEngine::new(&[("t", &[])]);
+        in_batches(&engine, &one_table(changes()), 2);
+        engine.calls().len()
+    };
+    for fails_at in 0..calls {
+        let engine = FakeEngine::new(&[("t", &[])]);
+        engine.lock().fails_at = Some(fails_at);
+        let applied = in_batches(&engine, &one_table(changes()), 2);
+        let committed = engine.lock().committed["t"].len();
+        if applied.outcome != Outcome::Applied {
+            let told = usize::try_from(applied.batches.0).expect("few") * 2;
+            assert!(committed == told.min(5) || applied.commit_unknown, "call {fails_at}: {applied:?}");
+            let says = failure(&applied).message.contains(" in and stay");
+            assert_eq!(says, told > 0, "call {fails_at}: {applied:?}");
+        }
+        engine.lock().fails_at = None;
+        let again = in_batches(&engine, &one_table(changes()), 2);
+        assert_eq!(again.outcome, Outcome::Applied, "call {fails_at}");
+        assert_eq!((again.already, engine.rows("t").len()), (committed as u64, 5), "call {fails_at}");
     }
 }
 
@@ -408,7 +482,7 @@ fn a_trigger_that_rewrites_a_row_is_found_before_the_commit() {
     assert_eq!(applied.outcome, Outcome::Error);
     assert_eq!(failure(&applied).kind, ErrorKind::Value);
     assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
-    assert_eq!(failure(&applied).detail.as_deref(), Some("id = 1; id = 2"));
+    assert_eq!(failure(&applied).detail.as_deref(), Some("id = 1"));
     assert_eq!(engine.rows("t"), [[Some(1), Some(10)]]);
 }
 
@@ -502,7 +576,7 @@ fn a_replica_with_nothing_to_write_is_not_opened() {
         apply(&engine, &with_tables(vec![table])).outcome
     };
     let withhold = |table: &mut TablePlan| {
-        table.changes[0].withheld = true;
+        table.changes = withheld(table.changes.clone(), 0);
         table.withheld = std::mem::take(&mut table.summary);
     };
     assert_eq!(endings(&withhold), Outcome::Drift);
@@ -554,5 +628,5 @@ fn structure_changes_before_the_transaction_elsewhere_and_only_if_the_rows_are_a
     let engine = committing(&[&[1, 10]]).with(Trick::Rewrites(7));
     let applied = apply(&engine, &with_new_column());
     assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Error, 1));
-    assert!(failure(&applied).hint.as_deref().is_some_and(|hint| hint.contains("cannot roll them back")));
+    assert!(failure(&applied).message.contains("cannot roll them back"));
 }

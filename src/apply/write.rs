@@ -4,28 +4,29 @@ use crate::compare::RowCounts;
 use crate::engine::Writer;
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, RowAction, RowStep, TablePlan, Write};
+use crate::plan::{self, RowAction, TablePlan, Write};
 
-use super::rows::CHUNK;
+use super::guard::GuardedStep;
+use super::rows::{CHUNK, Sample};
 use super::{GivenUp, Run};
 
 impl Run<'_> {
-    /// Writes the changes of a step that are `pending`, and says how many that were.
+    /// Writes the changes of a step that are pending, and says how many that were.
     pub(super) async fn write(
         &self,
         writer: &mut dyn Writer,
-        step: &RowStep,
-        pending: &[bool],
+        step: &GuardedStep,
     ) -> Result<RowCounts, GivenUp> {
         let table = &self.plan.tables[step.table];
         let Some(pair) = &table.pair else { return Ok(RowCounts::default()) };
         let mut counts = RowCounts::default();
-        for write in plan::writes(table, step, CHUNK, |index| pending[index]) {
-            let statements = plan::statements(pair, &table.changes, &write, self.dialect)
+        for write in plan::writes(table, step.action, &step.pending, CHUNK) {
+            let write = write?;
+            let statements = plan::statements(pair, &write, self.dialect)
                 .map_err(|error| unwritable(table, &error.reason))?;
             self.execute(writer, table, &write, &statements).await?;
-            for change in write.changes.iter().map(|index| &table.changes[*index].change) {
-                counts.count(change);
+            for (_, planned) in &write.changes {
+                counts.count(&planned.change);
             }
             self.observer.observe(Event::RowsWritten { rows: write.changes.len() as u64 });
         }
@@ -49,10 +50,10 @@ impl Run<'_> {
         if matched == write.changes.len() as u64 {
             return Ok(());
         }
-        let rows = write.changes.iter().map(|index| table.changes[*index].change.row().bytes());
-        let keys = table.pair.as_ref().map(|pair| plan::keys_text(pair, rows)).unwrap_or_default();
+        let rows: Sample = write.changes.iter().collect();
+        let keys = table.pair.as_ref().map(|pair| rows.keys(pair)).unwrap_or_default();
         let message = format!(
-            "table {}: {} rows were to {}, but {matched} were matched; nothing was written",
+            "table {}: {} rows were to {}, but {matched} were matched",
             table.table,
             write.changes.len(),
             write.action.as_str(),

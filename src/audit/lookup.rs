@@ -1,10 +1,11 @@
 //! Looking up rows by key, after a table has been read: rows outside the scope, columns outside the scope.
 //!
-//! Runs when no scan of the table is open any more, so that a side with one reader cannot wait for itself.
+//! Runs when no scan of the table is open any more, so that a side with one reader cannot wait for itself. Changes
+//! are read from their list and written into a new one, a handful at a time.
 
 use std::collections::HashMap;
 
-use crate::compare::RowChange;
+use crate::compare::{ChangeList, ChangeListWriter, PlannedChange, RowChange};
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::key_text;
@@ -19,36 +20,25 @@ use super::work::{KEYS_BYTES_MAX, KEYS_MAX, Work};
 /// compared columns are equal, nothing. Changes are in key order and stay so.
 pub(super) async fn settle(
     work: &Work,
-    mut changes: Vec<RowChange>,
+    changes: ChangeList,
     excused: &mut u64,
-) -> Result<Vec<RowChange>, Failure> {
+) -> Result<ChangeList, Failure> {
     if work.pair.scope.is_none() || work.pair.replica_missing {
         return Ok(changes);
     }
-    let (mut from, mut gone) = (0, Vec::new());
-    while let Some(list) =
-        List::next(work, &changes, from, |change| matches!(change, RowChange::Insert { .. }))
-    {
-        from = list.to;
-        for (index, before) in list.read(work, |keys| outside_scope(work, keys)).await? {
-            let RowChange::Insert { after } = &changes[index] else { continue };
-            let before = match &work.added {
-                Some(added) => added.complete_row(before.bytes()),
-                None => before,
-            };
-            match work.rules.update(after.bytes(), before.bytes(), excused) {
-                Some(update) => changes[index] = update,
-                None => gone.push(index),
-            }
-        }
-    }
-    gone.sort_unstable();
-    let mut index = 0;
-    changes.retain(|_| {
-        index += 1;
-        gone.binary_search(&(index - 1)).is_err()
-    });
-    Ok(changes)
+    let inserts = |change: &RowChange| matches!(change, RowChange::Insert { .. });
+    let settled = |planned: PlannedChange, found: Option<Row>| {
+        let (RowChange::Insert { after }, Some(before)) = (&planned.change, found) else {
+            return Ok(Some(planned));
+        };
+        let before = match &work.added {
+            Some(added) => added.complete_row(before.bytes()),
+            None => before,
+        };
+        let update = work.rules.update(after.bytes(), before.bytes(), excused);
+        Ok(update.map(|update| work.planned(update)))
+    };
+    rewritten(work, &changes, inserts, outside_scope, settled).await
 }
 
 fn outside_scope(work: &Work, keys: Vec<Key>) -> Select {
@@ -57,27 +47,18 @@ fn outside_scope(work: &Work, keys: Vec<Key>) -> Select {
     select
 }
 
-/// The replica's columns out of scope of rows to delete, by the change's index.
-pub(super) async fn extras(work: &Work, changes: &[RowChange]) -> Result<HashMap<usize, Row>, Failure> {
-    let mut extras = HashMap::new();
+/// Completes deletes with the replica's columns out of scope.
+pub(super) async fn with_extras(work: &Work, changes: ChangeList) -> Result<ChangeList, Failure> {
     if work.pair.replica_extra.is_empty() {
-        return Ok(extras);
+        return Ok(changes);
     }
-    let mut from = 0;
-    while let Some(list) =
-        List::next(work, changes, from, |change| matches!(change, RowChange::Delete { .. }))
-    {
-        from = list.to;
-        let wanted: Vec<usize> = list.indexes.values().copied().collect();
-        for (index, row) in list.read(work, |keys| extra_columns(work, keys)).await? {
-            let key_len = work.rules.order().key_len(row.bytes());
-            extras.insert(index, Row::new(&row.bytes()[key_len..]));
-        }
-        if let Some(index) = wanted.into_iter().find(|index| !extras.contains_key(index)) {
-            return Err(vanished(work, &changes[index]));
-        }
-    }
-    Ok(extras)
+    let deletes = |change: &RowChange| matches!(change, RowChange::Delete { .. });
+    let completed = |planned: PlannedChange, found: Option<Row>| {
+        let row = found.ok_or_else(|| vanished(work, &planned.change))?;
+        let key_len = work.rules.order().key_len(row.bytes());
+        Ok(Some(PlannedChange { extra: Some(Row::new(&row.bytes()[key_len..])), ..planned }))
+    };
+    rewritten(work, &changes, deletes, extra_columns, completed).await
 }
 
 fn extra_columns(work: &Work, keys: Vec<Key>) -> Select {
@@ -95,65 +76,92 @@ fn vanished(work: &Work, change: &RowChange) -> Failure {
     Failure::new(ErrorKind::Changed, message).detail(key_text(&work.pair, change.row().bytes()))
 }
 
-/// Some changes whose rows are looked up in one go.
-struct List {
-    keys: Vec<Key>,
-    /// The index of the change that has a key.
-    indexes: HashMap<Box<[u8]>, usize>,
-    /// The first change behind the list.
-    to: usize,
+/// The changes, those that are `wanted` handed to `with` beside the row that the replica has under their key.
+async fn rewritten(
+    work: &Work,
+    changes: &ChangeList,
+    wanted: impl Fn(&RowChange) -> bool,
+    select: impl Fn(&Work, Vec<Key>) -> Select,
+    mut with: impl FnMut(PlannedChange, Option<Row>) -> Result<Option<PlannedChange>, Failure>,
+) -> Result<ChangeList, Failure> {
+    let mut rest = changes.iter();
+    let mut written = ChangeListWriter::new(&work.spool);
+    let order = work.rules.order();
+    loop {
+        let handful = Handful::next(work, &mut rest, &wanted)?;
+        if handful.changes.is_empty() {
+            return Ok(written.finish()?);
+        }
+        let mut found = look_up(work, &handful.keys, &select).await?;
+        for planned in handful.changes {
+            let kept = match wanted(&planned.change) {
+                true => {
+                    let key = order.key_of(planned.change.row().bytes());
+                    with(planned, found.remove(key.bytes()))?
+                }
+                false => Some(planned),
+            };
+            if let Some(kept) = kept {
+                written.push(&kept)?;
+            }
+        }
+    }
 }
 
-impl List {
-    /// The next wanted changes from index `from` on: as many as a statement can hold, and whose rows, if the
-    /// replica's are about as large as those at hand, take little memory.
-    fn next(
+/// Some changes, and the keys of those that are looked up in one go.
+#[derive(Default)]
+struct Handful {
+    changes: Vec<PlannedChange>,
+    keys: Vec<Key>,
+}
+
+impl Handful {
+    /// The next changes: as many keys as a statement can hold, and rows, if the replica's are about as large
+    /// as those at hand, that take little memory.
+    fn next<E: Into<Failure>>(
         work: &Work,
-        changes: &[RowChange],
-        from: usize,
+        rest: &mut impl Iterator<Item = Result<PlannedChange, E>>,
         wanted: impl Fn(&RowChange) -> bool,
-    ) -> Option<Self> {
-        let mut list = List { keys: Vec::new(), indexes: HashMap::new(), to: from };
+    ) -> Result<Self, Failure> {
+        let mut handful = Handful::default();
         let (mut keys_bytes, mut rows_bytes) = (0, 0);
-        for (index, change) in changes.iter().enumerate().skip(from) {
-            if list.keys.len() == KEYS_MAX
-                || keys_bytes >= KEYS_BYTES_MAX
-                || rows_bytes >= work.bounds.bytes_max
-            {
-                break;
-            }
-            list.to = index + 1;
-            if wanted(change) {
-                let row = change.row().bytes();
+        while handful.keys.len() < KEYS_MAX
+            && keys_bytes < KEYS_BYTES_MAX
+            && rows_bytes < work.bounds.bytes_max
+        {
+            let Some(planned) = rest.next().transpose().map_err(Into::into)? else { break };
+            let row = planned.change.row().bytes();
+            rows_bytes += row.len();
+            if wanted(&planned.change) {
                 let key = work.rules.order().key_of(row);
                 keys_bytes += key.bytes().len();
-                rows_bytes += row.len();
-                list.indexes.insert(key.bytes().into(), index);
-                list.keys.push(key);
+                handful.keys.push(key);
             }
+            handful.changes.push(planned);
         }
-        (!list.keys.is_empty()).then_some(list)
+        Ok(handful)
     }
+}
 
-    /// The rows that the replica has under these keys, with the index of their change.
-    async fn read(
-        self,
-        work: &Work,
-        select: impl FnOnce(Vec<Key>) -> Select,
-    ) -> Result<Vec<(usize, Row)>, Failure> {
-        let order = work.rules.order();
-        let mut found = Vec::new();
-        let mut stream = work.snapshots.replica.scan(select(self.keys)).await?;
-        while let Some(rows) = stream.next().await? {
-            work.check_stop()?;
-            work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
-            for row in rows.rows() {
-                // A key that is only equal under the engine's collation is not one of ours.
-                if let Some(index) = self.indexes.get(&row[..order.key_len(row)]) {
-                    found.push((*index, Row::new(row)));
-                }
-            }
-        }
-        Ok(found)
+/// The rows that the replica has under these keys.
+async fn look_up(
+    work: &Work,
+    keys: &[Key],
+    select: impl Fn(&Work, Vec<Key>) -> Select,
+) -> Result<HashMap<Box<[u8]>, Row>, Failure> {
+    let order = work.rules.order();
+    let mut found = HashMap::new();
+    if keys.is_empty() {
+        return Ok(found);
     }
+    let mut stream = work.snapshots.replica.scan(select(work, keys.to_vec())).await?;
+    while let Some(rows) = stream.next().await? {
+        work.check_stop()?;
+        work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
+        for row in rows.rows() {
+            // Under the engine's collation more may be equal; nobody asks for those keys.
+            found.insert(row[..order.key_len(row)].into(), Row::new(row));
+        }
+    }
+    Ok(found)
 }

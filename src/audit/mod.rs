@@ -3,8 +3,8 @@
 //! A table is cut into a few segments of keys. In each, one ordered select per side streams all rows; tokio
 //! carries the blocks, [`Pairing`](crate::compare::Pairing) cuts them at the same keys, rayon compares the
 //! pairs. A permit covers a pair from before it is read until it has been compared, so what is in memory is
-//! bounded by [`AuditOptions::memory_bytes`] however large the table or the difference is; only the changes
-//! themselves grow.
+//! bounded by [`AuditOptions::memory_bytes`] however large the table or the difference is: the changes
+//! themselves go to a [`Spool`].
 //!
 //! Invariant: a finding is about all rows in scope of both snapshots, each read once. Whatever cannot be
 //! read, is out of order or goes wrong inside is a [`Failure`], never a shorter table. This room writes
@@ -24,12 +24,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::compare::{DigestFold, PlannedChange, RangeDrift, RowChange, joined};
+use crate::compare::{ChangeList, ChangeNumber, DigestFold, RangeDrift, joined};
 use crate::engine::Snapshot;
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
+use crate::spool::Spool;
 use crate::sql::{Select, Selection};
 use crate::value::{Digest, Key, KeyRange};
 
@@ -37,7 +38,7 @@ use segment::{SegmentFinding, run_segment};
 use work::{KeyChunks, Work};
 
 /// How much may be done and held at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct AuditOptions {
     /// Segments of a table that are read at once, if both sides have that many readers; at least 1.
     pub jobs: usize,
@@ -47,6 +48,8 @@ pub struct AuditOptions {
     pub memory_bytes: u64,
     /// Stop looking after that many differing rows of a table.
     pub changes_max: Option<u64>,
+    /// Where differing rows are set aside.
+    pub spool: Spool,
 }
 
 /// The default of [`AuditOptions::chunk_rows`].
@@ -61,12 +64,18 @@ impl Default for AuditOptions {
             chunk_rows: CHUNK_ROWS_DEFAULT,
             memory_bytes: MEMORY_BYTES_DEFAULT,
             changes_max: None,
+            spool: spool(MEMORY_BYTES_DEFAULT),
         }
     }
 }
 
+/// The spool of a run that may take `memory_bytes` altogether.
+pub fn spool(memory_bytes: u64) -> Spool {
+    Spool::new(memory_bytes / 8)
+}
+
 /// What was found about one table pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TableFinding {
     /// Rows in scope; those read so far when `truncated`.
     pub rows: Sides<u64>,
@@ -75,7 +84,7 @@ pub struct TableFinding {
     /// Differing ranges in key order, joined where they touch; every change lies in one.
     pub ranges: Vec<RangeDrift>,
     /// What the replica needs, in key order.
-    pub changes: Vec<PlannedChange>,
+    pub changes: ChangeList,
     /// Rows whose differences are all excused.
     pub excused: u64,
     /// Whether looking stopped at [`AuditOptions::changes_max`]: `changes` are then the first ones.
@@ -107,8 +116,8 @@ pub async fn audit_table(
     finding
 }
 
-/// Compares just the rows with these keys, in any order, and returns what the replica still needs, in key
-/// order. The replica's table is taken to be complete, also where the pair says that the table or a column
+/// Compares just the rows with these keys, in any order, and returns what the replica still needs, in no
+/// particular order. The replica's table is taken to be complete, also where the pair says that the table or a column
 /// was missing: this is the check after apply. Column values out of scope are not fetched.
 ///
 /// # Errors
@@ -120,7 +129,7 @@ pub async fn audit_keys(
     options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
-) -> Result<Vec<RowChange>, Failure> {
+) -> Result<ChangeList, Failure> {
     let mut pair = pair.clone();
     pair.replica_missing = false;
     pair.columns.iter_mut().for_each(|column| column.on_replica = true);
@@ -132,9 +141,9 @@ pub async fn audit_keys(
         let selects = Sides::new(Side::Primary, Side::Replica)
             .map(|side| Some(work.select(side, Selection::Keys(keys.clone()), true)));
         let segment = run_segment(Arc::clone(&work), KeyRange::all(), selects, Some(asked), None).await?;
-        changes.extend(lookup::settle(&work, segment.changes, &mut 0).await?);
+        changes.push(lookup::settle(&work, segment.changes.finish()?, &mut 0).await?);
     }
-    Ok(changes)
+    Ok(ChangeList::concat(changes)?)
 }
 
 async fn find(
@@ -152,19 +161,18 @@ async fn find(
     let (segments, whole) = run_segments(&work, ranges, changes_max).await?;
     let mut finding = Assembled::default();
     for segment in segments {
-        finding.add(segment);
+        finding.add(segment)?;
     }
     let Assembled { rows, digest, ranges, changes, mut excused } = finding;
-    let mut changes = lookup::settle(&work, changes, &mut excused).await?;
-    let found = changes.len();
-    changes
-        .truncate(options.changes_max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)));
+    let found = lookup::settle(&work, ChangeList::concat(changes)?, &mut excused).await?;
+    let changes_max = options.changes_max.and_then(|max| ChangeNumber::try_from(max).ok());
+    let changes = found.head(changes_max.unwrap_or(ChangeNumber::MAX), &work.spool)?;
     Ok(TableFinding {
         rows,
         digest: digest.finish(),
-        ranges: joined(ranges, &changes, work.rules.order()),
-        truncated: !whole || changes.len() < found,
-        changes: planned(&work, pair, changes).await?,
+        ranges: joined(ranges, &changes, work.rules.order())?,
+        truncated: !whole || changes.len() < found.len(),
+        changes: lookup::with_extras(&work, changes).await?,
         excused,
     })
 }
@@ -235,37 +243,20 @@ struct Assembled {
     rows: Sides<u64>,
     digest: DigestFold,
     ranges: Vec<RangeDrift>,
-    changes: Vec<RowChange>,
+    changes: Vec<ChangeList>,
     excused: u64,
 }
 
 impl Assembled {
-    fn add(&mut self, mut segment: SegmentFinding) {
+    fn add(&mut self, mut segment: SegmentFinding) -> Result<(), Failure> {
         self.rows.primary += segment.rows.primary;
         self.rows.replica += segment.rows.replica;
         self.digest.add(&segment.digest.finish());
         self.ranges.append(&mut segment.ranges);
-        self.changes.append(&mut segment.changes);
+        self.changes.push(segment.changes.finish()?);
         self.excused += segment.excused;
+        Ok(())
     }
-}
-
-async fn planned(
-    work: &Work,
-    pair: &TablePair,
-    changes: Vec<RowChange>,
-) -> Result<Vec<PlannedChange>, Failure> {
-    let mut extras = lookup::extras(work, &changes).await?;
-    let planned = changes.into_iter().enumerate().map(|(index, change)| PlannedChange {
-        withheld: !match &change {
-            RowChange::Insert { .. } => pair.writes.insert,
-            RowChange::Update { .. } => pair.writes.update,
-            RowChange::Delete { .. } => pair.writes.delete,
-        },
-        extra: extras.remove(&index),
-        change,
-    });
-    Ok(planned.collect())
 }
 
 /// The selects of both sides of one segment; `None` where there is no table to read.

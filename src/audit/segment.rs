@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::compare::{
-    BlockFinding, BlockPair, DigestFold, OrderError, Pairing, RangeDrift, RowChange, compare_blocks,
+    BlockFinding, BlockPair, ChangeListWriter, DigestFold, OrderError, Pairing, RangeDrift, compare_blocks,
 };
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::{Side, Sides};
@@ -28,13 +28,12 @@ use super::work::Work;
 const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// What was found in one segment.
-#[derive(Default)]
 pub(super) struct SegmentFinding {
     pub(super) rows: Sides<u64>,
     pub(super) digest: DigestFold,
     /// Differing ranges, not joined yet.
     pub(super) ranges: Vec<RangeDrift>,
-    pub(super) changes: Vec<RowChange>,
+    pub(super) changes: ChangeListWriter,
     pub(super) excused: u64,
     /// Whether it was read to its end.
     pub(super) whole: bool,
@@ -55,12 +54,13 @@ pub(super) async fn run_segment(
     let pairing = Pairing::new(work.rules.order().clone(), range, work.bounds);
     let mut stop_check = interval(STOP_CHECK);
     stop_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let finding = SegmentFinding::new(&work);
     let segment = Segment {
         work,
         pairing,
         readers: Sides::new(primary, replica),
         comparing: FuturesOrdered::new(),
-        finding: SegmentFinding::default(),
+        finding,
         stop_check,
     };
     segment.run(changes_max).await
@@ -182,6 +182,17 @@ fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl SegmentFinding {
+    fn new(work: &Work) -> Self {
+        SegmentFinding {
+            rows: Sides::default(),
+            digest: DigestFold::new(),
+            ranges: Vec::new(),
+            changes: ChangeListWriter::new(&work.spool),
+            excused: 0,
+            whole: false,
+        }
+    }
+
     /// Adds the next range in key order.
     fn add(
         &mut self,
@@ -192,14 +203,16 @@ impl SegmentFinding {
             Failure::new(ErrorKind::Internal, "comparing a block of rows broke off").detail(words)
         };
         let (range, found) = compared.map_err(|error| broken(error.to_string()))?;
-        let mut found = found.map_err(broken)?.map_err(|error| order_failure(&work.pair, &error))?;
+        let found = found.map_err(broken)?.map_err(|error| order_failure(&work.pair, &error))?;
         self.rows.primary += found.rows.primary;
         self.rows.replica += found.rows.replica;
         self.digest.add(&found.digests);
         self.excused += found.excused;
         if !found.changes.is_empty() {
             self.ranges.push(RangeDrift { range, rows: found.rows });
-            self.changes.append(&mut found.changes);
+            for change in found.changes {
+                self.changes.push(&work.planned(change))?;
+            }
         }
         Ok(())
     }

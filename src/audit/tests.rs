@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+use crate::compare::{PlannedChange, RowChange};
 use crate::event::Silent;
 use crate::spec::{CompareOptions, CompareRule};
 use crate::sql::{DefaultKind, LiteralDefault};
@@ -45,6 +46,11 @@ fn rows(ids: impl IntoIterator<Item = i128>) -> Vec<Vec<Value>> {
 
 fn plain() -> Pair {
     Pair::new(1, &[("id", INT), ("note", TEXT)])
+}
+
+/// The changes of a finding.
+fn all(found: &TableFinding) -> Vec<PlannedChange> {
+    found.changes.iter().map(|planned| planned.expect("it is there")).collect()
 }
 
 fn ids(pair: &TablePair, changes: &[PlannedChange]) -> Vec<(char, String)> {
@@ -100,7 +106,7 @@ fn changes_are_those_of_brute_force_whatever_the_segments_and_chunks() {
             };
             expected.push((letter, format!("id = {id}")));
         }
-        assert_eq!(ids(&pair, &found.changes), expected);
+        assert_eq!(ids(&pair, &all(&found)), expected);
         assert_eq!(found.digest.primary == found.digest.replica, expected.is_empty());
         assert_eq!(found.rows, sides.as_ref().map(|rows| rows.len() as u64));
         assert!(!found.truncated && found.excused == 0);
@@ -235,10 +241,10 @@ fn scope_is_settled_by_key() {
     let found = audit(&pair, &tables, &small(1)).expect("both sides can be read");
     let change = |letter, id: &str| (letter, format!("id = '{id}'"));
     assert_eq!(
-        ids(&pair, &found.changes),
+        ids(&pair, &all(&found)),
         [change('~', "b"), change('+', "d"), change('+', "e"), change('-', "x")]
     );
-    let RowChange::Update { columns, before, .. } = &found.changes[0].change else { panic!("an update") };
+    let RowChange::Update { columns, before, .. } = &all(&found)[0].change else { panic!("an update") };
     assert_eq!(columns, &[1]);
     assert_eq!(pair.columns[1].replica_value(before.fields().nth(1).flatten()), text("is outside"));
     assert_eq!(found.rows, Sides::new(5, 2));
@@ -246,7 +252,7 @@ fn scope_is_settled_by_key() {
     for drift in &found.ranges {
         let holds =
             |planned: &PlannedChange| pair.key_order().contains(&drift.range, planned.change.row().bytes());
-        assert!(found.changes.iter().any(holds));
+        assert!(all(&found).iter().any(holds));
     }
 }
 
@@ -257,7 +263,7 @@ fn rows_that_settle_to_nothing_do_not_count_as_changes() {
     tables.replica.outside_scope = (0..5_000).map(int).collect();
     let options = AuditOptions { changes_max: Some(1), ..small(10) };
     let found = audit(&pair, &tables, &options).expect("both sides can be read");
-    assert_eq!(ids(&pair, &found.changes), [('+', "id = 5000".to_owned())]);
+    assert_eq!(ids(&pair, &all(&found)), [('+', "id = 5000".to_owned())]);
 }
 
 #[test]
@@ -271,7 +277,7 @@ fn deletes_carry_the_columns_out_of_scope() {
     });
     let found = audit(&pair, &tables, &small(64)).expect("both sides can be read");
     assert_eq!(found.changes.len(), 4_990);
-    for planned in &found.changes {
+    for planned in &all(&found) {
         let id = planned.change.row().fields().next().flatten().map(<[u8]>::to_vec);
         let extra = planned.extra.as_ref().expect("a delete carries them");
         let secret = crate::value::decode(&TEXT, extra.fields().next().flatten());
@@ -287,7 +293,7 @@ fn a_missing_replica_is_not_asked() {
     let tables = Sides::new(rows(0..1_000), rows(0..7)).map(|rows| FakeTable::new(&pair, rows));
     let found = audit(&pair, &tables, &small(100)).expect("the primary can be read");
     assert_eq!(found.rows, Sides::new(1_000, 0));
-    assert!(found.changes.iter().all(|planned| matches!(planned.change, RowChange::Insert { .. })));
+    assert!(all(&found).iter().all(|planned| matches!(planned.change, RowChange::Insert { .. })));
     assert_eq!((found.changes.len(), found.ranges.len(), tables.replica.scans()), (1_000, 1, 0));
 }
 
@@ -303,9 +309,9 @@ fn what_the_spec_excuses_ignores_and_withholds() {
     let tables = Sides::new(primary, replica).map(|rows| FakeTable::new(&pair, rows));
     let found = audit(&pair, &tables, &small(1)).expect("both sides can be read");
     assert_eq!(found.excused, 1);
-    assert_eq!(ids(&pair, &found.changes), [('~', "id = 2".to_owned()), ('+', "id = 4".to_owned())]);
-    assert_eq!(found.changes.iter().map(|planned| planned.withheld).collect::<Vec<_>>(), [false, true]);
-    let RowChange::Insert { after } = &found.changes[1].change else { panic!("an insert") };
+    assert_eq!(ids(&pair, &all(&found)), [('~', "id = 2".to_owned()), ('+', "id = 4".to_owned())]);
+    assert_eq!(all(&found).iter().map(|planned| planned.withheld).collect::<Vec<_>>(), [false, true]);
+    let RowChange::Insert { after } = &all(&found)[1].change else { panic!("an insert") };
     assert_eq!(after.fields().count(), 3, "ignored columns are part of inserts");
     let excused = Sides::new(vec![row(1, "a", "x")], vec![row(1, "a ", "x")]);
     let found = audit(&pair, &excused.map(|rows| FakeTable::new(&pair, rows)), &small(1)).expect("readable");
@@ -321,7 +327,7 @@ fn looking_stops_after_so_many_changes() {
     let with = |max| AuditOptions { changes_max: Some(max), ..small(10) };
     let found = audit(&pair, &tables, &with(25)).expect("both sides can be read");
     let expected: Vec<_> = (0..25).map(|id| ('+', format!("id = {id}"))).collect();
-    assert_eq!(ids(&pair, &found.changes), expected);
+    assert_eq!(ids(&pair, &all(&found)), expected);
     assert!(found.truncated);
     let found = audit(&pair, &tables, &with(20_001)).expect("both sides can be read");
     assert!(!found.truncated && found.changes.len() == 20_000);
@@ -400,10 +406,10 @@ fn a_column_to_come_counts_with_its_default() {
         RowChange::Update { columns, .. } => columns.clone(),
         _ => panic!("only updates"),
     };
-    assert_eq!(found.changes.iter().map(columns).collect::<Vec<_>>(), [vec![1], vec![2]]);
+    assert_eq!(all(&found).iter().map(columns).collect::<Vec<_>>(), [vec![1], vec![2]]);
     pair.columns[2].sides.replica.default =
         Some(DefaultKind::Literal(LiteralDefault::Text("five".to_owned())));
-    assert_eq!(audit(&pair, &tables, &small(2)).map_err(|failure| failure.kind), Err(ErrorKind::Type));
+    assert_eq!(audit(&pair, &tables, &small(2)).expect_err("no answer").kind, ErrorKind::Type);
 }
 
 #[test]
@@ -424,7 +430,7 @@ fn some_keys_are_compared_again() {
         let snapshots = tables.as_ref().map(FakeTable::snapshot);
         let changes = wait(audit_keys(&pair, keys, snapshots, &small(100), &silent(), &Stop::default()))
             .expect("readable");
-        changes.iter().map(|change| change.row().clone()).collect::<Vec<Row>>()
+        changes.iter().map(|planned| planned.expect("it is there").change.row().clone()).collect::<Vec<Row>>()
     };
     assert!(again((0..10).chain(30..4_000).collect()).is_empty());
     assert!(again(Vec::new()).is_empty());
@@ -477,7 +483,7 @@ fn tables_without_a_usable_key_are_refused() {
     let mut pair = plain().done();
     pair.key_columns = 0;
     let tables = Sides::new(rows(0..1), rows(0..1)).map(|rows| FakeTable::new(&pair, rows));
-    assert_eq!(audit(&pair, &tables, &small(1)).map_err(|failure| failure.kind), Err(ErrorKind::Key));
+    assert_eq!(audit(&pair, &tables, &small(1)).expect_err("no answer").kind, ErrorKind::Key);
 }
 
 #[test]
@@ -530,11 +536,14 @@ fn two_sqlite_files_are_compared() {
         let options = small(1_000);
         let found = audit_table(&pair, "r", snapshots.clone(), &options, &silent(), &Stop::default()).await;
         let found = found.expect("both files can be read");
-        let keys = found.changes.iter().map(|planned| pair.key_order().key_of(planned.change.row().bytes()));
+        let changes = all(&found);
+        let keys = changes.iter().map(|planned| pair.key_order().key_of(planned.change.row().bytes()));
         let again = audit_keys(&pair, keys.collect(), snapshots, &options, &silent(), &Stop::default()).await;
-        let changes: Vec<_> = found.changes.iter().map(|planned| planned.change.clone()).collect();
-        assert_eq!(again, Ok(changes), "the same rows differ when they are looked up by key");
-        (ids(&pair, &found.changes), found)
+        let changes: Vec<_> = changes.iter().map(|planned| planned.change.clone()).collect();
+        let again = again.expect("both files can be read");
+        let again: Vec<_> = again.iter().map(|planned| planned.expect("it is there").change).collect();
+        assert_eq!(again, changes, "the same rows differ when they are looked up by key");
+        (ids(&pair, &all(&found)), found)
     });
     let (changes, found) = found;
     let change = |letter, id: i64| (letter, format!("id = {id}"));
@@ -549,6 +558,7 @@ fn two_sqlite_files_are_compared() {
     assert_eq!(changes, expected);
     assert_eq!(found.rows, Sides::new(19_999, 19_998));
     assert_eq!(found.ranges.len(), 3);
-    let extra = found.changes[4].extra.as_ref().expect("the replica's own column");
+    let changes = all(&found);
+    let extra = changes[4].extra.as_ref().expect("the replica's own column");
     assert!(extra.bytes().ends_with(b"own 20001"));
 }

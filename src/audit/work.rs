@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::compare::{BlockPair, Bounds, Pairing, RowRules};
+use crate::compare::{BlockPair, Bounds, Pairing, PlannedChange, RowChange, RowRules};
 use crate::engine::Snapshot;
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
+use crate::spool::Spool;
 use crate::sql::{Select, Selection};
 use crate::value::{Key, KeyOrder, KeyRange, RowBlock};
 
@@ -42,6 +43,8 @@ pub(super) struct Work {
     spares: Mutex<Vec<RowBlock>>,
     spares_max: usize,
     pub(super) row_bytes_max: usize,
+    /// Where differing rows are set aside.
+    pub(super) spool: Spool,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: Stop,
 }
@@ -68,9 +71,21 @@ impl Work {
             spares: Mutex::default(),
             spares_max: 2 * permits,
             row_bytes_max: usize::try_from(options.memory_bytes / 8).unwrap_or(usize::MAX).max(1),
+            spool: options.spool.clone(),
             observer: Arc::clone(observer),
             stop: stop.clone(),
         }))
+    }
+
+    /// A change, withheld where the spec says so.
+    pub(super) fn planned(&self, change: RowChange) -> PlannedChange {
+        let writes = self.pair.writes;
+        let withheld = !match &change {
+            RowChange::Insert { .. } => writes.insert,
+            RowChange::Update { .. } => writes.update,
+            RowChange::Delete { .. } => writes.delete,
+        };
+        PlannedChange { change, withheld, extra: None }
     }
 
     /// The read of the pair's columns on one side, as far as they are there.

@@ -39,9 +39,6 @@ fn refuse_unavailable_writing(args: &ApplyArgs) -> Result<(), CliError> {
     if args.plan_spec.is_some() {
         return later("applying a saved plan (--spec)");
     }
-    if args.write.batch_rows.is_some() {
-        return later("--batch-rows; so far all changes of a replica are one transaction");
-    }
     if args.write.undo.is_some() {
         return later("--undo");
     }
@@ -117,6 +114,7 @@ async fn decide_and_apply(found: &Found, args: &ApplyArgs, asks: Asks, context: 
         partial: args.write.partial,
         lock_wait: args.write.lock_timeout,
         verify: !args.write.no_verify,
+        batch_rows: args.write.batch_rows.unwrap_or(found.run.spec().batch_rows),
     };
     found.run.apply(plan, &options).await
 }

@@ -135,7 +135,7 @@ pub struct WriteArgs {
     /// Allow these hazards, which are refused otherwise
     #[arg(long, value_name = "HAZARD", value_delimiter = ',')]
     pub allow: Vec<Hazard>,
-    /// Write at most N changes in one transaction (not available yet: all are one)
+    /// Write at most N changes of a replica in one transaction [default: the spec's apply.batch_rows, or 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_rows: Option<u64>,
     /// Write a replica although some of its tables are in error, without those
@@ -453,7 +453,8 @@ mod tests {
                                     rows [default: the spec's limits.changes]
               --allow <HAZARD>      Allow these hazards, which are refused otherwise [possible values:
                                     CASCADES_OUTSIDE]
-              --batch-rows <N>      Write at most N changes in one transaction (not available yet: all are one)
+              --batch-rows <N>      Write at most N changes of a replica in one transaction [default: the spec's
+                                    apply.batch_rows, or 100000]
               --partial             Write a replica although some of its tables are in error, without those
               --lock-timeout <D>    Wait this long for the replica's lock, for example 30s or 5m [default: 0s]
               --undo <FILE>         Save the inverse of what is applied (not available yet)

@@ -88,3 +88,15 @@ impl std::ops::AddAssign for RowCounts {
         self.delete += other.delete;
     }
 }
+
+impl std::ops::Sub for RowCounts {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        RowCounts {
+            insert: self.insert - other.insert,
+            update: self.update - other.update,
+            delete: self.delete - other.delete,
+        }
+    }
+}

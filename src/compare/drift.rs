@@ -1,9 +1,10 @@
 //! What many ranges add up to: ranges that differ, joined where they touch, and one digest for each side.
 
 use crate::sides::Sides;
+use crate::spool::SpoolError;
 use crate::value::{BlockHasher, Digest, KeyOrder, KeyRange};
 
-use super::RowChange;
+use super::ChangeList;
 
 /// A range of keys in which the sides differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +17,25 @@ pub struct RangeDrift {
 
 /// Keeps those of the ascending, disjoint ranges in which one of the changes (in key order) lies, and joins
 /// ranges that touch.
-pub fn joined(ranges: Vec<RangeDrift>, changes: &[RowChange], order: &KeyOrder) -> Vec<RangeDrift> {
-    let mut changes = changes.iter().map(|change| change.row().bytes()).peekable();
+///
+/// # Errors
+/// Where the changes cannot be read.
+pub fn joined(
+    ranges: Vec<RangeDrift>,
+    changes: &ChangeList,
+    order: &KeyOrder,
+) -> Result<Vec<RangeDrift>, SpoolError> {
+    let mut changes = changes.iter();
+    let mut change = changes.next().transpose()?;
     let mut joined: Vec<RangeDrift> = Vec::new();
     for drift in ranges {
         let mut differs = false;
-        while changes.next_if(|row| order.contains(&drift.range, row)).is_some() {
+        while change
+            .as_ref()
+            .is_some_and(|planned| order.contains(&drift.range, planned.change.row().bytes()))
+        {
             differs = true;
+            change = changes.next().transpose()?;
         }
         if !differs {
             continue;
@@ -36,7 +49,7 @@ pub fn joined(ranges: Vec<RangeDrift>, changes: &[RowChange], order: &KeyOrder) 
             _ => joined.push(drift),
         }
     }
-    joined
+    Ok(joined)
 }
 
 /// Folds digests of consecutive ranges into one for each side. Both sides are cut at the same keys, so the

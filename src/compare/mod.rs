@@ -12,6 +12,7 @@ mod block;
 mod change;
 mod drift;
 mod excuse;
+mod list;
 mod pairing;
 mod rules;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use block::{BlockFinding, OrderError, compare_blocks};
 pub use change::{PlannedChange, RowChange, RowCounts};
 pub use drift::{DigestFold, RangeDrift, joined};
 pub use excuse::Excuse;
+pub use list::{ChangeList, ChangeListWriter, ChangeNumber, Picked};
 pub use pairing::{BlockPair, Bounds, Pairing};
 pub use rules::{ColumnRule, RowDifference, RowRules};

@@ -1,13 +1,14 @@
 //! Rows of one table that point at each other, laid out so that what is pointed at comes first.
 //!
-//! Works on encoded rows by value. Invariant: a row is in a later layer than every row of the set that it
+//! Works on encoded rows by value; what is held for a row are some numbers. Invariant: a row is in a later layer than every row of the set that it
 //! points at; a row that points at itself waits for nobody.
 
 use std::collections::HashMap;
 
-use crate::compare::RowChange;
+use crate::compare::{ChangeNumber, RowChange};
 use crate::schema::TablePair;
-use crate::value::{Decimal, Domain, Row, Value, decode};
+use crate::spool::SpoolError;
+use crate::value::{BlockHasher, Decimal, Domain, Row, Value, decode};
 
 use super::TablePlan;
 
@@ -42,102 +43,122 @@ fn placed(pair: &TablePair, names: &[String]) -> Option<Vec<(usize, Domain)>> {
     names.iter().map(find).collect()
 }
 
-/// The rows' indexes in layers: those that point at no row of the set, then those that only point at the
-/// first layer, and so on (Kahn's algorithm). `None` where rows point at each other in a circle.
-pub(super) fn sorted_layers(references: &[SelfReference], rows: &[&Row]) -> Option<Vec<Vec<usize>>> {
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    let mut waiting = vec![0_usize; rows.len()];
+/// The rows of these changes in layers: those that point at no row of the set, then those that only point at
+/// the first layer, and so on. `None` where rows point at each other in a circle.
+///
+/// # Errors
+/// Where the changes cannot be read.
+pub(super) fn sorted_layers(
+    references: &[SelfReference],
+    table: &TablePlan,
+    changes: &[ChangeNumber],
+) -> Result<Option<Vec<Vec<ChangeNumber>>>, SpoolError> {
+    let mut edges = Edges::default();
     for reference in references {
-        let parents: HashMap<Vec<u8>, usize> = rows
-            .iter()
-            .enumerate()
-            .filter_map(|(index, row)| Some((picked(row, &reference.to)?, index)))
-            .collect();
-        for (child, row) in rows.iter().enumerate() {
-            let parent = picked(row, &reference.from).and_then(|values| parents.get(&values).copied());
-            if let Some(parent) = parent.filter(|parent| *parent != child) {
-                children[parent].push(child);
-                waiting[child] += 1;
-            }
+        let (mut parents, mut pointing) = (HashMap::new(), Vec::new());
+        for (index, picked) in (0_u32..).zip(table.changes.pick(changes.iter().copied())) {
+            let (_, planned) = picked?;
+            let row = planned.change.row();
+            parents.extend(fingerprint(row, &reference.to).map(|values| (values, index)));
+            pointing.extend(fingerprint(row, &reference.from).map(|values| (values, index)));
         }
+        let found = pointing.iter().filter_map(|(values, child)| Some((*parents.get(values)?, *child)));
+        edges.extend(found);
     }
-    let mut layer: Vec<usize> = (0..rows.len()).filter(|row| waiting[*row] == 0).collect();
-    let (mut layers, mut placed) = (Vec::new(), 0);
-    while !layer.is_empty() {
-        let mut next = Vec::new();
-        for child in layer.iter().flat_map(|row| &children[*row]) {
-            waiting[*child] -= 1;
-            if waiting[*child] == 0 {
-                next.push(*child);
-            }
-        }
-        next.sort_unstable();
-        placed += layer.len();
-        layers.push(std::mem::replace(&mut layer, next));
-    }
-    (placed == rows.len()).then_some(layers)
+    let (layers, circle) = edges.layers(changes);
+    Ok(circle.is_empty().then_some(layers))
 }
 
 /// Updates in layers: a row that takes a unique value comes after the row that gives it up. Rows in a circle of
 /// such values come last, in one layer, where the database refuses them.
-pub(super) fn unique_layers(table: &TablePlan, updates: &[usize]) -> Vec<Vec<usize>> {
-    let Some(pair) = table.pair.as_ref().filter(|pair| !pair.unique_keys.is_empty()) else {
-        return vec![updates.to_vec()];
+///
+/// # Errors
+/// Where the changes cannot be read.
+pub(super) fn unique_layers(
+    table: &TablePlan,
+    updates: Vec<ChangeNumber>,
+) -> Result<Vec<Vec<ChangeNumber>>, SpoolError> {
+    let keys: Vec<Vec<(usize, Domain)>> = match &table.pair {
+        Some(pair) => pair.unique_keys.iter().filter_map(|key| placed(pair, &key.columns)).collect(),
+        None => Vec::new(),
     };
-    let rows: Vec<(&Row, &Row)> = updates
-        .iter()
-        .filter_map(|index| match &table.changes[*index].change {
-            RowChange::Update { before, after, .. } => Some((before, after)),
-            RowChange::Insert { .. } | RowChange::Delete { .. } => None,
-        })
-        .collect();
-    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    let mut waiting = vec![0_usize; rows.len()];
-    for columns in pair.unique_keys.iter().filter_map(|key| placed(pair, &key.columns)) {
-        let givers: HashMap<Vec<u8>, usize> = rows
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (before, _))| Some((picked(before, &columns)?, index)))
-            .collect();
-        for (taker, (_, after)) in rows.iter().enumerate() {
-            let giver = picked(after, &columns).and_then(|values| givers.get(&values).copied());
-            if let Some(giver) = giver.filter(|giver| *giver != taker) {
-                takers[giver].push(taker);
-                waiting[taker] += 1;
+    if keys.is_empty() {
+        return Ok(vec![updates]);
+    }
+    let mut givers: Vec<HashMap<u128, u32>> = vec![HashMap::new(); keys.len()];
+    let mut takers: Vec<Vec<(u128, u32)>> = vec![Vec::new(); keys.len()];
+    for (index, picked) in (0_u32..).zip(table.changes.pick(updates.iter().copied())) {
+        let (_, planned) = picked?;
+        let RowChange::Update { before, after, columns } = &planned.change else { continue };
+        for (key, columns_of_key) in keys.iter().enumerate() {
+            // A row that keeps its value neither gives nor takes.
+            if columns_of_key.iter().any(|(column, _)| columns.iter().any(|set| usize::from(*set) == *column))
+            {
+                givers[key].extend(fingerprint(before, columns_of_key).map(|values| (values, index)));
+                takers[key].extend(fingerprint(after, columns_of_key).map(|values| (values, index)));
             }
         }
     }
-    let mut layer: Vec<usize> = (0..rows.len()).filter(|row| waiting[*row] == 0).collect();
-    let mut layers = Vec::new();
-    while !layer.is_empty() {
-        let mut next = Vec::new();
-        for taker in layer.iter().flat_map(|giver| &takers[*giver]) {
-            waiting[*taker] -= 1;
-            if waiting[*taker] == 0 {
-                next.push(*taker);
-            }
-        }
-        next.sort_unstable();
-        layers.push(layer.iter().map(|row| updates[*row]).collect());
-        layer = next;
+    let mut edges = Edges::default();
+    for (givers, takers) in givers.iter().zip(&takers) {
+        edges.extend(takers.iter().filter_map(|(values, taker)| Some((*givers.get(values)?, *taker))));
     }
-    let circle: Vec<usize> =
-        (0..rows.len()).filter(|row| waiting[*row] > 0).map(|row| updates[row]).collect();
+    if edges.0.is_empty() {
+        return Ok(vec![updates]);
+    }
+    let (mut layers, circle) = edges.layers(&updates);
     layers.extend((!circle.is_empty()).then_some(circle));
-    layers
+    Ok(layers)
 }
 
-/// The values of some columns in a form that is equal where they are; `None` where one is NULL, for such a
-/// row points at nothing.
-fn picked(row: &Row, columns: &[(usize, Domain)]) -> Option<Vec<u8>> {
+/// Which row, by its place in a list, comes before which; a row never waits for itself.
+#[derive(Default)]
+struct Edges(Vec<(u32, u32)>);
+
+impl Edges {
+    fn extend(&mut self, edges: impl Iterator<Item = (u32, u32)>) {
+        self.0.extend(edges.filter(|(first, then)| first != then));
+    }
+
+    /// Kahn's algorithm by layers: the changes in layers, and those that wait in a circle.
+    fn layers(mut self, changes: &[ChangeNumber]) -> (Vec<Vec<ChangeNumber>>, Vec<ChangeNumber>) {
+        self.0.sort_unstable();
+        let mut waiting = vec![0_u32; changes.len()];
+        self.0.iter().for_each(|(_, then)| waiting[*then as usize] += 1);
+        let number = |row: &u32| changes[*row as usize];
+        let rows = || 0..changes.len() as u32;
+        let mut layer: Vec<u32> = rows().filter(|row| waiting[*row as usize] == 0).collect();
+        let mut layers = Vec::new();
+        while !layer.is_empty() {
+            let mut next = Vec::new();
+            for row in &layer {
+                let from = self.0.partition_point(|(first, _)| first < row);
+                for (_, then) in self.0[from..].iter().take_while(|(first, _)| first == row) {
+                    waiting[*then as usize] -= 1;
+                    if waiting[*then as usize] == 0 {
+                        next.push(*then);
+                    }
+                }
+            }
+            next.sort_unstable();
+            layers.push(layer.iter().map(number).collect());
+            layer = next;
+        }
+        (layers, rows().filter(|row| waiting[*row as usize] > 0).map(|row| number(&row)).collect())
+    }
+}
+
+/// The values of some columns, as a number that is equal where they are (of 128 bits of blake3: two values that
+/// share one would only wait for each other); `None` where one is NULL, for such a row points at nothing.
+fn fingerprint(row: &Row, columns: &[(usize, Domain)]) -> Option<u128> {
     let fields: Vec<Option<&[u8]>> = row.fields().collect();
-    let mut bytes = Vec::new();
+    let mut hasher = BlockHasher::new([]);
     for (index, domain) in columns {
         let payload = comparable(domain, fields.get(*index).copied().flatten()?);
-        bytes.extend_from_slice(&(payload.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(&payload);
+        hasher.update(&(payload.len() as u64).to_be_bytes());
+        hasher.update(&payload);
     }
-    Some(bytes)
+    hasher.finish().bytes().first_chunk::<16>().map(|bytes| u128::from_be_bytes(*bytes))
 }
 
 /// A pointing column may be wider than the one it points at, or print other zeros.

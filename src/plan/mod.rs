@@ -19,15 +19,16 @@ mod values;
 mod write;
 
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
-pub use order::{RowAction, RowStep, Step, steps};
+pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::check_values;
 pub use write::{
-    ChunkLimits, Write, chunks, key_columns, key_values, replica_columns, statements, writes, written_columns,
+    ChunkLimits, NumberedChange, Write, key_columns, key_values, pieces, replica_columns, statements, writes,
+    written_columns,
 };
 
 use crate::compare::RowCounts;
-pub use crate::compare::{PlannedChange, RangeDrift};
+pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
 use crate::failure::Failure;
 use crate::schema::TablePair;
 pub use crate::schema::{SchemaAction, SchemaChange, key_text, keys_text};
@@ -87,7 +88,7 @@ pub struct TablePlan {
     /// Differing ranges, merged where they touch.
     pub ranges: Vec<RangeDrift>,
     /// Row changes in key order, withheld ones included.
-    pub changes: Vec<PlannedChange>,
+    pub changes: ChangeList,
     /// Rows to write.
     pub summary: RowCounts,
     /// Rows that differ and are not written.

@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::compare::RowChange;
+use crate::compare::{ChangeNumber, RowChange};
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
+use crate::spool::SpoolError;
 use crate::sql::ForeignKey;
 
 use super::layers::{self_references, sorted_layers, unique_layers};
@@ -68,27 +69,65 @@ pub struct RowStep {
     pub table: usize,
     /// What happens.
     pub action: RowAction,
-    /// Indexes into [`TablePlan::changes`].
-    pub changes: Vec<usize>,
+    /// Numbers of [`TablePlan::changes`].
+    pub changes: Vec<ChangeNumber>,
 }
 
 /// All that is to be written to a replica, in execution order. Withheld changes and tables in error have no
 /// step.
 ///
 /// # Errors
-/// Of kind `key` where foreign keys form a circle, between tables or between rows of one table.
+/// Of kind `key` where foreign keys form a circle, between tables or between rows of one table; where the
+/// changes cannot be read.
 pub fn steps(replica: &ReplicaPlan) -> Result<Vec<Step>, Failure> {
-    let groups = groups(replica);
-    let graph = Graph::new(replica, &groups)?;
+    let Groups { steps: mut groups, updated } = Groups::of(replica)?;
+    let graph = Graph::new(replica, &groups, &updated)?;
     let mut steps = schema_steps(replica);
     for node in graph.sorted() {
-        let group = &groups[node];
-        let table = &replica.tables[group.table];
-        let layers = in_layers(table, group)?;
-        let RowStep { table, action, .. } = *group;
+        let group = &mut groups[node];
+        let (table, action) = (group.table, group.action);
+        let layers = in_layers(&replica.tables[table], action, std::mem::take(&mut group.changes))?;
         steps.extend(layers.into_iter().map(|changes| Step::Rows(RowStep { table, action, changes })));
     }
     Ok(steps)
+}
+
+/// What is written in one transaction each, in execution order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batches {
+    /// Structural changes, of the first transaction where the engine can: index of the table, index into
+    /// [`TablePlan::schema_changes`].
+    pub schema: Vec<(usize, usize)>,
+    /// Row changes; at least one batch, if it is an empty one.
+    pub rows: Vec<Vec<RowStep>>,
+}
+
+/// Steps cut into batches of at most `rows_max` row changes. Steps run one after the other without breaking a
+/// constraint, so they may be cut anywhere.
+pub fn batches(steps: Vec<Step>, rows_max: u64) -> Batches {
+    let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).max(1);
+    let mut batches = Batches { schema: Vec::new(), rows: vec![Vec::new()] };
+    let mut room = rows_max;
+    for step in steps {
+        let RowStep { table, action, mut changes } = match step {
+            Step::Schema { table, change } => {
+                batches.schema.push((table, change));
+                continue;
+            }
+            Step::Rows(step) => step,
+        };
+        while !changes.is_empty() {
+            if room == 0 {
+                batches.rows.push(Vec::new());
+                room = rows_max;
+            }
+            let rest = changes.split_off(room.min(changes.len()));
+            room -= changes.len();
+            let batch = batches.rows.last_mut().expect("there is always a batch");
+            batch.push(RowStep { table, action, changes: std::mem::replace(&mut changes, rest) });
+        }
+    }
+    batches
 }
 
 fn schema_steps(replica: &ReplicaPlan) -> Vec<Step> {
@@ -101,44 +140,62 @@ fn schema_steps(replica: &ReplicaPlan) -> Vec<Step> {
 }
 
 /// The row changes of each table by kind, by table and then by kind.
-fn groups(replica: &ReplicaPlan) -> Vec<RowStep> {
-    let mut groups = Vec::new();
-    for (table, plan) in replica.tables.iter().enumerate() {
-        if plan.error.is_some() || plan.pair.is_none() {
-            continue;
-        }
-        for action in [RowAction::Delete, RowAction::Update, RowAction::Insert] {
-            let written = plan
-                .changes
-                .iter()
-                .enumerate()
-                .filter(|(_, planned)| !planned.withheld && RowAction::of(&planned.change) == action);
-            let changes: Vec<usize> = written.map(|(index, _)| index).collect();
-            if !changes.is_empty() {
-                groups.push(RowStep { table, action, changes });
+struct Groups {
+    steps: Vec<RowStep>,
+    /// For each table of the plan the columns that its updates set.
+    updated: Vec<BTreeSet<u16>>,
+}
+
+impl Groups {
+    fn of(replica: &ReplicaPlan) -> Result<Self, SpoolError> {
+        let mut groups = Groups { steps: Vec::new(), updated: vec![BTreeSet::new(); replica.tables.len()] };
+        for (table, plan) in replica.tables.iter().enumerate() {
+            if plan.error.is_none() && plan.pair.is_some() && plan.summary.total() > 0 {
+                groups.add(table, plan)?;
             }
         }
+        Ok(groups)
     }
-    groups
+
+    fn add(&mut self, table: usize, plan: &TablePlan) -> Result<(), SpoolError> {
+        let group = |action| RowStep { table, action, changes: Vec::new() };
+        let mut steps = [RowAction::Delete, RowAction::Update, RowAction::Insert].map(group);
+        for (number, planned) in (0..).zip(plan.changes.iter()) {
+            let planned = planned?;
+            if planned.withheld {
+                continue;
+            }
+            let action = RowAction::of(&planned.change);
+            steps[action as usize].changes.push(number);
+            if let RowChange::Update { columns, .. } = &planned.change {
+                self.updated[table].extend(columns);
+            }
+        }
+        self.steps.extend(steps.into_iter().filter(|step| !step.changes.is_empty()));
+        Ok(())
+    }
 }
 
 /// A table that points at itself takes parents before children and gives up children before parents.
 /// Inserted rows keep one step, for within a statement they go in one after the other; deletes of one
 /// statement have no order that could be relied on, so each layer is a step.
-fn in_layers(table: &TablePlan, group: &RowStep) -> Result<Vec<Vec<usize>>, Failure> {
-    if group.action == RowAction::Update {
-        return Ok(unique_layers(table, &group.changes));
+fn in_layers(
+    table: &TablePlan,
+    action: RowAction,
+    changes: Vec<ChangeNumber>,
+) -> Result<Vec<Vec<ChangeNumber>>, Failure> {
+    if action == RowAction::Update {
+        return Ok(unique_layers(table, changes)?);
     }
     let references = table.pair.as_ref().map(self_references).unwrap_or_default();
     if references.is_empty() {
-        return Ok(vec![group.changes.clone()]);
+        return Ok(vec![changes]);
     }
-    let rows: Vec<_> = group.changes.iter().map(|index| table.changes[*index].change.row()).collect();
-    let layers = sorted_layers(&references, &rows).ok_or_else(|| circle(&[table.table.as_str()]))?;
-    let layers = layers.into_iter().map(|layer| layer.into_iter().map(|row| group.changes[row]).collect());
-    Ok(match group.action {
-        RowAction::Insert => vec![layers.collect::<Vec<Vec<usize>>>().concat()],
-        _ => layers.rev().collect(),
+    let layers = sorted_layers(&references, table, &changes)?;
+    let layers = layers.ok_or_else(|| circle(&[table.table.as_str()]))?;
+    Ok(match action {
+        RowAction::Insert => vec![layers.concat()],
+        _ => layers.into_iter().rev().collect(),
     })
 }
 
@@ -157,11 +214,11 @@ struct Graph {
 }
 
 impl Graph {
-    fn new(replica: &ReplicaPlan, groups: &[RowStep]) -> Result<Self, Failure> {
+    fn new(replica: &ReplicaPlan, groups: &[RowStep], updated: &[BTreeSet<u16>]) -> Result<Self, Failure> {
         let mut graph = Graph { next: vec![BTreeSet::new(); groups.len()] };
         let nodes: HashMap<(usize, RowAction), usize> =
             groups.iter().enumerate().map(|(node, group)| ((group.table, group.action), node)).collect();
-        let edges = Edges::of(replica, groups);
+        let edges = Edges::of(replica, groups, updated);
         let node = |end: &End| nodes.get(end).copied();
         for (first, then) in &edges.hard {
             if let (Some(first), Some(then)) = (node(first), node(then)) {
@@ -242,14 +299,18 @@ struct Edges {
 }
 
 impl Edges {
-    fn of(replica: &ReplicaPlan, groups: &[RowStep]) -> Self {
+    fn of(replica: &ReplicaPlan, groups: &[RowStep], updated: &[BTreeSet<u16>]) -> Self {
         let mut edges = Edges::default();
         let tables: BTreeSet<usize> = groups.iter().map(|group| group.table).collect();
         for child in tables.iter().copied() {
             let Some(pair) = &replica.tables[child].pair else { continue };
             for key in &pair.foreign_keys {
                 if let Some(parent) = parent_of(replica, &tables, key) {
-                    edges.foreign_key(replica, child, parent, key);
+                    let sets = |table: usize, columns: &[String]| {
+                        sets_any(&replica.tables[table], &updated[table], columns)
+                    };
+                    let (repointed, renamed) = (sets(child, &key.columns), sets(parent, &key.referenced));
+                    edges.foreign_key(child, parent, repointed, renamed);
                 }
             }
         }
@@ -259,10 +320,9 @@ impl Edges {
         edges
     }
 
-    fn foreign_key(&mut self, replica: &ReplicaPlan, child: usize, parent: usize, key: &ForeignKey) {
+    /// `repointed`: updates change what children point at; `renamed`: they change what is pointed at.
+    fn foreign_key(&mut self, child: usize, parent: usize, repointed: bool, renamed: bool) {
         use RowAction::{Delete, Insert, Update};
-        let repointed = updates_any(&replica.tables[child], &key.columns);
-        let renamed = updates_any(&replica.tables[parent], &key.referenced);
         if child != parent {
             self.hard.push(((parent, Insert), (child, Insert)));
             self.hard.push(((child, Delete), (parent, Delete)));
@@ -303,16 +363,12 @@ fn parent_of(replica: &ReplicaPlan, tables: &BTreeSet<usize>, key: &ForeignKey) 
     named(&|a, b| a == b).or_else(|| named(&|a, b| a.eq_ignore_ascii_case(b)))
 }
 
-/// Whether a written update changes one of these columns of the replica.
-fn updates_any(table: &TablePlan, columns: &[String]) -> bool {
+/// Whether one of these columns of the replica is among those set.
+fn sets_any(table: &TablePlan, set: &BTreeSet<u16>, columns: &[String]) -> bool {
     let Some(pair) = &table.pair else { return false };
-    let named = |index: &u16| {
+    set.iter().any(|index| {
         let name = &pair.columns[usize::from(*index)].sides.replica.name;
         columns.iter().any(|column| column.eq_ignore_ascii_case(name))
-    };
-    table.changes.iter().filter(|planned| !planned.withheld).any(|planned| match &planned.change {
-        RowChange::Update { columns, .. } => columns.iter().any(named),
-        _ => false,
     })
 }
 
@@ -429,10 +485,31 @@ mod tests {
     #[test]
     fn withheld_changes_and_tables_in_error_have_no_step() {
         let mut kept = with_changes(table("a"), vec![insert(&[1, 1]), insert(&[2, 1])]);
-        kept.changes[0].withheld = true;
+        kept.changes = withheld(kept.changes, 0);
         let mut broken = with_changes(table("b"), vec![insert(&[1, 1])]);
         broken.error = Some(Failure::new(ErrorKind::Value, "too long"));
         assert_eq!(order(&with_tables(vec![kept, broken])), ["insert a [1]"]);
+    }
+
+    #[test]
+    fn batches_are_full_and_keep_the_order() {
+        let rows =
+            |action, changes: std::ops::Range<u32>| RowStep { table: 0, action, changes: changes.collect() };
+        let steps = vec![
+            Step::Schema { table: 1, change: 0 },
+            Step::Rows(rows(RowAction::Delete, 0..2)),
+            Step::Rows(rows(RowAction::Insert, 2..7)),
+        ];
+        let cut = batches(steps.clone(), 3);
+        assert_eq!(cut.schema, [(1, 0)]);
+        let expected = [
+            vec![rows(RowAction::Delete, 0..2), rows(RowAction::Insert, 2..3)],
+            vec![rows(RowAction::Insert, 3..6)],
+            vec![rows(RowAction::Insert, 6..7)],
+        ];
+        assert_eq!(cut.rows, expected);
+        assert_eq!(batches(steps, 7).rows.len(), 1);
+        assert_eq!(batches(Vec::new(), 7).rows, [[]]);
     }
 
     #[test]

@@ -111,17 +111,18 @@ proptest! {
             prop_assert!(keys.iter().any(Option::is_some));
             return Ok(());
         };
+        let lists: Vec<Vec<PlannedChange>> = plan.tables.iter().map(|table| changes_of(&table.changes)).collect();
         let mut database = before;
         let mut written = 0;
         for step in steps {
             let Step::Rows(step) = step else { continue };
             // Within a statement the engine deletes in whatever order it likes; the reverse is as good.
-            let order: Vec<usize> = match step.action {
+            let order: Vec<u32> = match step.action {
                 RowAction::Delete => step.changes.iter().rev().copied().collect(),
                 _ => step.changes.clone(),
             };
             for change in order {
-                run(&mut database, step.table, &plan.tables[step.table].changes[change].change);
+                run(&mut database, step.table, &lists[step.table][change as usize].change);
                 written += 1;
                 prop_assert!(!points_at_nothing(&database, &keys), "{step:?}");
             }

@@ -6,8 +6,9 @@
 use crate::compare::RowCounts;
 use crate::failure::Failure;
 use crate::sides::Sides;
+use crate::spool::SpoolError;
 
-use super::{Applied, Outcome, Plan, PlannedChange, ReplicaPlan, SchemaChange, Status, TablePlan};
+use super::{Applied, ChangeList, Outcome, Plan, ReplicaPlan, SchemaChange, Status, TablePlan};
 
 /// Changes of structure and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl TablePlan {
             digest: None,
             schema_changes: Vec::new(),
             ranges: Vec::new(),
-            changes: Vec::new(),
+            changes: ChangeList::default(),
             summary: RowCounts::default(),
             withheld: RowCounts::default(),
             excused: 0,
@@ -78,13 +79,17 @@ impl TablePlan {
     }
 
     /// The same table with these row changes, counted.
-    pub fn with_changes(mut self, changes: Vec<PlannedChange>) -> Self {
-        for planned in &changes {
+    ///
+    /// # Errors
+    /// Where the changes cannot be read.
+    pub fn with_changes(mut self, changes: ChangeList) -> Result<Self, SpoolError> {
+        for planned in changes.iter() {
+            let planned = planned?;
             let counts = if planned.withheld { &mut self.withheld } else { &mut self.summary };
             counts.count(&planned.change);
         }
         self.changes = changes;
-        self
+        Ok(self)
     }
 
     /// The same table, as one that could not be told or cannot be written.

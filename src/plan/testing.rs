@@ -99,6 +99,20 @@ pub(crate) fn with_changes(mut table: TablePlan, changes: Vec<RowChange>) -> Tab
     table
 }
 
+/// The changes with this one withheld.
+pub(crate) fn withheld(changes: ChangeList, number: usize) -> ChangeList {
+    let withheld = |(index, planned): (usize, PlannedChange)| PlannedChange {
+        withheld: planned.withheld || index == number,
+        ..planned
+    };
+    changes_of(&changes).into_iter().enumerate().map(withheld).collect()
+}
+
+/// The changes of a list.
+pub(crate) fn changes_of(changes: &ChangeList) -> Vec<PlannedChange> {
+    changes.iter().map(|planned| planned.expect("it is in memory")).collect()
+}
+
 pub(crate) fn with_foreign_key(mut table: TablePlan, parent: &str, from: &str, to: &str) -> TablePlan {
     table.pair.as_mut().expect("paired").foreign_keys.push(ForeignKey {
         name: String::new(),

@@ -5,16 +5,19 @@
 //! the `sql` report prints them. Invariant: one [`Write`] is changes of one kind that set the same columns.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use crate::compare::RowChange;
+use crate::compare::{ChangeList, ChangeNumber, RowChange};
 use crate::schema::TablePair;
 use crate::spec::SchemaMode;
+use crate::spool::SpoolError;
 use crate::sql::{Column, Dialect, RowUpdate, Unwritable};
 use crate::value::{Row, Value};
 
-use super::order::{RowAction, RowStep};
+use super::order::RowAction;
 use super::{PlannedChange, TablePlan};
+
+/// A change with its number.
+pub type NumberedChange = (ChangeNumber, PlannedChange);
 
 /// Changes of one kind that set the same columns of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub struct Write {
     pub action: RowAction,
     /// Indexes of the columns that are set, ascending; none for a delete.
     pub columns: Vec<u16>,
-    /// Indexes into [`TablePlan::changes`].
-    pub changes: Vec<usize>,
+    /// The changes.
+    pub changes: Vec<NumberedChange>,
 }
 
 /// The columns of a pair that the replica has when rows are written: those it has now and those that the plan
@@ -37,32 +40,80 @@ pub fn written_columns(pair: &TablePair) -> Vec<u16> {
     pair.columns.iter().enumerate().filter(|column| there(&column)).map(|(index, _)| index as u16).collect()
 }
 
-/// A step as writes of at most `rows_max` rows and about `bytes_max` bytes of encoded rows each, in the step's
-/// order (updates: grouped by the columns they set). `wanted` leaves out changes that are done already.
-pub fn writes(
-    table: &TablePlan,
-    step: &RowStep,
+/// Some changes of a step as writes of at most `rows_max` rows and about `bytes_max` bytes of encoded rows each,
+/// in the order of the numbers (updates: grouped by the columns they set). Read as a stream: what waits for its
+/// group to be full is bounded by a few times `bytes_max`.
+pub fn writes<'a>(
+    table: &'a TablePlan,
+    action: RowAction,
+    numbers: &'a [ChangeNumber],
     limits: ChunkLimits,
-    wanted: impl Fn(usize) -> bool,
-) -> Vec<Write> {
-    let mut by_columns: BTreeMap<Vec<u16>, Vec<usize>> = BTreeMap::new();
-    for index in step.changes.iter().copied().filter(|index| wanted(*index)) {
-        let columns = match &table.changes[index].change {
-            RowChange::Insert { .. } => table.pair.as_ref().map(written_columns).unwrap_or_default(),
-            RowChange::Update { columns, .. } => columns.clone(),
-            RowChange::Delete { .. } => Vec::new(),
-        };
-        by_columns.entry(columns).or_default().push(index);
-    }
-    let mut writes = Vec::new();
-    for (columns, changes) in by_columns {
-        let size = |index: &usize| table.changes[*index].change.row().bytes().len();
-        for chunk in chunks(changes.iter().map(size), limits) {
-            let changes = changes[chunk].to_vec();
-            writes.push(Write { action: step.action, columns: columns.clone(), changes });
+) -> impl Iterator<Item = Result<Write, SpoolError>> + use<'a> {
+    let inserted = table.pair.as_ref().map(written_columns).unwrap_or_default();
+    let mut picked = table.changes.pick(numbers.iter().copied());
+    let mut groups = WriteGroups { action, limits, waiting: BTreeMap::new(), bytes: 0 };
+    std::iter::from_fn(move || {
+        for numbered in picked.by_ref() {
+            let numbered = match numbered {
+                Ok(numbered) => numbered,
+                Err(error) => return Some(Err(error)),
+            };
+            let columns = match &numbered.1.change {
+                RowChange::Insert { .. } => inserted.clone(),
+                RowChange::Update { columns, .. } => columns.clone(),
+                RowChange::Delete { .. } => Vec::new(),
+            };
+            if let Some(write) = groups.push(columns, numbered) {
+                return Some(Ok(write));
+            }
         }
+        groups.pop().map(Ok)
+    })
+}
+
+/// Groups of bytes waiting to be full: this many times the bytes of one write, and the largest goes.
+const WAITING_WRITES_MAX: usize = 4;
+
+struct WriteGroups {
+    action: RowAction,
+    limits: ChunkLimits,
+    waiting: BTreeMap<Vec<u16>, (usize, Vec<NumberedChange>)>,
+    bytes: usize,
+}
+
+impl WriteGroups {
+    /// Adds a change and gives a write that is full.
+    fn push(&mut self, columns: Vec<u16>, change: NumberedChange) -> Option<Write> {
+        let size = change.1.change.row().bytes().len();
+        let (bytes, changes) = self.waiting.entry(columns.clone()).or_default();
+        let full = changes.len() >= self.limits.rows_max || *bytes + size > self.limits.bytes_max;
+        let gone = if full && !changes.is_empty() { self.take(&columns) } else { None };
+        let (bytes, changes) = self.waiting.entry(columns).or_default();
+        *bytes += size;
+        changes.push(change);
+        self.bytes += size;
+        gone.or_else(|| self.relieve())
     }
-    writes
+
+    /// Many small groups together may be too much.
+    fn relieve(&mut self) -> Option<Write> {
+        if self.bytes <= WAITING_WRITES_MAX * self.limits.bytes_max {
+            return None;
+        }
+        let largest = self.waiting.iter().max_by_key(|(_, (bytes, _))| *bytes)?.0.clone();
+        self.take(&largest)
+    }
+
+    fn pop(&mut self) -> Option<Write> {
+        let columns = self.waiting.keys().next()?.clone();
+        self.take(&columns)
+    }
+
+    fn take(&mut self, columns: &[u16]) -> Option<Write> {
+        let (columns, (bytes, changes)) = self.waiting.remove_entry(columns)?;
+        self.bytes -= bytes;
+        Some(Write { action: self.action, columns, changes })
+    }
 }
 
 /// How much goes into one piece of work. Both bounds keep at least one row.
@@ -74,21 +125,32 @@ pub struct ChunkLimits {
     pub bytes_max: usize,
 }
 
-/// Cuts rows of these sizes into consecutive pieces within the limits; a row above `bytes_max` is alone.
-pub fn chunks(sizes: impl Iterator<Item = usize>, limits: ChunkLimits) -> Vec<Range<usize>> {
-    let (mut pieces, mut start, mut bytes, mut end) = (Vec::new(), 0, 0, 0);
-    for size in sizes {
-        if end > start && (end - start >= limits.rows_max || bytes + size > limits.bytes_max) {
-            pieces.push(start..end);
-            (start, bytes) = (end, 0);
+/// The changes with these numbers in consecutive pieces within the limits; a row above `bytes_max` is alone.
+pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
+    changes: &ChangeList,
+    numbers: N,
+    limits: ChunkLimits,
+) -> impl Iterator<Item = Result<Vec<NumberedChange>, SpoolError>> + use<N> {
+    let mut picked = changes.pick(numbers);
+    let mut first: Option<NumberedChange> = None;
+    std::iter::from_fn(move || {
+        let size = |change: &NumberedChange| change.1.change.row().bytes().len();
+        let mut piece: Vec<NumberedChange> = first.take().into_iter().collect();
+        let mut bytes: usize = piece.iter().map(size).sum();
+        for numbered in picked.by_ref() {
+            let numbered = match numbered {
+                Ok(numbered) => numbered,
+                Err(error) => return Some(Err(error)),
+            };
+            bytes += size(&numbered);
+            if !piece.is_empty() && (piece.len() >= limits.rows_max || bytes > limits.bytes_max) {
+                first = Some(numbered);
+                break;
+            }
+            piece.push(numbered);
         }
-        bytes += size;
-        end += 1;
-    }
-    if end > start {
-        pieces.push(start..end);
-    }
-    pieces
+        (!piece.is_empty()).then_some(Ok(piece))
+    })
 }
 
 /// The statements of one write.
@@ -96,14 +158,9 @@ pub fn chunks(sizes: impl Iterator<Item = usize>, limits: ChunkLimits) -> Vec<Ra
 /// # Errors
 /// Where a value cannot be held by its column; [`check_values`](super::check_values) finds that earlier and
 /// says which.
-pub fn statements(
-    pair: &TablePair,
-    changes: &[PlannedChange],
-    write: &Write,
-    dialect: &dyn Dialect,
-) -> Result<Vec<String>, Unwritable> {
+pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
     let table = &pair.names.replica;
-    let chosen = write.changes.iter().map(|index| &changes[*index].change);
+    let chosen = write.changes.iter().map(|(_, planned)| &planned.change);
     match write.action {
         RowAction::Insert => {
             let rows: Vec<Vec<Value>> =
@@ -171,11 +228,28 @@ mod tests {
     const SMALL: ChunkLimits = ChunkLimits { rows_max: 2, bytes_max: 1000 };
 
     #[test]
-    fn chunks_keep_both_bounds_and_lose_nothing() {
-        let limits = ChunkLimits { rows_max: 3, bytes_max: 10 };
-        assert_eq!(chunks([1, 1, 1, 1].into_iter(), limits), [0..3, 3..4]);
-        assert_eq!(chunks([6, 6, 99, 1, 9].into_iter(), limits), [0..1, 1..2, 2..3, 3..5]);
-        assert_eq!(chunks([].into_iter(), limits), []);
+    fn pieces_keep_both_bounds_and_lose_nothing() {
+        let rows = (0..7).map(|id| insert(&[id, id]));
+        let table = with_changes(table("t"), rows.collect());
+        let bytes = insert(&[1, 1]).row().bytes().len();
+        let cut = |limits| -> Vec<Vec<ChangeNumber>> {
+            let pieces = pieces(&table.changes, 0..7, limits);
+            pieces
+                .map(|piece| piece.expect("in memory").into_iter().map(|(number, _)| number).collect())
+                .collect()
+        };
+        let wide = ChunkLimits { rows_max: 3, bytes_max: 1000 };
+        assert_eq!(cut(wide), [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
+        assert_eq!(cut(ChunkLimits { bytes_max: 2 * bytes, ..wide })[..2], [vec![0, 1], vec![2, 3]]);
+        assert_eq!(cut(ChunkLimits { bytes_max: 1, ..wide }).len(), 7);
+    }
+
+    fn shown(writes: impl Iterator<Item = Result<Write, SpoolError>>) -> Vec<(Vec<u16>, Vec<ChangeNumber>)> {
+        let numbers = |write: Write| write.changes.into_iter().map(|(number, _)| number).collect();
+        writes
+            .map(|write| write.expect("in memory"))
+            .map(|write| (write.columns.clone(), numbers(write)))
+            .collect()
     }
 
     #[test]
@@ -187,10 +261,11 @@ mod tests {
             update(&[4, 1, 1], &[4, 2, 1], &[1]),
         ];
         let table = with_changes(wide_table("t"), changes);
-        let step = RowStep { table: 0, action: RowAction::Update, changes: vec![0, 1, 2, 3] };
-        let writes = writes(&table, &step, SMALL, |index| index != 2);
-        let shown: Vec<_> = writes.into_iter().map(|write| (write.columns, write.changes)).collect();
-        assert_eq!(shown, [(vec![1], vec![0, 3]), (vec![1, 2], vec![1])]);
+        let writes = |limits| shown(writes(&table, RowAction::Update, &[0, 1, 3], limits));
+        assert_eq!(writes(SMALL), [(vec![1], vec![0, 3]), (vec![1, 2], vec![1])]);
+        // What waits is bounded.
+        let tiny = ChunkLimits { rows_max: 2, bytes_max: 1 };
+        assert_eq!(writes(tiny).len(), 3);
     }
 
     #[test]
@@ -202,9 +277,10 @@ mod tests {
         pair.schema = SchemaMode::Check;
         assert_eq!(written_columns(pair), [0, 2]);
         pair.columns[1].on_replica = true;
-        let write = Write { action: RowAction::Insert, columns: vec![0, 1, 2], changes: vec![0] };
+        let changes = changes_of(&table.changes).into_iter().map(|change| (0, change)).collect();
+        let write = Write { action: RowAction::Insert, columns: vec![0, 1, 2], changes };
         let pair = table.pair.as_ref().expect("paired");
-        let sql = statements(pair, &table.changes, &write, &FAKE).expect("they fit");
+        let sql = statements(pair, &write, &FAKE).expect("they fit");
         assert_eq!(sql, ["insert t id=1,ref=2,more=3"]);
     }
 }

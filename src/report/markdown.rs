@@ -219,14 +219,13 @@ impl Markdown<'_, '_> {
 
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
         let limit = self.report.rows_shown();
-        let mut rest = [RowCounts::default(), RowCounts::default()];
-        for (index, (change, copies)) in with_copies(pair, &table.changes).enumerate() {
-            if index < limit {
-                self.change(pair, change, copies)?;
-            } else {
-                rest[usize::from(change.withheld)].count_copies(&change.change, copies);
-            }
+        let mut shown = [RowCounts::default(), RowCounts::default()];
+        for change in with_copies(pair, &table.changes).take(limit) {
+            let (change, copies) = change?;
+            self.change(pair, &change, copies)?;
+            shown[usize::from(change.withheld)].count_copies(&change.change, copies);
         }
+        let rest = [table.summary - shown[0], table.withheld - shown[1]];
         for (words, suffix) in rest.iter().map(counts_in_words).zip(["", " (withheld)"]) {
             if let Some(words) = words {
                 writeln!(self.out, "    … and {}{suffix}", words.replacen(" row", " more row", 1))?;

@@ -1,9 +1,10 @@
 //! The rows of a change with the names under which output shows their columns.
 
 use crate::compare::RowChange;
-use crate::plan::PlannedChange;
+use crate::plan::{ChangeList, PlannedChange};
 use crate::schema::TablePair;
 use crate::sides::Side;
+use crate::spool::SpoolError;
 use crate::value::{Row, Value, decode};
 
 /// A named value.
@@ -79,10 +80,25 @@ fn extend_with_extra(pair: &TablePair, extra: Option<&Row>, cells: &mut Vec<Cell
 }
 
 /// Equal changes in a row with how often they stand there. Only a table without key has more than one.
-pub fn with_copies<'a>(
+pub fn with_copies(
     pair: &TablePair,
-    changes: &'a [PlannedChange],
-) -> impl Iterator<Item = (&'a PlannedChange, u64)> {
+    changes: &ChangeList,
+) -> impl Iterator<Item = Result<(PlannedChange, u64), SpoolError>> {
     let keyless = pair.key_columns == 0;
-    changes.chunk_by(move |a, b| keyless && a == b).map(|copies| (&copies[0], copies.len() as u64))
+    let mut changes = changes.iter();
+    let mut next = changes.next();
+    std::iter::from_fn(move || {
+        let change = match next.take()? {
+            Ok(change) => change,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut copies = 1;
+        loop {
+            next = changes.next();
+            match &next {
+                Some(Ok(again)) if keyless && *again == change => copies += 1,
+                _ => return Some(Ok((change, copies))),
+            }
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! Hand-made plans for the snapshots of this room.
 
-use crate::compare::{RowChange, RowCounts};
+use crate::compare::{ChangeList, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
     Applied, Outcome, Plan, PlannedChange, RangeDrift, Refusal, ReplicaPlan, SchemaAction, SchemaChange,
@@ -145,7 +145,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         digest: None,
         schema_changes: Vec::new(),
         ranges: Vec::new(),
-        changes: Vec::new(),
+        changes: ChangeList::default(),
         summary: RowCounts::default(),
         withheld: RowCounts::default(),
         excused: 0,
@@ -180,7 +180,7 @@ pub fn drifting() -> TablePlan {
                 rows: Sides::new(1, 2),
             },
         ],
-        changes: vec![
+        changes: [
             planned(RowChange::Insert { after: order(150, "9.5", "line\nfeed \"quoted\"", Some(true)) }),
             planned(RowChange::Update {
                 before: order(151, "1", note, Some(true)),
@@ -201,7 +201,9 @@ pub fn drifting() -> TablePlan {
                 withheld: false,
                 extra: Some(encoded(&[Domain::Text { unpadded: false }], &[Value::Text("old".into())])),
             },
-        ],
+        ]
+        .into_iter()
+        .collect(),
         summary: RowCounts { insert: 1, update: 1, delete: 1 },
         withheld: RowCounts { insert: 0, update: 1, delete: 0 },
         excused: 3,

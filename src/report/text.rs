@@ -225,14 +225,13 @@ impl Text<'_, '_> {
         if limit > 0 && !table.changes.is_empty() {
             writeln!(self.out)?;
         }
-        let mut rest = [RowCounts::default(), RowCounts::default()];
-        for (index, (change, copies)) in with_copies(pair, &table.changes).enumerate() {
-            if index < limit {
-                self.change(pair, change, copies)?;
-            } else {
-                rest[usize::from(change.withheld)].count_copies(&change.change, copies);
-            }
+        let mut shown = [RowCounts::default(), RowCounts::default()];
+        for change in with_copies(pair, &table.changes).take(limit) {
+            let (change, copies) = change?;
+            self.change(pair, &change, copies)?;
+            shown[usize::from(change.withheld)].count_copies(&change.change, copies);
         }
+        let rest = [table.summary - shown[0], table.withheld - shown[1]];
         let suffixes = ["", " (withheld)"];
         for (words, suffix) in rest.iter().map(counts_in_words).zip(suffixes) {
             match words {

@@ -10,7 +10,7 @@ use super::TablePair;
 /// Characters of one value that are shown.
 const CHARS_MAX: usize = 60;
 /// Keys that are shown in one message.
-const KEYS_MAX: usize = 5;
+pub const KEYS_MAX: usize = 5;
 
 /// The key of an encoded row: `id = 5, lang = 'de'`.
 pub fn key_text(pair: &TablePair, row: &[u8]) -> String {
@@ -21,9 +21,9 @@ pub fn key_text(pair: &TablePair, row: &[u8]) -> String {
     parts.join(", ")
 }
 
-/// The first keys of many rows, and how many more there are.
-pub fn keys_text<'a>(pair: &TablePair, rows: impl ExactSizeIterator<Item = &'a [u8]>) -> String {
-    let more = rows.len().saturating_sub(KEYS_MAX);
+/// The keys of the first of `total` rows, and how many more there are.
+pub fn keys_text<'a>(pair: &TablePair, rows: impl Iterator<Item = &'a [u8]>, total: usize) -> String {
+    let more = total.saturating_sub(KEYS_MAX);
     let mut text: Vec<String> = rows.take(KEYS_MAX).map(|row| key_text(pair, row)).collect();
     if more > 0 {
         text.push(format!("and {more} more"));
