@@ -2,6 +2,7 @@
 //! the structural differences. Pure.
 
 mod change;
+mod condition;
 mod domain;
 mod pair;
 mod pairing;

@@ -6,10 +6,12 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
+use crate::sql::expression::ExpressionError;
 use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
 use crate::value::{Domain, StorageClass, Type};
 
 use super::change::SchemaChange;
+use super::condition::check_kinds;
 use super::structure::{self, Structure};
 use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
 
@@ -156,10 +158,17 @@ impl OnPrimary<'_> {
         let excluded = self.entry.exclude_columns.iter().filter(|_| !self.entry.exclude_from_defaults);
         let excluded = excluded
             .map(|column| (column, format!("{} is part of the key and cannot be excluded", column.value)));
-        let excused = self.entry.compare.iter().filter(|compare| !compare.from_defaults);
-        let excused = excused.map(|compare| {
+        let excused = self.entry.compare.iter().map(|compare| {
             let name = &compare.column.value;
-            (&compare.column, format!("{name} is part of the key, whose differences cannot be excused"))
+            let message = match compare.from_defaults {
+                false => format!("{name} is part of the key, whose differences cannot be excused"),
+                true => format!(
+                    "{name} is part of the key of the table {}, whose differences cannot be excused; `defaults` \
+                     does so for every table",
+                    self.primary.name
+                ),
+            };
+            (&compare.column, message)
         });
         excluded
             .chain(excused)
@@ -198,7 +207,6 @@ impl Pairer<'_> {
         // What else is wrong is told also where there is no key.
         let key = self.key().unwrap_or_default();
         let (columns, of_columns) = self.columns(&key, replica);
-        let paired = of_columns.is_empty();
         problems.extend(of_columns);
         let structure = Structure {
             mode: self.entry.schema,
@@ -215,9 +223,7 @@ impl Pairer<'_> {
         let key_columns = key.len();
         let columns = in_order(columns, &key, self.entry.schema);
         let compared = columns.iter().filter(|column| column.rule != Some(CompareRule::Ignore)).count();
-        // Without one of its columns a condition would seem to name one that is not there.
-        let scope = if paired { self.scope(&columns) } else { Ok(None) };
-        let scope = scope.unwrap_or_else(|problem| {
+        let scope = self.scope(replica).unwrap_or_else(|problem| {
             problems.push(problem);
             None
         });
@@ -291,7 +297,24 @@ impl Pairer<'_> {
                 Err(problem) => problems.push(problem),
             }
         }
+        problems.extend(self.shared_columns(&pairs));
         (pairs, problems)
+    }
+
+    /// Two columns of the primary that would both be one of the replica, which a `rename` alone can bring about.
+    fn shared_columns(&self, pairs: &[ColumnPair]) -> Vec<Failure> {
+        let is_shared = |name: &str| pairs.iter().filter(|pair| pair.sides.replica.name == name).count() > 1;
+        let shared = self.entry.rename.iter().filter(|(_, replica)| is_shared(&replica.value));
+        shared
+            .map(|(column, replica)| {
+                let message = format!(
+                    "{} is renamed to {}, which another column of the primary's table {} is on the replica",
+                    column.value, replica.value, self.primary.name
+                );
+                let hint = format!("rename or exclude the primary's column {} too", replica.value);
+                self.error(ErrorKind::Type, replica, message).hint(hint)
+            })
+            .collect()
     }
 
     /// `None` for a column that is generated on the replica.
@@ -302,8 +325,7 @@ impl Pairer<'_> {
         replica: Option<&Table>,
     ) -> Result<Option<ColumnPair>, Failure> {
         let is_key = key.contains(&column.name);
-        let renamed = self.entry.rename.iter().find(|(primary, _)| primary.value == column.name);
-        let name = renamed.map_or(column.name.as_str(), |(_, replica)| replica.value.as_str());
+        let name = self.replica_column(&column.name);
         let found = replica.and_then(|table| table.column(name));
         if found.is_some_and(|column| column.generated.is_some()) && !is_key {
             return Ok(None);
@@ -410,28 +432,51 @@ impl Pairer<'_> {
             .hint("name another unique key with `key: [...]`, of integers, uuids, dates, bytes or text")
     }
 
-    /// The `where` for each side: the same tree, this side's column names.
-    fn scope(&self, columns: &[ColumnPair]) -> Result<Option<Sides<String>>, Failure> {
+    /// The `where` for each side: the same tree, this side's column names. It may speak of columns that are not
+    /// compared, also of those that the replica generates.
+    fn scope(&self, replica: Option<&Table>) -> Result<Option<Sides<String>>, Failure> {
         let Some(filter) = &self.entry.filter else { return Ok(None) };
         let Databases { dialects, now, .. } = *self.databases;
         let on_primary = |name: &str| self.primary.column(name).cloned();
+        // What the primary lacks has been told by now.
+        if filter.value.columns().into_iter().any(|name| on_primary(name).is_none()) {
+            return Ok(None);
+        }
         let on_replica = |name: &str| {
-            let pair = columns.iter().find(|pair| pair.name() == name && pair.on_replica);
-            pair.map(|pair| pair.sides.replica.clone())
+            replica.and_then(|table| table.column(self.replica_column(name))).cloned()
         };
-        let failed = |error: crate::sql::expression::ExpressionError| {
+        let failed = |error: ExpressionError| {
             let message = self.spec.error_at(filter.place, error.to_string()).headline();
             Failure::new(ErrorKind::Type, message)
         };
-        let replica_missing = !columns.iter().any(|pair| pair.on_replica);
+        let lacking = filter.value.columns().into_iter().find(|name| on_replica(name).is_none());
+        if let (Some(table), Some(name)) = (replica, lacking) {
+            let what = format!(
+                "the replica's table {} has no column {}, so that the scope of its rows cannot be told",
+                table.name,
+                self.replica_column(name)
+            );
+            let message = self.spec.error_at(filter.place, what).headline();
+            return Err(Failure::new(ErrorKind::Missing, message)
+                .hint(format!("add the column on the replica first, or leave {name} out of `where`")));
+        }
+        let sides: [&dyn Fn(&str) -> Option<Column>; 2] = [&on_primary, &on_replica];
+        for column in sides {
+            check_kinds(&filter.value, column).map_err(|message| failed(ExpressionError { message }))?;
+        }
         Ok(Some(Sides {
             primary: dialects.primary.scope(&filter.value, &on_primary, now).map_err(failed)?,
-            replica: if replica_missing {
-                String::new()
-            } else {
-                dialects.replica.scope(&filter.value, &on_replica, now).map_err(failed)?
+            replica: match replica {
+                Some(_) => dialects.replica.scope(&filter.value, &on_replica, now).map_err(failed)?,
+                None => String::new(),
             },
         }))
+    }
+
+    /// The replica's name for a column of the primary.
+    fn replica_column<'n>(&'n self, primary: &'n str) -> &'n str {
+        let renamed = self.entry.rename.iter().find(|(column, _)| column.value == primary);
+        renamed.map_or(primary, |(_, replica)| replica.value.as_str())
     }
 }
 

@@ -126,6 +126,9 @@ pub struct Failure {
     pub table: Option<String>,
     #[serde(default)]
     pub contains: Vec<String>,
+    /// What stands on standard error, hints included.
+    #[serde(default)]
+    pub says: Vec<String>,
     #[serde(default = "one")]
     pub exit: i32,
 }

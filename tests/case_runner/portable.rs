@@ -1,6 +1,6 @@
 //! SQL written once for all engines: `{{int}}` and the like become each engine's own type.
 
-use crate::servers::Engine;
+use crate::servers::{Database, Engine};
 
 /// Name, then the type on SQLite, PostgreSQL and MariaDB.
 const TYPES: &[(&str, [&str; 3])] = &[
@@ -32,14 +32,18 @@ const ON_MYSQL: &[(&str, &str)] = &[
     ("uuid", "char(36)"),
 ];
 
-/// `sql` for `engine`; `{{hex 00ff}}` becomes a bytes literal. Panics on a macro it does not know.
-pub fn expand(sql: &str, engine: Engine) -> String {
+/// `sql` for the engine of `database`; `{{hex 00ff}}` becomes a bytes literal, `{{database}}` its name. Panics on a
+/// macro it does not know.
+pub fn expand(sql: &str, database: &Database) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, tail) = after.split_once("}}").unwrap_or_else(|| panic!("`{{{{` without `}}}}` in {sql}"));
         out.push_str(before);
-        out.push_str(&one(name.trim(), engine));
+        match name.trim() {
+            "database" => out.push_str(&database.name),
+            name => out.push_str(&one(name, database.engine)),
+        }
         rest = tail;
     }
     out.push_str(rest);

@@ -54,7 +54,7 @@ impl Stage {
             let database = open(engine, hint);
             for script in [case.both.for_engine(engine), own] {
                 if !script.trim().is_empty() {
-                    database.execute_script(&expand(script, engine));
+                    database.execute_script(&expand(script, &database));
                 }
             }
             database
@@ -67,6 +67,8 @@ impl Stage {
         let mut variables = case.env.clone();
         variables.insert("PRIMARY_URL".into(), primary.url.clone());
         variables.insert("REPLICA_URL".into(), replica.url.clone());
+        variables.insert("PRIMARY_NAME".into(), primary.name.clone());
+        variables.insert("REPLICA_NAME".into(), replica.name.clone());
         let (primary_before, replica_before) = (primary.dump(), replica.dump());
         Stage { case, pair, primary, replica, primary_before, replica_before, directory, variables }
     }
@@ -96,6 +98,7 @@ impl Stage {
                 faults.push(format!("  standard output should be empty\n{}", run.told()));
             }
             check_contains(&run.stderr, &failure.contains, &run, faults);
+            check_contains(&run.stderr, &failure.says, &run, faults);
         }
         self.replica_is_untouched(faults);
     }
@@ -116,6 +119,7 @@ impl Stage {
                 faults.push(format!("  kind is {} and should be {kind}\n{}", error["kind"], run.told()));
             }
             check_contains(error["message"].as_str().unwrap_or_default(), &failure.contains, &run, faults);
+            check_contains(&run.stderr, &failure.says, &run, faults);
             if document["in_sync"] != false {
                 faults.push(format!("  in_sync should be false\n{}", run.told()));
             }
@@ -193,7 +197,7 @@ impl Stage {
     /// The rows themselves, seen by the engines' own clients.
     fn check_databases(&self, complete: bool, faults: &mut Vec<String>) {
         for check in &self.case.after {
-            let sql = expand(check.sql.for_engine(self.pair.1), self.pair.1);
+            let sql = expand(check.sql.for_engine(self.pair.1), &self.replica);
             let rows = self.replica.query(&sql);
             if rows != check.rows {
                 faults.push(format!("  {sql}\n  gives {rows:?}\n  and not {:?}", check.rows));

@@ -17,8 +17,9 @@ impl Renderer for OneSide<'_> {
         let column = self.find(name)?;
         let name = identifier(&column.name);
         Ok(match column.column_type.meaning {
-            Type::Text { .. } => by_code_point(&name, &column),
-            Type::Other | Type::JsonText | Type::Json => format!("{name}::text COLLATE \"C\""),
+            // BETWEEN takes no COLLATE outside parentheses.
+            Type::Text { .. } => format!("({})", by_code_point(&name, &column)),
+            Type::Other | Type::JsonText | Type::Json => format!("({name}::text COLLATE \"C\")"),
             _ => name,
         })
     }
@@ -47,7 +48,7 @@ fn text(text: &str) -> Result<String, ExpressionError> {
 
 fn alone(literal: &Literal) -> Result<String, ExpressionError> {
     Ok(match literal {
-        Literal::Text(value) => format!("{}::text COLLATE \"C\"", text(value)?),
+        Literal::Text(value) => format!("({}::text COLLATE \"C\")", text(value)?),
         Literal::Number(number) => format!("({number})"),
         Literal::Boolean(value) => value.to_string().to_uppercase(),
         Literal::Date(value) => format!("{}::date", text(value)?),
@@ -65,7 +66,7 @@ fn beside_column(literal: &Literal, column: &Column) -> Result<String, Expressio
         Type::Text { fixed, .. } => match literal {
             Literal::Text(value) => {
                 let cast = if *fixed { "bpchar" } else { "text" };
-                Ok(by_code_point(&format!("{}::{cast}", text(value)?), column))
+                Ok(format!("({})", by_code_point(&format!("{}::{cast}", text(value)?), column)))
             }
             _ => Err(refused("only a text in quotes can: this")),
         },
@@ -91,7 +92,7 @@ fn beside_column(literal: &Literal, column: &Column) -> Result<String, Expressio
             _ => Err(refused("only a uuid in quotes can: this")),
         },
         Type::Other => match literal {
-            Literal::Text(value) => Ok(format!("{}::text COLLATE \"C\"", text(value)?)),
+            Literal::Text(value) => Ok(format!("({}::text COLLATE \"C\")", text(value)?)),
             _ => Err(refused("only a text in quotes can: this")),
         },
         Type::Bytes { .. } | Type::Json | Type::JsonText => Err(refused("a literal")),
