@@ -11,7 +11,7 @@ use crate::engine::{self, Engine, EngineError, Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, Plan, ReplicaPlan, Status, TablePlan};
-use crate::schema::{self, Catalog, Databases, Pairing, Selected};
+use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern};
@@ -212,8 +212,15 @@ impl Run {
             primary_default: primary.default_schema.as_deref(),
             now: self.options.now,
         };
+        let servers = Sides::new(self.primary.server(), replica.server());
+        let mut counterparts = Counterparts::new(
+            servers.map(|server| server.instance.as_deref()),
+            primary.default_schema.as_deref(),
+        );
         for selected in selected {
-            let pairing = match schema::pair_table(&self.spec, selected, &databases) {
+            let pairing = schema::pair_table(&self.spec, selected, &databases)
+                .and_then(|pairing| counterparts.take(&self.spec, pairing));
+            let pairing = match pairing {
                 Ok(pairing) => refuse_hidden_table(replica, pairing).await,
                 Err(failure) => Err(failure),
             };

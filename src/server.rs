@@ -12,6 +12,9 @@ pub struct Server {
     /// A text that is the same for two connections to one database and different for two databases, without
     /// any secret. Empty when the database does not exist yet.
     pub identity: String,
+    /// Where one connection reaches other databases of its server by their names (MySQL family): a text for the
+    /// server, with the same promise.
+    pub instance: Option<String>,
     /// The URL without secrets, for people.
     pub display: String,
     /// Whether the database (a SQLite file) does not exist yet and would be created by `apply`.

@@ -75,6 +75,7 @@ impl FakeEngine {
                 engine: EngineName::Sqlite,
                 version: "0".to_owned(),
                 identity: "fake".to_owned(),
+                instance: None,
                 display: "fake".to_owned(),
                 missing: false,
                 read_only: None,

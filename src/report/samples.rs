@@ -30,6 +30,7 @@ pub fn server(engine: EngineName, version: &str, display: &str) -> Server {
         engine,
         version: version.into(),
         identity: display.into(),
+        instance: None,
         display: display.into(),
         missing: false,
         read_only: None,

@@ -3,6 +3,7 @@
 
 mod change;
 mod condition;
+mod counterparts;
 mod domain;
 mod pair;
 mod pairing;
@@ -13,6 +14,7 @@ mod tests;
 mod words;
 
 pub use change::{SchemaAction, SchemaChange};
+pub use counterparts::Counterparts;
 pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name};

@@ -442,9 +442,8 @@ impl Pairer<'_> {
         if filter.value.columns().into_iter().any(|name| on_primary(name).is_none()) {
             return Ok(None);
         }
-        let on_replica = |name: &str| {
-            replica.and_then(|table| table.column(self.replica_column(name))).cloned()
-        };
+        let on_replica =
+            |name: &str| replica.and_then(|table| table.column(self.replica_column(name))).cloned();
         let failed = |error: ExpressionError| {
             let message = self.spec.error_at(filter.place, error.to_string()).headline();
             Failure::new(ErrorKind::Type, message)

@@ -101,12 +101,6 @@ fn select_glob<'a>(
 ) {
     let default = catalog.default_schema.as_deref().unwrap_or_default();
     let pattern = &entry.table.value;
-    if pattern.schema.as_ref().is_some_and(|schema| schema.is_glob()) {
-        let message = "not available yet: a glob for the schema; name each schema in an entry of its own";
-        let failure = Failure::new(ErrorKind::Missing, spec.error_at(entry.table.place, message).headline());
-        selected.push(Selected { entry, name: pattern.to_string(), table: Err(failure) });
-        return;
-    }
     let mut matched = false;
     let mut tables: Vec<&Table> = catalog.tables.iter().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));

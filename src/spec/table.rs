@@ -4,7 +4,8 @@ use super::expression::read_expression;
 use super::read::{Fields, Keys, Reader};
 use super::yaml::{Kind, Node};
 use super::{
-    CompareEntry, Located, NameError, OWN_PREFIX, Place, QualifiedName, SchemaMode, TableEntry, TablePattern,
+    CompareEntry, Glob, Located, NameError, OWN_PREFIX, Place, QualifiedName, SchemaMode, TableEntry,
+    TablePattern,
 };
 use super::{compare, read};
 
@@ -243,6 +244,12 @@ fn read_table(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Locate
     let table = read_pattern(node, what, reader)?;
     if table.value.exact().is_some_and(|table| table.name.starts_with(OWN_PREFIX)) {
         reader.error(table.place, format!("tables that begin with `{OWN_PREFIX}` are trueup's own"));
+        return None;
+    }
+    if table.value.schema.as_ref().is_some_and(Glob::is_glob) {
+        let message = format!("{what}: a glob cannot stand for the schema");
+        let hint = "name each schema in an entry of its own, as in `billing.*`".to_owned();
+        reader.error_with_hint(table.place, message, Some(hint));
         return None;
     }
     Some(table)

@@ -555,6 +555,15 @@ fn the_tools_own_tables_are_out_of_bounds() {
 }
 
 #[test]
+fn a_glob_stands_for_tables_alone() {
+    for pattern in ["*.users", "b*.x", "*.*"] {
+        let message = "4:10 a table: a glob cannot stand for the schema";
+        bad(&with_head(&format!("tables: ['{pattern}']\n")), &[message]);
+    }
+    good(&with_head("tables: ['billing.*']\nskip_tables: ['*.old_*']\n"));
+}
+
+#[test]
 fn a_glob_takes_nothing_that_speaks_of_one_table() {
     for (key, value) in
         [("to", "x"), ("key", "[id]"), ("columns", "[id]"), ("rename", "{ a: b }"), ("where", "a = 1")]

@@ -110,6 +110,9 @@ pub struct Expect {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
+    /// `plan` does not know of it: an option of `apply` is the reason.
+    #[serde(default)]
+    pub by_apply_alone: bool,
     #[serde(default)]
     pub table: Option<String>,
     #[serde(default)]

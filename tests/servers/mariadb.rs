@@ -42,6 +42,8 @@ fn try_start(server: &Path, template: &Path) -> Result<Server, String> {
     command.extend(run_as());
     command.extend([
         format!("--datadir={place}/data"),
+        // A server that starts deletes the temporary tables of others in a shared directory.
+        format!("--tmpdir={place}"),
         format!("--socket={place}/socket"),
         format!("--pid-file={place}/server-pid"),
         format!("--init-file={}", login.display()),

@@ -398,6 +398,7 @@ async fn greet(connection: &mut MySqlConnection, url: &SideUrl) -> Result<(Serve
         engine,
         version,
         identity: format!("{engine}|{instance}|{named}"),
+        instance: Some(format!("{engine}|{instance}")),
         display: url.display(),
         missing: false,
         read_only,

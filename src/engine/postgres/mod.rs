@@ -394,6 +394,7 @@ async fn look_at_server(connection: &mut PgConnection, display: &str) -> Result<
         engine: EngineName::Postgres,
         version,
         identity,
+        instance: None,
         display: display.to_owned(),
         missing: false,
         read_only,

@@ -85,6 +85,7 @@ fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
         engine: EngineName::Sqlite,
         version: rusqlite::version().to_owned(),
         identity: session.identity(missing)?,
+        instance: None,
         display: side.url.display(),
         missing,
         read_only: if side.url.read_only { Some("its URL says mode=ro".to_owned()) } else { read_only },
