@@ -3,6 +3,8 @@
 //! One failing table or replica does not stop the others: its failure becomes part of the plan. Only what makes
 //! looking at anything impossible (the spec, the primary) ends a run.
 
+mod check;
+
 use std::sync::Arc;
 
 use crate::apply::{self, ApplyOptions};
@@ -18,6 +20,8 @@ use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TableP
 use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify;
+
+pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -114,7 +118,7 @@ impl Run {
         for replica in wanted {
             replicas.push(connect_replica(spec, replica, options.writable).await);
         }
-        refuse_same_database(spec, &primary, &mut replicas);
+        refuse_same_database(spec, Some(&primary), &mut replicas);
         let spool = audit::spool(options.memory_bytes);
         Ok(Run { spec: spec.clone(), options, observer, stop, spool, primary, replicas })
     }
@@ -176,13 +180,7 @@ impl Run {
     }
 
     fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<Selected<'a>>, RunError> {
-        for pattern in &self.options.tables {
-            if schema::select_tables(&self.spec, catalog, std::slice::from_ref(pattern)).is_empty() {
-                let message = format!("--table {pattern} matches no table of the spec");
-                return Err(Failure::new(ErrorKind::Missing, message).into());
-            }
-        }
-        Ok(schema::select_tables(&self.spec, catalog, &self.options.tables))
+        select_wanted(&self.spec, &self.options, catalog)
     }
 
     async fn prepare<'a>(
@@ -367,6 +365,20 @@ fn with_finding(
     }
 }
 
+fn select_wanted<'a>(
+    spec: &'a Spec,
+    options: &Options,
+    catalog: &'a Catalog,
+) -> Result<Vec<Selected<'a>>, RunError> {
+    for pattern in &options.tables {
+        if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
+            let message = format!("--table {pattern} matches no table of the spec");
+            return Err(Failure::new(ErrorKind::Missing, message).into());
+        }
+    }
+    Ok(schema::select_tables(spec, catalog, &options.tables))
+}
+
 fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, Failure> {
     if let Some(unknown) = names.iter().find(|name| spec.replica(name).is_none()) {
         let known: Vec<_> = spec.replicas.iter().map(|replica| replica.name.value.as_str()).collect();
@@ -421,8 +433,11 @@ fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) ->
 
 /// The same database twice would make every difference disappear, or delete what was just written: such a
 /// replica is in error, and the others are looked at.
-fn refuse_same_database(spec: &Spec, primary: &Primary, replicas: &mut [Connected]) {
-    let mut seen = vec![("the primary".to_owned(), primary.server().identity.clone())];
+fn refuse_same_database(spec: &Spec, primary: Option<&Primary>, replicas: &mut [Connected]) {
+    let mut seen: Vec<(String, String)> = primary
+        .map(|primary| ("the primary".to_owned(), primary.server().identity.clone()))
+        .into_iter()
+        .collect();
     for connected in replicas {
         let Ok(replica) = &connected.replica else { continue };
         let identity = replica.server().identity.clone();

@@ -95,7 +95,6 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
         &["show", "plan.bin"],
         &["undo", "plan.bin", "-o", "undo.bin"],
         &["digest", SPEC],
-        &["check", SPEC],
     ] {
         let run = exits(directory.path(), args, 1);
         assert!(run.stdout.is_empty() && run.stderr.contains("not available yet"), "{}", run.told());

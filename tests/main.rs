@@ -2,6 +2,7 @@
 
 mod audit;
 mod case_runner;
+mod check;
 mod cli;
 mod commands;
 mod engine_mysql;

@@ -17,6 +17,7 @@ mod rules;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod words;
 mod work;
 
@@ -33,6 +34,8 @@ use crate::sides::{Side, Sides};
 use crate::spool::Spool;
 use crate::sql::{Select, Selection};
 use crate::value::{Digest, Key, KeyRange};
+
+pub use unique::check_unique;
 
 use segment::{SegmentFinding, run_segment};
 use work::{KeyChunks, Work};

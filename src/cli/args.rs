@@ -64,7 +64,7 @@ pub enum Command {
     Undo(UndoArgs),
     /// Write a commented spec from two live databases
     Init(InitArgs),
-    /// Validate the spec, then the connections, tables, keys and types it needs
+    /// Validate the spec, then the connections, tables, keys, types and rights it needs
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
     /// Save range digests, to compare later or elsewhere (not available yet)
@@ -204,6 +204,14 @@ pub struct CheckArgs {
     /// Validate the file alone; connect to nothing
     #[arg(long)]
     pub offline: bool,
+    /// Look at this replica only (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with = "offline")]
+    pub replica: Vec<String>,
+    /// Look at these tables only, by the primary's names (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = pattern, conflicts_with = "offline")]
+    pub table: Vec<TablePattern>,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
 }
 
 #[derive(Debug, Args)]

@@ -45,6 +45,11 @@ impl CliError {
         CliError::Io { action: format!("{verb} {}", path.display()), error }
     }
 
+    /// Told to stop before anything was written.
+    pub fn interrupted() -> Self {
+        CliError::Failure(Failure::new(ErrorKind::Interrupted, "interrupted; nothing was written"))
+    }
+
     /// The exit code. `signal` is what asked the run to stop, if anything did.
     pub fn exit_code(&self, signal: Option<Signal>) -> u8 {
         match self {

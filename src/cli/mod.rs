@@ -100,7 +100,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, CliError> {
         Command::Plan(args) => plan::run(&args, context).await,
         Command::Apply(args) => apply::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),
@@ -119,6 +119,7 @@ impl Command {
             Command::Apply(args) => Some(&args.terminal),
             Command::Verify(args) => Some(&args.terminal),
             Command::Watch(args) => Some(&args.terminal),
+            Command::Check(args) => Some(&args.terminal),
             Command::Demo(args) => Some(&args.terminal),
             _ => None,
         }

@@ -1,12 +1,13 @@
 //! Database I/O, the second step of the flow and the only room that does it. [`Engine`] is what the house sees of
 //! a database; `sqlite`, `postgres` and `mysql` implement it with the same file names: `mod` (session),
-//! `introspect`, `scan`, `write`.
+//! `introspect`, `rights`, `scan`, `write`.
 //!
 //! Invariant: a [`Primary`] has no way to write, by type; its sessions are also read-only on the wire.
 
 mod error;
 mod mysql;
 mod postgres;
+mod rights;
 mod sqlite;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use error::EngineError;
+pub use rights::{Lack, Need, Right};
 
 use crate::schema::Catalog;
 use crate::server::Server;
@@ -55,6 +57,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// rights. Engines whose catalogs hide nothing never say so.
     async fn hides(&self, _table: &TableName) -> Result<bool, EngineError> {
         Ok(false)
+    }
+
+    /// Which of these rights this login lacks, found without writing anything. A right that cannot be asked for
+    /// is not called lacking.
+    async fn lacking(&self, _needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
+        Ok(Vec::new())
     }
 
     /// Begins one moment: all reads through it see the same committed state, and cannot write.
@@ -160,6 +168,11 @@ macro_rules! reads {
             /// See [`Engine::schemas`].
             pub async fn schemas(&self) -> Result<Vec<Option<String>>, EngineError> {
                 self.0.schemas().await
+            }
+
+            /// See [`Engine::lacking`].
+            pub async fn lacking(&self, needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
+                self.0.lacking(needs).await
             }
 
             /// See [`Engine::snapshot`].

@@ -21,7 +21,7 @@ mod write;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
 pub use summary::{Changes, PlanSummary, worst};
-pub use values::check_values;
+pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
     ChunkLimits, NumberedChange, Write, key_columns, key_values, pieces, replica_columns, statements, writes,
     written_columns,

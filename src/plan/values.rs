@@ -7,7 +7,7 @@
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::{TablePair, key_text};
-use crate::sql::Dialect;
+use crate::sql::{Column, Dialect};
 use crate::value::Row;
 
 use super::TablePlan;
@@ -67,16 +67,30 @@ fn check_row(
 }
 
 fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), Failure> {
-    let unfilled = pair.replica_extra.iter().map(|extra| &extra.column).find(|column| column.needs_value());
-    match unfilled {
+    match unfilled_columns(pair).next() {
         None => Ok(()),
         Some(column) => {
-            let reason = "the replica's column is NOT NULL without default and receives no value";
-            let hint =
-                format!("bring {} into the spec's columns, or give it a default on the replica", column.name);
-            Err(unwritable(table, pair, &column.name, reason, row).hint(hint))
+            let (message, hint) = unfilled_words(&table.table, column);
+            let failure = Failure::new(ErrorKind::Value, message).hint(hint);
+            Err(failure.detail(key_text(pair, row.bytes())))
         }
     }
+}
+
+/// Columns of the replica that must have a value and would get none in an insert.
+pub fn unfilled_columns(pair: &TablePair) -> impl Iterator<Item = &Column> {
+    pair.replica_extra.iter().map(|extra| &extra.column).filter(|column| column.needs_value())
+}
+
+/// What is wrong with such a column, and what to do.
+pub fn unfilled_words(table: &str, column: &Column) -> (String, String) {
+    let name = &column.name;
+    (
+        format!(
+            "table {table}, column {name}: the replica's column is NOT NULL without default and receives no value"
+        ),
+        format!("bring {name} into the spec's columns, or give it a default on the replica"),
+    )
 }
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {

@@ -6,6 +6,7 @@
 mod encode;
 mod error;
 mod introspect;
+mod rights;
 mod scan;
 mod write;
 
@@ -19,7 +20,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, Either, Executor, MySql, Row};
 use tokio::sync::Mutex;
 
-use super::{Engine, EngineError, Snapshot, Writer};
+use super::{Engine, EngineError, Lack, Need, Right, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
@@ -124,6 +125,17 @@ impl Engine for Family {
             Err(_) => {}
         }
         Ok(true)
+    }
+
+    async fn lacking(&self, needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
+        if needs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writes = self.access.writable && needs.iter().any(|need| need.right != Right::Select);
+        // The place of the idle reader: a side may be allowed a single connection.
+        self.idle.lock().await.clear();
+        let mut connection = self.access.open(writes).await?;
+        rights::lacking(&mut connection, self.dialect(), needs).await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {

@@ -7,6 +7,7 @@
 mod encode;
 mod failure;
 mod introspect;
+mod rights;
 mod scan;
 mod write;
 
@@ -18,7 +19,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Engine, EngineError, Snapshot, Writer};
+use super::{Engine, EngineError, Lack, Need, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
@@ -79,6 +80,13 @@ impl Engine for Postgres {
         let schemas = introspect::schemas(&mut session.connection).await?;
         session.give_back();
         Ok(schemas)
+    }
+
+    async fn lacking(&self, needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
+        let mut session = self.pool.take().await?;
+        let lacks = rights::lacking(&mut session.connection, needs).await?;
+        session.give_back();
+        Ok(lacks)
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {

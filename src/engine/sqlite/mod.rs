@@ -9,6 +9,7 @@ mod error;
 mod functions;
 mod introspect;
 mod lock;
+mod rights;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -80,7 +81,7 @@ fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
     if missing && !writable {
         return Err(session.missing());
     }
-    let read_only = if missing { None } else { session.check()? };
+    let unwritable = session.check(missing)?;
     let server = Server {
         engine: EngineName::Sqlite,
         version: rusqlite::version().to_owned(),
@@ -88,7 +89,7 @@ fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
         instance: None,
         display: side.url.display(),
         missing,
-        read_only: if side.url.read_only { Some("its URL says mode=ro".to_owned()) } else { read_only },
+        read_only: if side.url.read_only { Some("its URL says mode=ro".to_owned()) } else { unwritable },
     };
     Ok(SqliteEngine { session, server })
 }
@@ -150,16 +151,13 @@ impl Session {
         EngineError::new(ErrorKind::Missing, format!("there is no SQLite file {}", self.name()))
     }
 
-    /// Opens and reads a little, so that what is wrong with the file is known early; why the file cannot be
+    /// Opens and reads a little, so that what is wrong with the file is known early; why the replica cannot be
     /// written, if so.
-    fn check(&self) -> Result<Option<String>, EngineError> {
-        drop(self.reader()?);
-        if !self.writable {
-            return Ok(None);
+    fn check(&self, missing: bool) -> Result<Option<String>, EngineError> {
+        if !missing {
+            drop(self.reader()?);
         }
-        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let read_only = connection.is_readonly("main").map_err(|error| self.failed(error))?;
-        Ok(read_only.then(|| "the file may not be written".to_owned()))
+        Ok(if self.writable { rights::why_not_writable(&self.path, missing) } else { None })
     }
 
     fn failed(&self, error: rusqlite::Error) -> EngineError {

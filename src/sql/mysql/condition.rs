@@ -284,6 +284,9 @@ pub(super) fn keys_exactly(key: &[Column], keys: &[Vec<Value>]) -> String {
 /// An equality that an index can answer and, where the collation holds different texts equal, a comparison of
 /// the bytes beside it.
 fn exactly(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
+    if keys.is_empty() {
+        return any(Vec::new());
+    }
     if let [(column, by_expression)] = key
         && keys.iter().all(|values| !values[0].is_null())
     {
