@@ -12,7 +12,7 @@ use crate::audit::{self, AuditOptions, TableFinding};
 use crate::engine::{self, Engine, EngineError, Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, Plan, ReplicaPlan, Status, TablePlan};
+use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::server::Server;
 use crate::sides::Sides;
@@ -42,8 +42,8 @@ pub struct Options {
     pub max_deletes: Option<Limit>,
     /// Overrides `limits.changes`.
     pub max_changes: Option<Limit>,
-    /// Whether deletes may be carried on to tables outside the plan by the replica's foreign keys.
-    pub cascades_outside: bool,
+    /// The hazards that are allowed, by name.
+    pub allowed: Vec<String>,
     /// Whether the replicas will be written.
     pub writable: bool,
     /// The start of the run: what `now()` means in a `where`.
@@ -62,7 +62,7 @@ impl Default for Options {
             memory_bytes: audit::MEMORY_BYTES_DEFAULT,
             max_deletes: None,
             max_changes: None,
-            cascades_outside: false,
+            allowed: Vec::new(),
             writable: false,
             now: jiff::Timestamp::now(),
         }
@@ -144,6 +144,7 @@ impl Run {
             replicas.push(self.compare_replica(prepared, &snapshot).await);
         }
         Ok(Plan {
+            kind: PlanKind::Changes,
             spec_path: self.spec.path.clone(),
             created_at: self.options.now,
             primary: self.primary.server().clone(),
@@ -274,9 +275,9 @@ impl Run {
         let overrides = plan::LimitOverrides {
             deletes: self.options.max_deletes,
             changes: self.options.max_changes,
-            cascades_outside: self.options.cascades_outside,
+            allowed: self.options.allowed.clone(),
         };
-        plan.refusals = plan::refusals(&plan, &self.spec.limits, &overrides);
+        plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &overrides);
         plan
     }
 

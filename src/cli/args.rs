@@ -12,6 +12,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::plan::{CASCADES_OUTSIDE, DELETES_DATA};
 use crate::report::{Format, Rows};
 use crate::spec::{Limit, TablePattern, parse_duration, parse_size};
 
@@ -33,6 +34,18 @@ Exit codes (with several outcomes the first of 130/143, 1, 5, 4, 3, 2, 0 wins):
 pub enum Hazard {
     /// Deletes that the replica's foreign keys carry on to tables outside the plan
     CascadesOutside,
+    /// Structural changes that take values with them: dropped tables and columns
+    DeletesData,
+}
+
+impl Hazard {
+    /// Its name in a plan.
+    fn name(self) -> &'static str {
+        match self {
+            Hazard::CascadesOutside => CASCADES_OUTSIDE,
+            Hazard::DeletesData => DELETES_DATA,
+        }
+    }
 }
 
 /// Make replica databases equal to a primary database, and prove it.
@@ -150,6 +163,13 @@ pub struct WriteArgs {
     /// Do not compare the rows written after the commit
     #[arg(long)]
     pub no_verify: bool,
+}
+
+impl WriteArgs {
+    /// The names of the hazards that are allowed.
+    pub fn allowed(&self) -> Vec<String> {
+        self.allow.iter().map(|hazard| hazard.name().to_owned()).collect()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -460,7 +480,7 @@ mod tests {
               --max-changes <N|P%>  Refuse more changes than this: rows of a replica, or a percentage of each table's
                                     rows [default: the spec's limits.changes]
               --allow <HAZARD>      Allow these hazards, which are refused otherwise [possible values:
-                                    CASCADES_OUTSIDE]
+                                    CASCADES_OUTSIDE, DELETES_DATA]
               --batch-rows <N>      Write at most N changes of a replica in one transaction [default: the spec's
                                     apply.batch_rows, or 100000]
               --partial             Write a replica although some of its tables are in error, without those

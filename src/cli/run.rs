@@ -9,7 +9,7 @@ use crate::report::{Command, Format, Report};
 use crate::spec::Spec;
 
 use super::Context;
-use super::args::{DigestWhere, Hazard, RunArgs, WriteArgs};
+use super::args::{DigestWhere, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::progress::Progress;
@@ -91,7 +91,7 @@ async fn connect_and_compare(
         memory_bytes: args.memory,
         max_deletes: write.and_then(|write| write.max_deletes),
         max_changes: write.and_then(|write| write.max_changes),
-        cascades_outside: write.is_some_and(|write| write.allow.contains(&Hazard::CascadesOutside)),
+        allowed: write.map(WriteArgs::allowed).unwrap_or_default(),
         writable: write.is_some(),
         now: jiff::Timestamp::now(),
     };

@@ -6,33 +6,66 @@
 use crate::spec::{Limit, Limits};
 use crate::sql::TableName;
 
-use super::{Refusal, ReplicaPlan, TablePlan};
+use super::{PlanKind, Refusal, ReplicaPlan, TablePlan};
 
 /// One whole, in the millionths of [`Limit::PerTable`].
 const WHOLE_MILLIONTHS: u32 = 1_000_000;
 
-/// Limits given on the command line, which take the place of the spec's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the command line says: limits, which take the place of the spec's, and hazards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitOverrides {
     /// `--max-deletes`.
     pub deletes: Option<Limit>,
     /// `--max-changes`.
     pub changes: Option<Limit>,
-    /// `--allow CASCADES_OUTSIDE`.
-    pub cascades_outside: bool,
+    /// `--allow`: names of hazards.
+    pub allowed: Vec<String>,
+}
+
+impl LimitOverrides {
+    fn allows(&self, hazard: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == hazard)
+    }
 }
 
 /// Why this plan may not be applied as it stands: limits that it exceeds, and tables that it would empty
-/// because the primary has no rows. Withheld changes never count; inserts into a table without rows do not
-/// count either. Tables in error are not written and so not counted.
-pub fn refusals(replica: &ReplicaPlan, limits: &Limits, overrides: &LimitOverrides) -> Vec<Refusal> {
+/// because the primary has no rows (an undo plan has nothing to do with the primary), and hazards that are not
+/// allowed. Withheld changes never count; inserts into a table without rows do not count either. Tables in error
+/// are not written and so not counted.
+pub fn refusals(
+    replica: &ReplicaPlan,
+    kind: PlanKind,
+    limits: &Limits,
+    overrides: &LimitOverrides,
+) -> Vec<Refusal> {
     let deletes = overrides.deletes.or(limits.deletes.as_ref().map(|limit| limit.value));
     let changes = overrides.changes.or(limits.changes.as_ref().map(|limit| limit.value));
-    let mut refusals = empty_primaries(replica, overrides);
+    let mut refusals = match kind {
+        PlanKind::Changes => empty_primaries(replica, overrides),
+        PlanKind::Undo => Vec::new(),
+    };
     refusals.extend(exceeded(replica, "limits.deletes", deletes, |table| table.summary.delete));
     refusals.extend(exceeded(replica, "limits.changes", changes, counted_changes));
-    if !overrides.cascades_outside {
+    if !overrides.allows(CASCADES_OUTSIDE) {
         refusals.extend(cascades_outside(replica));
+    }
+    refusals.extend(hazards(replica, overrides));
+    refusals
+}
+
+/// The hazards of structural changes.
+fn hazards(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for table in writable(replica) {
+        let written = table.schema_changes.iter().filter(|change| !change.withheld);
+        let refused =
+            written.flat_map(|change| &change.hazards).filter(|hazard| !overrides.allows(&hazard.name));
+        refusals.extend(refused.map(|hazard| Refusal {
+            rule: hazard.name.clone(),
+            table: Some(table.table.clone()),
+            limit: format!("not unless --allow {}", hazard.name),
+            found: hazard.message.clone(),
+        }));
     }
     refusals
 }
@@ -136,7 +169,8 @@ fn percent(millionths: u32) -> String {
 mod tests {
     use super::*;
     use crate::compare::RowCounts;
-    use crate::plan::testing::{table, with_tables};
+    use crate::plan::testing::{add_column, table, with_tables};
+    use crate::plan::{DELETES_DATA, Hazard};
     use crate::sides::Sides;
     use crate::spec::{Located, Place};
 
@@ -154,7 +188,10 @@ mod tests {
 
     fn rules(table: TablePlan, limits: &Limits, overrides: LimitOverrides) -> Vec<String> {
         let plan = with_tables(vec![table]);
-        refusals(&plan, limits, &overrides).into_iter().map(|refusal| refusal.rule).collect()
+        refusals(&plan, PlanKind::Changes, limits, &overrides)
+            .into_iter()
+            .map(|refusal| refusal.rule)
+            .collect()
     }
 
     const TEN: Limit = Limit::PerTable { millionths: 100_000 };
@@ -173,8 +210,8 @@ mod tests {
     fn numbers_are_of_all_tables_together() {
         let plan = with_tables(vec![counted(9, 10, 0, 3, 0), counted(9, 10, 2, 0, 1)]);
         let of = |rows| limits(None, Some(Limit::PerReplica { rows }));
-        assert!(refusals(&plan, &of(6), &LimitOverrides::default()).is_empty());
-        let refused = refusals(&plan, &of(5), &LimitOverrides::default());
+        assert!(refusals(&plan, PlanKind::Changes, &of(6), &LimitOverrides::default()).is_empty());
+        let refused = refusals(&plan, PlanKind::Changes, &of(5), &LimitOverrides::default());
         assert_eq!((refused[0].limit.as_str(), refused[0].found.as_str()), ("5 rows", "6 rows"));
         assert_eq!(refused[0].table, None);
     }
@@ -200,6 +237,36 @@ mod tests {
         assert!(rules(emptied(), &limits(Some(TEN), None), with(Some(ALL))).is_empty());
         // Withheld deletes are not in the summary: nothing would be emptied.
         assert!(rules(counted(0, 3, 0, 0, 0), &none, with(None)).is_empty());
+    }
+
+    #[test]
+    fn an_undo_plan_may_leave_a_table_empty() {
+        let plan = with_tables(vec![counted(0, 3, 0, 0, 3)]);
+        let refused = |kind| refusals(&plan, kind, &Limits::default(), &LimitOverrides::default());
+        assert_eq!((refused(PlanKind::Changes).len(), refused(PlanKind::Undo).len()), (1, 0));
+    }
+
+    #[test]
+    fn a_hazard_is_refused_unless_it_is_allowed_by_name() {
+        let hazardous = |withheld| {
+            let mut table = table("t");
+            table.schema_changes = vec![add_column("t.old", withheld)];
+            let (name, message) = (DELETES_DATA.to_owned(), "the values of t.old go".to_owned());
+            table.schema_changes[0].hazards = vec![Hazard { name, message, rows: None }];
+            table
+        };
+        let none = Limits::default();
+        let plan = with_tables(vec![hazardous(false)]);
+        let refused = refusals(&plan, PlanKind::Undo, &none, &LimitOverrides::default());
+        assert_eq!(
+            (refused[0].rule.as_str(), refused[0].found.as_str()),
+            (DELETES_DATA, "the values of t.old go")
+        );
+        let allowed =
+            |name: &str| LimitOverrides { allowed: vec![name.to_owned()], ..LimitOverrides::default() };
+        assert!(rules(hazardous(false), &none, allowed(DELETES_DATA)).is_empty());
+        assert_eq!(rules(hazardous(false), &none, allowed(CASCADES_OUTSIDE)), [DELETES_DATA]);
+        assert!(rules(hazardous(true), &none, LimitOverrides::default()).is_empty());
     }
 
     #[test]

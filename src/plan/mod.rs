@@ -31,7 +31,7 @@ use crate::compare::RowCounts;
 pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
 use crate::failure::Failure;
 use crate::schema::TablePair;
-pub use crate::schema::{SchemaAction, SchemaChange, key_text, keys_text};
+pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::value::Digest;
@@ -39,6 +39,8 @@ use crate::value::Digest;
 /// What was found on the primary and on all replicas.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What it was made from.
+    pub kind: PlanKind,
     /// The spec's path as given.
     pub spec_path: String,
     /// When the run began.
@@ -49,6 +51,16 @@ pub struct Plan {
     pub primary_snapshot: String,
     /// One for each replica, in the spec's order.
     pub replicas: Vec<ReplicaPlan>,
+}
+
+/// What a plan was made from, and so what its rows are held against once they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanKind {
+    /// From a comparison: it makes replicas equal to the primary.
+    #[default]
+    Changes,
+    /// From another plan: it puts replicas back to what they were before that one. The primary has no say.
+    Undo,
 }
 
 /// What one replica needs.

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
 use crate::plan::{
-    Applied, Changes, Outcome, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan,
+    Applied, Changes, Hazard, Outcome, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan,
 };
 use crate::schema::{ColumnPair, TablePair};
 use crate::sides::Sides;
@@ -161,8 +161,19 @@ fn put_schema_change(json: &mut Json<'_>, change: &SchemaChange) -> io::Result<(
         json.key("action")?.string(change.action.as_str())?;
         json.key("object")?.string(&change.object)?;
         json.key("sql")?.array(Layout::Line, &change.sql, |json, sql| json.string(sql))?;
-        json.key("hazards")?.array(Layout::Line, &change.hazards, |json, hazard| json.string(hazard))?;
+        json.key("hazards")?.array(Layout::Line, &change.hazards, put_hazard)?;
         json.key("withheld")?.raw(change.withheld)
+    })
+}
+
+fn put_hazard(json: &mut Json<'_>, hazard: &Hazard) -> io::Result<()> {
+    json.object(Layout::Line, |json| {
+        json.key("name")?.string(&hazard.name)?;
+        json.key("message")?.string(&hazard.message)?;
+        match hazard.rows {
+            Some(rows) => json.key("rows")?.raw(rows),
+            None => json.key("rows")?.raw("null"),
+        }
     })
 }
 

@@ -99,11 +99,16 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         SchemaAction::CreateTable => (Sign::Insert, "create table"),
         SchemaAction::AddColumn => (Sign::Insert, "add column"),
         SchemaAction::AlterColumn => (Sign::Update, "alter column"),
+        SchemaAction::DropTable => (Sign::Delete, "drop table"),
+        SchemaAction::DropColumn => (Sign::Delete, "drop column"),
     };
     let withheld = if change.withheld { " (withheld)" } else { "" };
     let hazards = match change.hazards.as_slice() {
         [] => String::new(),
-        hazards => format!(" (needs --allow {})", hazards.join(",")),
+        hazards => {
+            let names: Vec<&str> = hazards.iter().map(|hazard| hazard.name.as_str()).collect();
+            format!(" (needs --allow {})", names.join(","))
+        }
     };
     (sign, format!("{what} {}{hazards}{withheld}", name(&change.object)))
 }

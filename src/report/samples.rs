@@ -3,8 +3,8 @@
 use crate::compare::{ChangeList, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    Applied, Outcome, Plan, PlannedChange, RangeDrift, Refusal, ReplicaPlan, SchemaAction, SchemaChange,
-    Status, TablePlan,
+    Applied, Outcome, Plan, PlanKind, PlannedChange, RangeDrift, Refusal, ReplicaPlan, SchemaAction,
+    SchemaChange, Status, TablePlan,
 };
 use crate::schema::{ColumnPair, TablePair, Writes};
 use crate::server::Server;
@@ -17,6 +17,7 @@ use crate::value::{
 
 pub fn empty_plan() -> Plan {
     Plan {
+        kind: PlanKind::Changes,
         spec_path: "spec.yml".into(),
         created_at: "2026-11-22T06:00:00.25Z".parse().unwrap(),
         primary: server(EngineName::Postgres, "15.18", "postgres://db/shop"),

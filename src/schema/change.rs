@@ -14,10 +14,24 @@ pub struct SchemaChange {
     /// See `before`.
     pub after: Option<String>,
     /// Hazards it needs allowed.
-    pub hazards: Vec<String>,
+    pub hazards: Vec<Hazard>,
     /// Shown and drift, never written (`schema: check`).
     pub withheld: bool,
 }
+
+/// Why a change is made only when it is allowed by name (`--allow NAME`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hazard {
+    /// Its name, for example [`DELETES_DATA`].
+    pub name: String,
+    /// What would happen, for people.
+    pub message: String,
+    /// The rows it is about, where that is known.
+    pub rows: Option<u64>,
+}
+
+/// The hazard of structural changes that take values with them.
+pub const DELETES_DATA: &str = "DELETES_DATA";
 
 /// The kinds of structural change there are so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +42,10 @@ pub enum SchemaAction {
     AddColumn,
     /// A difference that is reported only.
     AlterColumn,
+    /// DROP TABLE.
+    DropTable,
+    /// DROP COLUMN.
+    DropColumn,
 }
 
 impl SchemaAction {
@@ -37,6 +55,8 @@ impl SchemaAction {
             SchemaAction::CreateTable => "create_table",
             SchemaAction::AddColumn => "add_column",
             SchemaAction::AlterColumn => "alter_column",
+            SchemaAction::DropTable => "drop_table",
+            SchemaAction::DropColumn => "drop_column",
         }
     }
 }

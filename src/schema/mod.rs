@@ -13,7 +13,7 @@ mod structure;
 mod tests;
 mod words;
 
-pub use change::{SchemaAction, SchemaChange};
+pub use change::{DELETES_DATA, Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
 pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
