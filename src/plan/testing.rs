@@ -292,4 +292,8 @@ impl Dialect for FakeDialect {
     ) -> Result<String, ExpressionError> {
         Err(ExpressionError { message: "no scope here".to_owned() })
     }
+
+    fn script(&self) -> Box<dyn crate::sql::Script> {
+        crate::sql::postgres::Postgres.script()
+    }
 }

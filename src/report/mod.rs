@@ -16,6 +16,7 @@ mod outcome;
 mod paint;
 mod phrases;
 mod row;
+mod script;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod text_value;
 mod words;
 
 pub use outcome::{Signal, exit_code, outcome_of};
+pub use script::ScriptOptions;
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use phrases::refusal_words;
 pub use words::{counted, name, thousands, visible};
@@ -32,7 +34,7 @@ pub use words::{counted, name, thousands, visible};
 use std::io;
 use std::time::Duration;
 
-use crate::failure::Failure;
+use crate::failure::{ErrorKind, Failure};
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
 
 /// Which command a report is of.
@@ -134,6 +136,8 @@ pub struct Report<'a> {
     pub elapsed: Option<Duration>,
     /// How many row changes of a table text and markdown show. JSON has all or, for `verify`, none unless this is `All`.
     pub rows: Rows,
+    /// How scripts are cut.
+    pub script: ScriptOptions<'a>,
 }
 
 /// One replica of a report.
@@ -169,6 +173,7 @@ impl<'a> Report<'a> {
             elapsed: None,
             redact: false,
             rows: Rows::AtMost(20),
+            script: ScriptOptions::default(),
         }
     }
 
@@ -215,6 +220,34 @@ impl<'a> Report<'a> {
     /// Writes what apply did; nothing where nothing was applied.
     pub fn text_applied(&self, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
         text::applied(self, paint, out)
+    }
+
+    /// Why there is no script, if there is none.
+    pub fn script_failure(&self) -> Option<Failure> {
+        let refuse = |why: &str, hint: &str| Some(Failure::new(ErrorKind::Internal, why).hint(hint));
+        if self.redact {
+            return refuse("a script holds values, so there is none under --redact", "leave out --redact");
+        }
+        let mut parts = self.parts();
+        match (parts.next(), parts.next()) {
+            (Some(part), None) => script::impossible(part.plan),
+            _ => refuse(
+                "a script is for one replica",
+                "choose it with --replica, or write --report sql={replica}.sql",
+            ),
+        }
+    }
+
+    /// Writes the script of its only replica for that engine's own client. What was written when an error comes
+    /// in the middle commits nothing.
+    ///
+    /// # Errors
+    /// Where there is none ([`script_failure`](Self::script_failure)) and where it cannot be written out.
+    pub fn script(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        match (self.script_failure(), self.parts().next()) {
+            (None, Some(part)) => script::write(self.plan, part.plan, &self.script, out),
+            (failure, _) => Err(io::Error::other(failure.map(|failure| failure.to_string()).unwrap_or_default())),
+        }
     }
 
     /// Everything that went wrong: for which replica, for which table, and why.

@@ -6,9 +6,11 @@
 pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+mod script;
 pub(crate) mod sqlite;
 mod statement;
 
+pub use script::{Expect, Guard, Script, ScriptChunk, comment, one_line};
 pub use statement::{
     Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate,
     Select, SelectColumn, Selection, TableDefinition, TableName,
@@ -45,6 +47,16 @@ impl EngineName {
 impl std::fmt::Display for EngineName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// The dialect of an engine.
+pub fn dialect(engine: EngineName) -> &'static dyn Dialect {
+    match engine {
+        EngineName::Sqlite => &sqlite::Sqlite,
+        EngineName::Postgres => &postgres::Postgres,
+        EngineName::Mysql => &mysql::MYSQL,
+        EngineName::Mariadb => &mysql::MARIADB,
     }
 }
 
@@ -159,4 +171,7 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         column: &dyn Fn(&str) -> Option<Column>,
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError>;
+
+    /// A new script for this engine's own client.
+    fn script(&self) -> Box<dyn Script>;
 }

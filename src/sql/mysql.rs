@@ -9,10 +9,12 @@ mod condition;
 mod ddl;
 mod literal;
 mod scope;
+mod script;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, DefaultKind, Dialect, EngineName, RowUpdate, Select, TableDefinition, TableName, Unwritable,
+    Column, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, TableDefinition, TableName,
+    Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -186,6 +188,11 @@ impl Dialect for Family {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         scope::render(expression, column, now)
+    }
+
+    fn script(&self) -> Box<dyn Script> {
+        let family = if self.engine == EngineName::Mariadb { &MARIADB } else { &MYSQL };
+        Box::new(script::FamilyScript::new(family))
     }
 }
 

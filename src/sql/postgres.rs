@@ -9,12 +9,13 @@ mod change;
 mod define;
 mod literal;
 mod scope;
+mod script;
 mod select;
 #[cfg(test)]
 mod tests;
 
 use super::expression::{Expression, ExpressionError};
-use super::{Column, Dialect, EngineName, RowUpdate, Select, TableDefinition, TableName, Unwritable};
+use super::{Column, Dialect, EngineName, RowUpdate, Script, Select, TableDefinition, TableName, Unwritable};
 use crate::value::{ColumnType, Domain, Type, Value};
 
 pub(crate) use select::{Rows, key_condition, key_order, payload_expression, render as render_select};
@@ -120,6 +121,10 @@ impl Dialect for Postgres {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         expression.render(&scope::OneSide { column }, now)
+    }
+
+    fn script(&self) -> Box<dyn Script> {
+        Box::new(script::PostgresScript)
     }
 }
 

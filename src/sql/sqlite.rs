@@ -6,14 +6,15 @@
 mod declared;
 mod literal;
 mod scope;
+mod script;
 mod select;
 
 pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Select, TableDefinition,
-    TableName, Unwritable,
+    Column, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script, Select,
+    TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -183,6 +184,10 @@ impl Dialect for Sqlite {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         expression.render(&scope::Scope { column }, now)
+    }
+
+    fn script(&self) -> Box<dyn Script> {
+        Box::new(script::SqliteScript::default())
     }
 }
 

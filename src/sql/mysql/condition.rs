@@ -198,6 +198,11 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
     }
 }
 
+/// Equal in the common domain; NULL equals NULL.
+pub(super) fn equals(part: &SelectColumn, value: &Value) -> String {
+    compare(part, Operator::Equal, value)
+}
+
 /// A TIMESTAMP is compared as DATETIME with moments that not every server's TIMESTAMP holds.
 fn stamp_in_range(column: &Column, value: &Value) -> Option<String> {
     let (Type::Instant { .. }, Value::Instant(stamp)) = (&column.column_type.meaning, value) else {
@@ -255,7 +260,7 @@ fn place_stamp(column: &Column, stamp: Stamp) -> Place {
 }
 
 /// The rows that have one of these keys, and no others.
-fn one_of(key: &[SelectColumn], keys: &[Vec<Value>]) -> String {
+pub(super) fn one_of(key: &[SelectColumn], keys: &[Vec<Value>]) -> String {
     let columns: Vec<(&Column, bool)> =
         key.iter().map(|part| (&part.column, needs_expression(&part.column, &part.domain))).collect();
     let padded = |part: &SelectColumn| {

@@ -63,7 +63,7 @@ fn literals<'a>(
 }
 
 /// The first row gives a VALUES list its types.
-fn typed_tuple(columns: &[&Column], tuple: &[String], first: bool) -> String {
+pub(super) fn typed_tuple(columns: &[&Column], tuple: &[String], first: bool) -> String {
     if !first {
         return format!("({})", tuple.join(", "));
     }
@@ -100,7 +100,7 @@ fn tail(name: &TableName, key: &[Column], nulls: &[bool], columns: usize) -> Str
 
 /// Equal as stored. PostgreSQL's `=` is wider (−0.0 = 0.0, 1.0 = 1.00, a collation's own idea of equal) or does
 /// not exist (json, point): where it is wider it stays, for the index, with a second condition beside it.
-fn same_value(column: &Column, value: &str, null: bool) -> String {
+pub(super) fn same_value(column: &Column, value: &str, null: bool) -> String {
     let name = format!("t.{}", identifier(&column.name));
     let equal = match &column.column_type.meaning {
         Type::JsonText | Type::Other => format!("{name}::text = {value}::text"),

@@ -1,0 +1,225 @@
+//! Scripts for `mysql` and `mariadb`.
+//!
+//! There are no anonymous blocks here, so `@trueup_done` counts what went well: every guard and every write
+//! adds one when it is as planned, and the next statement (`SET sql_mode = …`) is an error with words of ours
+//! unless the count is right. The client stops there. Where it was told not to (`--force`), the count never
+//! becomes right again, and every later transaction ends in ROLLBACK: the word is chosen by the count too.
+//!
+//! Text literals hold neither backslashes nor control characters. A statement that does (an identifier can) is
+//! handed over as hex and prepared, so that the client does not read it.
+
+use super::super::{Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
+use super::condition;
+use super::literal;
+use super::{Family, hex, identifier};
+use crate::sql::{Dialect, EngineName};
+use crate::value::{Domain, Type, Value};
+
+/// The script of a MySQL or MariaDB replica.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FamilyScript {
+    family: &'static Family,
+    /// What `@trueup_done` is when all went well so far.
+    done: u64,
+}
+
+const OPENING: &str = "SET NAMES utf8mb4;
+SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION';
+SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
+SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+";
+
+/// Long lists of keys stay ranges of the index; history is not looked at.
+const OPENING_MARIADB: &str =
+    "SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT;\n";
+
+impl FamilyScript {
+    /// A script of that server.
+    pub(super) fn new(family: &'static Family) -> Self {
+        FamilyScript { family, done: 0 }
+    }
+
+    /// Adds one to the count where the condition holds, and stops where it does not.
+    fn step(&mut self, condition: &str, message: &str) -> String {
+        self.done += 1;
+        format!(
+            "SET @trueup_done = @trueup_done + ({condition});\n\
+             SET sql_mode = IF(@trueup_done = {}, @@sql_mode, {});\n",
+            self.done,
+            message_literal(message)
+        )
+    }
+
+    /// Runs a statement only where all went well so far.
+    fn if_all_well(&self, statement: &str, otherwise: &str) -> String {
+        format!(
+            "SET @trueup_do = IF(@trueup_done = {}, {}, '{otherwise}');\n{PREPARED}",
+            self.done,
+            script_text(statement)
+        )
+    }
+}
+
+const PREPARED: &str =
+    "PREPARE trueup_do FROM @trueup_do;\nEXECUTE trueup_do;\nDEALLOCATE PREPARE trueup_do;\n";
+
+impl Script for FamilyScript {
+    fn usage(&self) -> &'static str {
+        match self.family.engine {
+            EngineName::Mariadb => "mariadb DATABASE < FILE",
+            _ => "mysql DATABASE < FILE",
+        }
+    }
+
+    fn chunk(&self) -> ScriptChunk {
+        // A guard is one condition a row; more of them take the optimiser longer than two statements.
+        ScriptChunk { rows_max: 100, bytes_max: 128 << 10 }
+    }
+
+    fn opening(&mut self, _search_path: &[String]) -> String {
+        let own = if self.family.engine == EngineName::Mariadb { OPENING_MARIADB } else { "" };
+        format!("{OPENING}{own}SET @trueup_done = 0;\n")
+    }
+
+    fn stop(&mut self, message: &str) -> String {
+        format!("SET @trueup_done = NULL;\nSET sql_mode = {};\n", message_literal(message))
+    }
+
+    fn begin(&mut self) -> String {
+        "START TRANSACTION READ WRITE;\n".to_owned()
+    }
+
+    fn abandon(&mut self) -> String {
+        "ROLLBACK;\n".to_owned()
+    }
+
+    fn commit(&mut self) -> String {
+        self.if_all_well("COMMIT", "ROLLBACK")
+    }
+
+    fn closing(&mut self) -> String {
+        String::new()
+    }
+
+    fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
+        let key = &guard.columns[..guard.key_columns];
+        let keys: Vec<Vec<Value>> = guard.rows.iter().map(|row| row[..guard.key_columns].to_vec()).collect();
+        let mut condition = condition::one_of(key, &keys);
+        if guard.expect == Expect::AsGiven {
+            let rows: Vec<String> = guard.rows.iter().map(|row| self.row_condition(guard, row)).collect();
+            condition = format!("{condition}\nAND ({}\n)", rows.join("\nOR "));
+        }
+        let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };
+        let lock = if guard.locked { " FOR UPDATE" } else { "" };
+        let table = self.family.table(guard.table);
+        let count = format!("SELECT COUNT(*) FROM {table} WHERE {condition}{lock}");
+        if needs_hex(&count) {
+            // A sub-query cannot be prepared on its own; what is counted goes through a variable.
+            let counted = format!("SET @trueup_rows = ({count})");
+            let sql = format!("SET @trueup_rows = NULL;\n{}", prepared(&counted));
+            return Ok(sql + &self.step(&format!("@trueup_rows <=> {expected}"), guard.message));
+        }
+        Ok(self.step(&format!("({count}) = {expected}"), guard.message))
+    }
+
+    fn write(&mut self, statements: &[String], rows: usize, message: &str) -> Result<String, Unwritable> {
+        let mut sql = String::new();
+        if let [statement] = statements {
+            sql.push_str(&terminated(statement, "SET @trueup_rows = ROW_COUNT();\n"));
+        } else {
+            sql.push_str("SET @trueup_rows = 0;\n");
+            for statement in statements {
+                let count = "SET @trueup_rows = @trueup_rows + ROW_COUNT();\n";
+                sql.push_str(&terminated(statement, count));
+            }
+        }
+        Ok(sql + &self.step(&format!("@trueup_rows = {rows}"), message))
+    }
+
+    fn define(&mut self, statement: &str) -> Result<String, Unwritable> {
+        Ok(self.if_all_well(statement, "DO 0"))
+    }
+
+    fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {
+        String::new()
+    }
+}
+
+impl FamilyScript {
+    fn row_condition(&self, guard: &Guard<'_>, row: &[Value]) -> String {
+        let columns = guard.columns.iter().zip(row);
+        let conditions: Vec<String> = columns.map(|(part, value)| self.as_compared(part, value)).collect();
+        format!("({})", conditions.join(" AND "))
+    }
+
+    /// Equal in the pair's domain.
+    fn as_compared(&self, part: &SelectColumn, value: &Value) -> String {
+        let name = identifier(&part.column.name);
+        match (&part.domain, &part.column.column_type.meaning, value) {
+            (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
+                format!("{name} = CAST({} AS JSON)", literal::text(text))
+            }
+            // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
+            (Domain::Json { canonical: true }, _, Value::Json(text)) => format!(
+                "({} = {} /*M!100700 OR JSON_EQUALS({name}, {}) */)",
+                condition::by_code_point(&name),
+                hex(text.as_bytes()),
+                literal::text(text)
+            ),
+            (_, Type::Float64 | Type::Float32, Value::Float32(_) | Value::Float64(_)) => {
+                self.same_float(&name, value)
+            }
+            _ => condition::equals(part, value),
+        }
+    }
+
+    /// The sign of -0.0, which no comparison sees, shows in its text where the server keeps it.
+    fn same_float(&self, name: &str, value: &Value) -> String {
+        let number = match value {
+            Value::Float32(number) => f64::from(*number),
+            Value::Float64(number) => *number,
+            _ => 0.0,
+        };
+        let equal = format!("{name} = {}", literal::operand(value).unwrap_or_else(|| "NULL".to_owned()));
+        if number != 0.0 || !self.family.limits.negative_zero {
+            return equal;
+        }
+        let like = if number.is_sign_negative() { "LIKE" } else { "NOT LIKE" };
+        format!("{equal} AND CAST({name} AS CHAR) {like} '-%'")
+    }
+}
+
+/// Whether the client would read more than text into it.
+fn needs_hex(sql: &str) -> bool {
+    sql.bytes().any(|byte| byte == b'\\' || (byte.is_ascii_control() && byte != b'\n'))
+}
+
+/// A statement and what follows it at once; prepared from hex where the client must not read it.
+fn terminated(statement: &str, then: &str) -> String {
+    if !needs_hex(statement) {
+        return format!("{statement};\n{then}");
+    }
+    format!(
+        "SET @trueup_do = _utf8mb4 {};\nPREPARE trueup_do FROM @trueup_do;\nEXECUTE trueup_do;\n{then}\
+         DEALLOCATE PREPARE trueup_do;\n",
+        hex(statement.as_bytes())
+    )
+}
+
+fn prepared(statement: &str) -> String {
+    terminated(statement, "")
+}
+
+/// A statement as a text: readable where the client leaves it alone.
+fn script_text(statement: &str) -> String {
+    let plain = statement.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n') && byte != b'\\');
+    match plain {
+        true => format!("'{}'", statement.replace('\'', "''")),
+        false => format!("_utf8mb4 {}", hex(statement.as_bytes())),
+    }
+}
+
+/// The server shows about a hundred and fifty characters of it.
+fn message_literal(message: &str) -> String {
+    literal::text(&format!("trueup: {message}"))
+}

@@ -1,0 +1,163 @@
+//! Scripts for `psql`.
+//!
+//! Guards and writes are `DO` blocks, so that they can count rows and raise an error with words of ours. What
+//! stands between dollar quotes is nothing to `psql`: no backslash command, no `:variable`, no semicolon. The
+//! quotes' tag is one that the block does not hold. `ON_ERROR_STOP` is set by the script itself; a transaction
+//! that failed could not be committed either way.
+
+use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
+use super::literal::{literal, quoted};
+use super::select::own_rows;
+use super::{change, identifier, table};
+use crate::value::{Domain, Type};
+
+/// The script of a PostgreSQL replica.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PostgresScript;
+
+const OPENING: &str = "\\set ON_ERROR_STOP on
+\\set ON_ERROR_ROLLBACK off
+\\set AUTOCOMMIT on
+\\encoding UTF8
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, MDY';
+SET IntervalStyle = 'postgres';
+SET bytea_output = 'hex';
+SET extra_float_digits = 3;
+SET xmloption = 'content';
+SET row_security = off;
+";
+
+impl Script for PostgresScript {
+    fn usage(&self) -> &'static str {
+        "psql -X -q -f FILE DATABASE"
+    }
+
+    fn chunk(&self) -> ScriptChunk {
+        ScriptChunk { rows_max: 1_000, bytes_max: 256 << 10 }
+    }
+
+    fn opening(&mut self, search_path: &[String]) -> String {
+        let mut sql = OPENING.to_owned();
+        if !search_path.is_empty() {
+            let schemas: Vec<String> = search_path.iter().map(|schema| identifier(schema)).collect();
+            sql.push_str(&format!("SET search_path = {};\n", schemas.join(", ")));
+        }
+        sql
+    }
+
+    fn stop(&mut self, message: &str) -> String {
+        block(&format!("BEGIN\n  {};\nEND\n", raise(message)))
+    }
+
+    fn begin(&mut self) -> String {
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n".to_owned()
+    }
+
+    fn abandon(&mut self) -> String {
+        "ROLLBACK;\n".to_owned()
+    }
+
+    fn commit(&mut self) -> String {
+        "COMMIT;\n".to_owned()
+    }
+
+    fn closing(&mut self) -> String {
+        String::new()
+    }
+
+    fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
+        let found = matching_rows(guard)?;
+        let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };
+        let body = format!(
+            "#variable_conflict use_column\nDECLARE\n  _trueup_rows bigint;\nBEGIN\n\
+             SELECT count(*) INTO _trueup_rows FROM (\n{found}\n) AS found;\n\
+             IF _trueup_rows <> {expected} THEN\n  {};\nEND IF;\nEND\n",
+            raise(guard.message)
+        );
+        Ok(block(&body))
+    }
+
+    fn write(&mut self, statements: &[String], rows: usize, message: &str) -> Result<String, Unwritable> {
+        let mut body = "#variable_conflict use_column\nDECLARE\n  _trueup_rows bigint;\n  \
+                        _trueup_sum bigint := 0;\nBEGIN\n"
+            .to_owned();
+        for statement in statements {
+            body.push_str(statement);
+            body.push_str(
+                ";\nGET DIAGNOSTICS _trueup_rows = ROW_COUNT;\n_trueup_sum := _trueup_sum + _trueup_rows;\n",
+            );
+        }
+        body.push_str(&format!("IF _trueup_sum <> {rows} THEN\n  {};\nEND IF;\nEND\n", raise(message)));
+        Ok(block(&body))
+    }
+
+    fn define(&mut self, statement: &str) -> Result<String, Unwritable> {
+        Ok(format!("{statement};\n"))
+    }
+
+    fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {
+        String::new()
+    }
+}
+
+/// A `DO` statement.
+fn block(body: &str) -> String {
+    let tags = std::iter::once("$trueup$".to_owned()).chain((1..).map(|number| format!("$trueup{number}$")));
+    let tag = tags.into_iter().find(|tag| !body.contains(tag.as_str())).unwrap_or_default();
+    format!("DO {tag}\n{body}{tag};\n")
+}
+
+fn raise(message: &str) -> String {
+    let message = quoted(&format!("trueup: {message}")).unwrap_or_else(|_| "'trueup: stopped'".to_owned());
+    format!("RAISE EXCEPTION USING MESSAGE = {message}, ERRCODE = 'serialization_failure'")
+}
+
+/// The rows of the table that equal one of the guard's.
+fn matching_rows(guard: &Guard<'_>) -> Result<String, Unwritable> {
+    let columns: Vec<&Column> = guard.columns.iter().map(|part| &part.column).collect();
+    let mut nulls = vec![false; columns.len()];
+    let mut lines = Vec::with_capacity(guard.rows.len());
+    for row in guard.rows {
+        nulls.iter_mut().zip(row).for_each(|(null, value)| *null |= value.is_null());
+        let literals = columns.iter().zip(row).map(|(column, value)| {
+            literal(value, &column.column_type)
+                .map_err(|why| Unwritable { reason: format!("column `{}`: {}", column.name, why.reason) })
+        });
+        let literals = literals.collect::<Result<Vec<_>, _>>()?;
+        lines.push(change::typed_tuple(&columns, &literals, lines.is_empty()));
+    }
+    let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
+    let mut conditions: Vec<String> = guard
+        .columns
+        .iter()
+        .zip(nulls)
+        .enumerate()
+        .map(|(index, (part, null))| as_compared(part, &format!("v.c{index}"), null))
+        .collect();
+    conditions.push(own_rows(guard.table, "t"));
+    // What is not there cannot be locked, and asking to takes a right that inserting does not.
+    let lock = if guard.locked && guard.expect == Expect::AsGiven { "\nFOR UPDATE OF t" } else { "" };
+    Ok(format!(
+        "SELECT 1 FROM (VALUES\n{}\n) AS v ({})\nJOIN {} AS t ON {}{lock}",
+        lines.join(",\n"),
+        names.join(", "),
+        table(guard.table),
+        conditions.join(" AND ")
+    ))
+}
+
+/// Equal in the pair's domain, which is wider than the same stored value where the pair's types differ.
+fn as_compared(part: &SelectColumn, value: &str, null: bool) -> String {
+    let name = format!("t.{}", identifier(&part.column.name));
+    let equal = match (&part.domain, &part.column.column_type.meaning) {
+        (Domain::Decimal { with_scale: false }, _) | (Domain::Json { canonical: true }, Type::Json) => {
+            format!("{name} = {value}")
+        }
+        (Domain::Json { canonical: true }, _) => format!("{name}::jsonb = {value}::jsonb"),
+        _ => return change::same_value(&part.column, value, null),
+    };
+    if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
+}
