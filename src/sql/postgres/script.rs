@@ -135,7 +135,12 @@ fn matching_rows(guard: &Guard<'_>) -> Result<String, Unwritable> {
         .iter()
         .zip(nulls)
         .enumerate()
-        .map(|(index, (part, null))| as_compared(part, &format!("v.c{index}"), null))
+        .map(|(index, (part, null))| {
+            let same = as_compared(part, &format!("v.c{index}"), null);
+            // As a plain equality each would be something to join by, and the planner would read the table
+            // rather than look up its keys.
+            if index < guard.key_columns { same } else { format!("({same}) IS TRUE") }
+        })
         .collect();
     conditions.push(own_rows(guard.table, "t"));
     // What is not there cannot be locked, and asking to takes a right that inserting does not.
