@@ -12,13 +12,14 @@ use super::args::{ApplyArgs, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::report_files::ReportFiles;
-use super::run::{Found, find, read_spec, refuse_unavailable, report};
+use super::run::{Found, find, read_spec, refuse_scripts, refuse_unavailable, report};
 
 /// Runs the command.
 pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     refuse_unavailable(&args.run)?;
     refuse_unavailable_writing(args)?;
     let spec = read_spec(&args.spec)?;
+    refuse_scripts(Command::Apply, &args.run, &spec)?;
     let files = ReportFiles::new(&args.run.report, &args.run.replica, &spec)?;
     let found = find(&spec, &args.run, Some(&args.write), context).await?;
     let before = report(Command::Apply, &found, &args.run);

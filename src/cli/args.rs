@@ -265,7 +265,7 @@ pub struct RunArgs {
     /// Look at these tables only, by the primary's names (repeatable)
     #[arg(long, value_name = "GLOB", value_parser = pattern)]
     pub table: Vec<TablePattern>,
-    /// Print in this format to standard output (sql and html are not available yet)
+    /// Print in this format to standard output (html is not available yet)
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Also write a report to a file; {replica} in PATH makes one file a replica (repeatable)
@@ -491,7 +491,7 @@ mod tests {
         Comparing and reporting:
               --replica <NAME>        Look at this replica only (repeatable)
               --table <GLOB>          Look at these tables only, by the primary's names (repeatable)
-              --format <FORMAT>       Print in this format to standard output (sql and html are not available yet)
+              --format <FORMAT>       Print in this format to standard output (html is not available yet)
                                       [default: text] [possible values: text, json, sql, markdown, html, junit]
               --report <FORMAT=PATH>  Also write a report to a file; {replica} in PATH makes one file a replica
                                       (repeatable)

@@ -95,6 +95,10 @@ pub fn print_report(report: &Report<'_>, format: Format, terminal: &Terminal) ->
         Format::Text => to_stdout(|out| {
             report.text_reading(terminal.out, out).and_then(|()| report.text_found(terminal.out, out))
         }),
+        Format::Sql => match report.script_failure() {
+            Some(failure) => Err(CliError::Failure(failure)),
+            None => to_stdout(|out| report.script(out)),
+        },
         _ => to_stdout(|out| report.write(format, Paint::Plain, out)),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::plan::Plan;
 use crate::reconcile::{Options, Run, RunError};
-use crate::report::{Command, Format, Report};
-use crate::spec::Spec;
+use crate::report::{Command, Format, Report, ScriptOptions};
+use crate::spec::{ReplicaSpec, Spec};
 
 use super::Context;
 use super::args::{DigestWhere, RunArgs, WriteArgs};
@@ -44,6 +44,41 @@ pub fn refuse_unavailable(args: &RunArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Refuses, before anything is touched, scripts that cannot be.
+pub fn refuse_scripts(command: Command, args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
+    let usage = |message: &str, hint: &str| {
+        Err(CliError::Usage { message: message.to_owned(), hint: Some(hint.to_owned()) })
+    };
+    let files = args.report.iter().filter(|report| report.format == Format::Sql);
+    let single = args.format == Format::Sql || files.clone().any(|report| !report.path.contains("{replica}"));
+    if args.format != Format::Sql && files.count() == 0 {
+        return Ok(());
+    }
+    if args.redact {
+        return usage("a script holds values, so there is none under --redact", "leave out --redact");
+    }
+    if command == Command::Verify {
+        return usage("verify changes nothing, so it has no script", "use `trueup plan --format sql`");
+    }
+    let chosen = |name: &String| args.replica.is_empty() || args.replica.contains(name);
+    if single && spec.replicas.iter().filter(|replica| chosen(&replica.name.value)).count() > 1 {
+        return usage(
+            "a script is for one replica, and the spec has several",
+            "choose it with --replica, or write --report sql={replica}.sql",
+        );
+    }
+    Ok(())
+}
+
+/// Where each replica looks unqualified names up, for scripts.
+fn search_paths(spec: &Spec) -> Vec<(String, Vec<String>)> {
+    let path = |replica: &ReplicaSpec| {
+        let schemas = replica.side.search_path.iter().map(|schema| schema.value.clone());
+        (replica.name.value.clone(), schemas.collect::<Vec<String>>())
+    };
+    spec.replicas.iter().map(path).filter(|(_, path)| !path.is_empty()).collect()
+}
+
 /// Both sides, connected, and what was found between them.
 pub struct Found {
     /// The connections.
@@ -52,6 +87,10 @@ pub struct Found {
     pub plan: Plan,
     /// Watches the run.
     pub progress: Arc<Progress>,
+    /// Where each replica looks unqualified names up, as the spec has it.
+    pub search_paths: Vec<(String, Vec<String>)>,
+    /// Row changes in one transaction.
+    pub batch_rows: u64,
 }
 
 /// Connects and compares. `write` is given by apply alone.
@@ -72,7 +111,8 @@ pub async fn find(
     progress.finish();
     let (run, plan) = found?;
     note_snapshots(&plan, context);
-    Ok(Found { run, plan, progress })
+    let batch_rows = write.and_then(|write| write.batch_rows).unwrap_or(spec.batch_rows);
+    Ok(Found { run, plan, progress, search_paths: search_paths(spec), batch_rows })
 }
 
 async fn connect_and_compare(
@@ -128,6 +168,7 @@ pub fn report<'a>(command: Command, found: &'a Found, args: &RunArgs) -> Report<
         elapsed: jiff::Timestamp::now().duration_since(found.plan.created_at).try_into().ok(),
         redact: args.redact,
         rows: args.rows,
+        script: ScriptOptions { batch_rows: found.batch_rows, search_paths: &found.search_paths },
         ..Report::new(command, &found.plan)
     }
 }
@@ -142,6 +183,7 @@ pub async fn look(
 ) -> Result<u8, CliError> {
     refuse_unavailable(args)?;
     let spec = read_spec(path)?;
+    refuse_scripts(command, args, &spec)?;
     let files = ReportFiles::new(&args.report, &args.replica, &spec)?;
     let found = find(&spec, args, None, context).await?;
     let report = report(command, &found, args);

@@ -16,9 +16,9 @@ mod outcome;
 mod paint;
 mod phrases;
 mod row;
-mod script;
 #[cfg(test)]
 mod samples;
+mod script;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,9 +26,9 @@ mod text_value;
 mod words;
 
 pub use outcome::{Signal, exit_code, outcome_of};
-pub use script::ScriptOptions;
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use phrases::refusal_words;
+pub use script::ScriptOptions;
 pub use words::{counted, name, thousands, visible};
 
 use std::io;
@@ -95,7 +95,7 @@ impl Format {
 
     /// Whether this version can write it.
     pub fn is_available(self) -> bool {
-        !matches!(self, Format::Html | Format::Sql)
+        self != Format::Html
     }
 }
 
@@ -187,7 +187,8 @@ impl<'a> Report<'a> {
             Format::Json => self.json(out),
             Format::Markdown => markdown::write(self, out),
             Format::Junit => junit::write(self, out),
-            Format::Sql | Format::Html => {
+            Format::Sql => self.script(out),
+            Format::Html => {
                 let message = format!("not available yet: the format {}", format.as_str());
                 Err(io::Error::new(io::ErrorKind::Unsupported, message))
             }
@@ -246,7 +247,9 @@ impl<'a> Report<'a> {
     pub fn script(&self, out: &mut dyn io::Write) -> io::Result<()> {
         match (self.script_failure(), self.parts().next()) {
             (None, Some(part)) => script::write(self.plan, part.plan, &self.script, out),
-            (failure, _) => Err(io::Error::other(failure.map(|failure| failure.to_string()).unwrap_or_default())),
+            (failure, _) => {
+                Err(io::Error::other(failure.map(|failure| failure.to_string()).unwrap_or_default()))
+            }
         }
     }
 

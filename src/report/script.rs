@@ -13,12 +13,17 @@ use std::io;
 
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, ChunkLimits, Plan, PlannedChange, ReplicaPlan, RowAction, RowStep, Step, TablePlan};
-use crate::schema::TablePair;
-use crate::sql::{
-    Dialect, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable, comment, one_line,
+use crate::plan::{
+    self, Batches, ChunkLimits, NumberedChange, Plan, PlannedChange, ReplicaPlan, RowAction, RowStep,
+    TablePlan,
 };
-use crate::value::{Row, Value};
+use crate::schema::TablePair;
+use crate::spool::SpoolError;
+use crate::sql::{
+    Dialect, Expect, ForeignKey, ForeignKeyAction, Guard, Script, ScriptChunk, SelectColumn, TableName,
+    Unwritable, comment, one_line,
+};
+use crate::value::{Domain, Row, Value, decode, encode};
 
 use super::words::counted;
 
@@ -78,17 +83,17 @@ pub(super) fn write(
     let Some(server) = &replica.server else { return Ok(()) };
     let dialect = crate::sql::dialect(server.engine);
     let steps = plan::steps(replica).map_err(|failure| failed(&failure))?;
-    let batches = batches(&steps, options.batch_rows);
+    let batches = plan::batches(steps, options.batch_rows);
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
-    writer.header(&steps, &batches)?;
-    if steps.is_empty() {
+    writer.header(&batches)?;
+    if is_empty(&batches) {
         return Ok(());
     }
     let search_path = options.search_paths.iter().find(|(name, _)| *name == replica.name);
     writer.opening(search_path.map_or(&[], |(_, path)| path))?;
     writer.refusals()?;
-    writer.body(&steps, &batches)
+    writer.body(&batches)
 }
 
 /// The pairs with the names that the script uses; `None` where a table is in error.
@@ -108,31 +113,8 @@ fn is_qualified(pair: &TablePair) -> bool {
     pair.replica_table == pair.names.replica.to_string()
 }
 
-/// Row changes of one transaction: pieces of steps, in their order.
-type Batch<'a> = Vec<(&'a RowStep, &'a [usize])>;
-
-/// Cuts the row changes of all steps into transactions.
-fn batches(steps: &[Step], batch_rows: u64) -> Vec<Batch<'_>> {
-    let rows_max = usize::try_from(batch_rows).unwrap_or(usize::MAX).max(1);
-    let (mut batches, mut batch, mut room) = (Vec::new(), Batch::new(), rows_max);
-    for step in steps {
-        let Step::Rows(step) = step else { continue };
-        let mut rest = step.changes.as_slice();
-        while !rest.is_empty() {
-            if room == 0 {
-                batches.push(std::mem::take(&mut batch));
-                room = rows_max;
-            }
-            let (now, later) = rest.split_at(rest.len().min(room));
-            batch.push((step, now));
-            room -= now.len();
-            rest = later;
-        }
-    }
-    if !batch.is_empty() {
-        batches.push(batch);
-    }
-    batches
+fn is_empty(batches: &Batches) -> bool {
+    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty)
 }
 
 struct Writer<'a> {
@@ -155,7 +137,7 @@ impl Writer<'_> {
     }
 
     /// What it is, what it does and how to run it.
-    fn header(&mut self, steps: &[Step], batches: &[Batch<'_>]) -> io::Result<()> {
+    fn header(&mut self, batches: &Batches) -> io::Result<()> {
         let (plan, replica) = (self.plan, self.replica);
         let server = |server: &crate::server::Server| format!("{} {}", server.engine, server.version);
         let this = replica.server.as_ref().map(server).unwrap_or_default();
@@ -176,11 +158,11 @@ impl Writer<'_> {
             super::thousands(summary.rows.update),
             super::thousands(summary.rows.delete)
         );
-        if steps.is_empty() {
+        if is_empty(batches) {
             self.say("\nNothing to do.")?;
         } else {
-            let transactions = batches.len().max(usize::from(self.dialect.transactional_ddl())) as u64;
-            self.say(&format!("\n{changes}; {}", counted(transactions, "transaction")))?;
+            let transactions = counted(batches.rows.len() as u64, "transaction");
+            self.say(&format!("\n{changes}; {transactions}"))?;
             let usage = self.script.usage();
             self.say(&format!("Run it with: {usage}"))?;
             self.say(
@@ -239,62 +221,68 @@ impl Writer<'_> {
         for reason in &reasons {
             self.say(&one_line(&format!("Apply would be refused: {reason}")))?;
         }
-        self.say("The next lines stop the script. To run it all the same, remove them up to `end of refusal`.")?;
+        self.say(
+            "The next lines stop the script. To run it all the same, remove them up to `end of refusal`.",
+        )?;
         let stop = self.script.stop("apply would be refused; the script's first lines say why");
         self.put(&stop)?;
         self.say("end of refusal")
     }
 
-    fn body(&mut self, steps: &[Step], batches: &[Batch<'_>]) -> io::Result<()> {
-        let together = self.dialect.transactional_ddl();
-        let defines = steps.iter().any(|step| matches!(step, Step::Schema { .. }));
-        if !batches.is_empty() && (batches.len() > 1 || (defines && !together)) {
+    fn body(&mut self, batches: &Batches) -> io::Result<()> {
+        let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
+        if alone || batches.rows.len() > 1 {
             self.look_first(batches)?;
         }
-        if defines && !together {
+        if alone {
             self.put("\n")?;
-            self.define(steps)?;
+            self.define(&batches.schema)?;
         }
-        let rest = batches.len().max(usize::from(defines && together));
-        for number in 0..rest {
-            self.put("\n")?;
-            if rest > 1 {
-                self.say(&format!("transaction {} of {rest}", number + 1))?;
-            }
-            let begin = self.script.begin();
-            self.put(&begin)?;
-            if number == 0 && together {
-                self.define(steps)?;
-            }
-            if let Some(batch) = batches.get(number) {
-                self.guards(batch, true)?;
-                self.writes(batch)?;
-                self.foreign_keys(batch)?;
+        let mut schema = if alone { &[][..] } else { &batches.schema[..] };
+        for (number, batch) in batches.rows.iter().enumerate() {
+            if schema.is_empty() && batch.is_empty() {
+                continue;
             }
             self.put("\n")?;
-            let commit = self.script.commit();
-            self.put(&commit)?;
+            if batches.rows.len() > 1 {
+                self.say(&format!("transaction {} of {}", number + 1, batches.rows.len()))?;
+            }
+            self.transaction(schema, batch)?;
+            schema = &[];
         }
-        let closing = self.script.closing();
-        self.put(&closing)
+        Ok(())
+    }
+
+    fn transaction(&mut self, schema: &[(usize, usize)], batch: &[RowStep]) -> io::Result<()> {
+        let begin = self.script.begin();
+        self.put(&begin)?;
+        self.define(schema)?;
+        self.guards(batch, true)?;
+        for step in batch {
+            self.cascades(step)?;
+            self.writes(step)?;
+        }
+        self.foreign_keys(batch)?;
+        let commit = self.script.commit();
+        self.put("\n")?;
+        self.put(&commit)
     }
 
     /// All guards of all transactions, before anything is written that could not be taken back.
-    fn look_first(&mut self, batches: &[Batch<'_>]) -> io::Result<()> {
+    fn look_first(&mut self, batches: &Batches) -> io::Result<()> {
         self.put("\n")?;
         self.say("all rows, looked at before anything is written")?;
         let begin = self.script.begin();
         self.put(&begin)?;
-        for batch in batches {
+        for batch in &batches.rows {
             self.guards(batch, false)?;
         }
         let abandon = self.script.abandon();
         self.put(&abandon)
     }
 
-    fn define(&mut self, steps: &[Step]) -> io::Result<()> {
-        for step in steps {
-            let Step::Schema { table, change } = step else { continue };
+    fn define(&mut self, schema: &[(usize, usize)]) -> io::Result<()> {
+        for (table, change) in schema {
             let change = &self.replica.tables[*table].schema_changes[*change];
             for sql in &change.sql {
                 let sql = self.unqualified(*table, sql);
@@ -320,8 +308,8 @@ impl Writer<'_> {
         Cow::Borrowed(sql)
     }
 
-    fn guards(&mut self, batch: &Batch<'_>, locked: bool) -> io::Result<()> {
-        for (step, numbers) in batch {
+    fn guards(&mut self, batch: &[RowStep], locked: bool) -> io::Result<()> {
+        for step in batch {
             let replica = self.replica;
             let table = &replica.tables[step.table];
             let Some(pair) = self.pairs[step.table].clone() else { continue };
@@ -331,15 +319,18 @@ impl Writer<'_> {
                 continue;
             }
             let columns = guarded_columns(&pair, absent);
-            for piece in pieces(table, numbers, self.script.chunk()) {
-                let piece = piece?;
-                let rows: Vec<Vec<Value>> =
-                    piece.iter().map(|planned| guarded_row(&pair, planned, &columns, absent)).collect();
-                let parts: Vec<SelectColumn> = columns.iter().map(|index| part(&pair, *index)).collect();
-                let message = self.message(step.table, match absent {
+            let parts: Vec<SelectColumn> = columns.iter().map(|index| part(&pair, *index)).collect();
+            let message = self.message(
+                step.table,
+                match absent {
                     true => "a row to insert is there already",
                     false => "a row is not what it was when the plan was made",
-                });
+                },
+            );
+            for piece in plan::pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
+                let piece = piece.map_err(spool)?;
+                let rows: Vec<Vec<Value>> =
+                    piece.iter().map(|(_, planned)| guarded_row(&pair, planned, &columns, absent)).collect();
                 let guard = Guard {
                     table: &pair.names.replica,
                     columns: &parts,
@@ -350,51 +341,89 @@ impl Writer<'_> {
                     message: &message,
                 };
                 let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
-                let what = if absent { "not there yet" } else { "as the plan saw them" };
-                self.about(table, &piece, &format!("must be {what}"))?;
+                let what = if absent { "must not be there yet" } else { "must be as the plan saw them" };
+                self.about(table, &piece, what)?;
                 self.put(&text)?;
             }
         }
         Ok(())
     }
 
-    fn writes(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        for (step, numbers) in batch {
-            let replica = self.replica;
-            let table = &replica.tables[step.table];
-            let Some(pair) = self.pairs[step.table].clone() else { continue };
-            for write in grouped(table, step, numbers, self.script.chunk()) {
-                let (rows, statements) = write.map(|write| self.statements(table, &pair, &write))?;
-                let statements = statements.map_err(|why| self.not_renderable(step.table, &why))?;
-                let failed = format!("not all rows to {} were there or taken", step.action.as_str());
-                let message = self.message(step.table, &failed);
-                let text = self
-                    .script
-                    .write(&statements, rows.len(), &message)
-                    .map_err(|why| self.not_renderable(step.table, &why))?;
-                self.about(table, &rows, step.action.as_str())?;
-                self.put(&text)?;
+    fn writes(&mut self, step: &RowStep) -> io::Result<()> {
+        let replica = self.replica;
+        let table = &replica.tables[step.table];
+        let Some(pair) = self.pairs[step.table].clone() else { return Ok(()) };
+        let verb = step.action.as_str();
+        let message = self.message(step.table, &format!("not all rows to {verb} could be matched"));
+        for write in plan::writes(table, step.action, &step.changes, self.limits()) {
+            let write = write.map_err(spool)?;
+            let text = plan::statements(&pair, &write, self.dialect)
+                .and_then(|statements| self.script.write(&statements, write.changes.len(), &message))
+                .map_err(|why| self.not_renderable(step.table, &why))?;
+            self.about(table, &write.changes, verb)?;
+            self.put(&text)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes that a foreign key of the replica would carry on to rows that the plan does not name: what the
+    /// plan deletes or points elsewhere is out of the way by now, so nothing may point at the rows any more.
+    fn cascades(&mut self, step: &RowStep) -> io::Result<()> {
+        let replica = self.replica;
+        let Some(parent) = replica.tables[step.table].pair.as_ref() else { return Ok(()) };
+        if step.action != RowAction::Delete {
+            return Ok(());
+        }
+        for (index, table) in replica.tables.iter().enumerate() {
+            let Some(child) = &table.pair else { continue };
+            let carried = |key: &&ForeignKey| {
+                key.on_delete != ForeignKeyAction::Refuse && key.table == parent.names.replica
+            };
+            for key in child.foreign_keys.iter().filter(carried) {
+                if let Some(reference) = Reference::new(child, parent, key) {
+                    self.cascade(step, index, &reference)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn statements(
-        &self,
-        table: &TablePlan,
-        pair: &TablePair,
-        write: &plan::Write,
-    ) -> (Vec<PlannedChange>, Result<Vec<String>, Unwritable>) {
-        let rows = write.changes.iter().map(|index| table.changes[*index].clone()).collect();
-        (rows, plan::statements(pair, &table.changes, write, self.dialect))
+    fn cascade(&mut self, step: &RowStep, child: usize, reference: &Reference) -> io::Result<()> {
+        let replica = self.replica;
+        let parent = &replica.tables[step.table];
+        let Some(name) = self.pairs[child].as_ref().map(|pair| pair.names.replica.clone()) else {
+            return Ok(());
+        };
+        let message = self.message(child, "rows still point at rows to delete, and would change with them");
+        for piece in plan::pieces(&parent.changes, step.changes.iter().copied(), self.limits()) {
+            let piece = piece.map_err(spool)?;
+            let rows: Vec<Vec<Value>> =
+                piece.iter().filter_map(|(_, planned)| reference.values(planned.change.row())).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let guard = Guard {
+                table: &name,
+                columns: &reference.pointing,
+                key_columns: reference.pointing.len(),
+                rows: &rows,
+                expect: Expect::Absent,
+                locked: true,
+                message: &message,
+            };
+            let text = self.script.guard(&guard).map_err(|why| self.not_renderable(child, &why))?;
+            self.about(parent, &piece, &format!("no row of {} may point at", replica.tables[child].table))?;
+            self.put(&text)?;
+        }
+        Ok(())
     }
 
     /// Rows that point at nothing are looked for in the tables written and in those of the plan that point at
     /// them, where the engine does not look by itself.
-    fn foreign_keys(&mut self, batch: &Batch<'_>) -> io::Result<()> {
+    fn foreign_keys(&mut self, batch: &[RowStep]) -> io::Result<()> {
         let pair = |table: usize| self.replica.tables[table].pair.as_ref();
         let touched: Vec<&TableName> =
-            batch.iter().filter_map(|(step, _)| pair(step.table)).map(|pair| &pair.names.replica).collect();
+            batch.iter().filter_map(|step| pair(step.table)).map(|pair| &pair.names.replica).collect();
         let concerned = |table: &usize| {
             pair(*table).is_some_and(|pair| {
                 let written = touched.contains(&&pair.names.replica);
@@ -404,7 +433,9 @@ impl Writer<'_> {
         };
         let tables: Vec<usize> = (0..self.replica.tables.len()).filter(concerned).collect();
         for table in tables {
-            let Some(name) = self.pairs[table].as_ref().map(|pair| pair.names.replica.clone()) else { continue };
+            let Some(name) = self.pairs[table].as_ref().map(|pair| pair.names.replica.clone()) else {
+                continue;
+            };
             let message = self.message(table, "rows would point at rows that are not there");
             let text = self.script.foreign_keys(&name, &message);
             self.put(&text)?;
@@ -412,11 +443,18 @@ impl Writer<'_> {
         Ok(())
     }
 
+    fn limits(&self) -> ChunkLimits {
+        let ScriptChunk { rows_max, bytes_max } = self.script.chunk();
+        ChunkLimits { rows_max, bytes_max }
+    }
+
     /// A comment above a part: which rows it is about.
-    fn about(&mut self, table: &TablePlan, rows: &[PlannedChange], what: &str) -> io::Result<()> {
+    fn about(&mut self, table: &TablePlan, rows: &[NumberedChange], what: &str) -> io::Result<()> {
         let Some(pair) = &table.pair else { return Ok(()) };
-        let key = |planned: Option<&PlannedChange>| {
-            planned.map(|planned| plan::key_text(pair, planned.change.row().bytes())).unwrap_or_default()
+        let key = |numbered: Option<&NumberedChange>| {
+            numbered
+                .map(|(_, planned)| plan::key_text(pair, planned.change.row().bytes()))
+                .unwrap_or_default()
         };
         let keys = match rows {
             [only] => key(Some(only)),
@@ -472,28 +510,44 @@ fn guarded_row(pair: &TablePair, planned: &PlannedChange, columns: &[usize], abs
     columns.iter().map(value).collect()
 }
 
-fn limits(chunk: ScriptChunk) -> ChunkLimits {
-    ChunkLimits { rows_max: chunk.rows_max, bytes_max: chunk.bytes_max }
+fn spool(error: SpoolError) -> io::Error {
+    failed(&error.into())
 }
 
-/// Changes in pieces that one guard holds.
-fn pieces(
-    table: &TablePlan,
-    numbers: &[usize],
-    chunk: ScriptChunk,
-) -> impl Iterator<Item = io::Result<Vec<PlannedChange>>> {
-    let size = |index: &usize| table.changes[*index].change.row().bytes().len();
-    let ranges = plan::chunks(numbers.iter().map(size), limits(chunk));
-    ranges.into_iter().map(|range| Ok(numbers[range].iter().map(|index| table.changes[*index].clone()).collect()))
+/// The columns of a foreign key on both ends.
+struct Reference {
+    pointing: Vec<SelectColumn>,
+    /// Indexes into the parent's columns, with their domains.
+    pointed_at: Vec<(usize, Domain)>,
 }
 
-/// Changes in pieces that one write holds.
-fn grouped(
-    table: &TablePlan,
-    step: &RowStep,
-    numbers: &[usize],
-    chunk: ScriptChunk,
-) -> impl Iterator<Item = io::Result<plan::Write>> {
-    let step = RowStep { changes: numbers.to_vec(), ..*step };
-    plan::writes(table, &step, limits(chunk), |_| true).into_iter().map(Ok)
+impl Reference {
+    /// `None` where a column is not known to the pair, so that its values are not known either.
+    fn new(child: &TablePair, parent: &TablePair, key: &ForeignKey) -> Option<Self> {
+        let pointing = |name: &String| {
+            let paired = child.columns.iter().position(|column| column.sides.replica.name == *name);
+            let paired =
+                paired.filter(|index| child.columns[*index].on_replica).map(|index| part(child, index));
+            paired.or_else(|| child.replica_extra.iter().find(|extra| extra.column.name == *name).cloned())
+        };
+        let pointed_at = |name: &String| {
+            let index = parent.columns.iter().position(|column| column.sides.replica.name == *name)?;
+            Some((index, parent.columns[index].domain.clone()))
+        };
+        Some(Reference {
+            pointing: key.columns.iter().map(pointing).collect::<Option<_>>()?,
+            pointed_at: key.referenced.iter().map(pointed_at).collect::<Option<_>>()?,
+        })
+    }
+
+    /// What points at a row; `None` where a value is NULL or no value of the pointing column: nothing does.
+    fn values(&self, row: &Row) -> Option<Vec<Value>> {
+        let fields: Vec<Option<&[u8]>> = row.fields().collect();
+        let value = |((index, domain), pointing): (&(usize, Domain), &SelectColumn)| {
+            let value = decode(domain, Some(fields.get(*index).copied().flatten()?));
+            encode(&mut Vec::new(), &pointing.domain, &value).ok()?;
+            Some(value)
+        };
+        self.pointed_at.iter().zip(&self.pointing).map(value).collect()
+    }
 }

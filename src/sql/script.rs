@@ -69,9 +69,6 @@ pub trait Script {
     /// The end of a transaction whose changes stay.
     fn commit(&mut self) -> String;
 
-    /// What ends the script.
-    fn closing(&mut self) -> String;
-
     /// Stops where rows are not as they must be.
     ///
     /// # Errors

@@ -97,10 +97,6 @@ impl Script for FamilyScript {
         self.if_all_well("COMMIT", "ROLLBACK")
     }
 
-    fn closing(&mut self) -> String {
-        String::new()
-    }
-
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
         let key = &guard.columns[..guard.key_columns];
         let keys: Vec<Vec<Value>> = guard.rows.iter().map(|row| row[..guard.key_columns].to_vec()).collect();

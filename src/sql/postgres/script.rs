@@ -64,10 +64,6 @@ impl Script for PostgresScript {
         "COMMIT;\n".to_owned()
     }
 
-    fn closing(&mut self) -> String {
-        String::new()
-    }
-
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
         let found = matching_rows(guard)?;
         let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };

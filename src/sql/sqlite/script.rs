@@ -59,27 +59,32 @@ impl Script for SqliteScript {
         "COMMIT;\n".to_owned()
     }
 
-    fn closing(&mut self) -> String {
-        String::new()
-    }
-
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
         let key: Vec<Column> =
             guard.columns[..guard.key_columns].iter().map(|part| part.column.clone()).collect();
         let name = format!("{} AS t", table(guard.table));
         if guard.expect == Expect::Absent {
             let found = select::matching(&key, guard.rows, ALIAS);
-            return sound(self.check("0", &format!("(SELECT count(*) FROM {name} WHERE {found})"), guard.message));
+            return sound(self.check(
+                "0",
+                &format!("(SELECT count(*) FROM {name} WHERE {found})"),
+                guard.message,
+            ));
         }
         let keys: Vec<Vec<Value>> = guard.rows.iter().map(|row| row[..guard.key_columns].to_vec()).collect();
         let classes = select::classes(&key, &keys);
         let parts = &guard.columns[guard.key_columns..];
         let mut lines = Vec::new();
         for (row, key_values) in guard.rows.iter().zip(&keys) {
-            let values: Vec<String> =
-                parts.iter().zip(&row[guard.key_columns..]).map(|(part, value)| planned(part, value)).collect();
+            let values: Vec<String> = parts
+                .iter()
+                .zip(&row[guard.key_columns..])
+                .map(|(part, value)| planned(part, value))
+                .collect();
             let spelled = select::spelled_with_classes(&key, &classes, key_values);
-            lines.extend(spelled.into_iter().map(|key| format!("({})", [key, values.clone()].concat().join(","))));
+            lines.extend(
+                spelled.into_iter().map(|key| format!("({})", [key, values.clone()].concat().join(","))),
+            );
         }
         let (found_by, _) = select::spelled_keys(&key, &keys);
         let equals = if keys.iter().flatten().any(Value::is_null) { "IS" } else { "=" };
