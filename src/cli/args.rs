@@ -491,8 +491,8 @@ mod tests {
         Comparing and reporting:
               --replica <NAME>        Look at this replica only (repeatable)
               --table <GLOB>          Look at these tables only, by the primary's names (repeatable)
-              --format <FORMAT>       Print in this format to standard output (html is not available yet)
-                                      [default: text] [possible values: text, json, sql, markdown, html, junit]
+              --format <FORMAT>       Print in this format to standard output (html is not available yet) [default:
+                                      text] [possible values: text, json, sql, markdown, html, junit]
               --report <FORMAT=PATH>  Also write a report to a file; {replica} in PATH makes one file a replica
                                       (repeatable)
               --redact                Show keys and column names, but no values, also in messages that come from a
