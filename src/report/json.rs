@@ -15,7 +15,6 @@ use crate::value::{Digest, Key};
 
 use super::json_value::{put_redacted, put_value};
 use super::json_writer::{JsonWriter, Layout};
-use super::outcome::outcome_of;
 use super::row::{Cell, decoded, with_copies};
 use super::{Command, Part, Report, Rows, moment};
 
@@ -38,17 +37,9 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             .array(Layout::Block, report.parts(), |json, part| put_replica(json, report, &part))?;
         put_summary(json.key("summary")?, report)?;
         put_applied_in_all(json, report)?;
-        json.key("in_sync")?.raw(in_sync(report))
+        json.key("in_sync")?.raw(report.in_sync())
     })?;
     out.write_all(b"\n")
-}
-
-/// What comparing found, and for a document of one replica only that one's.
-fn in_sync(report: &Report<'_>) -> bool {
-    match report.only {
-        None => report.plan.in_sync(),
-        Some(_) => report.parts().all(|part| outcome_of(part.plan) == Outcome::InSync),
-    }
 }
 
 fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io::Result<()> {
@@ -95,7 +86,7 @@ fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> io:
         put_pair(json, table.pair.as_ref())?;
         json.key("status")?.string(status_word(table.status))?;
         put_rows(json.key("rows")?, table)?;
-        put_digest(json.key("digest")?, table.digest.as_ref())?;
+        put_digest(json.key("digest")?, table.digest.as_ref().filter(|_| !table.truncated))?;
         json.key("schema_changes")?.array(Layout::Block, &table.schema_changes, put_schema_change)?;
         json.key("summary")?.object(Layout::Line, |json| put_counts(json, &table.summary))?;
         json.key("withheld")?.object(Layout::Line, |json| put_counts(json, &table.withheld))?;
@@ -138,7 +129,7 @@ fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> io::Result<()> {
 }
 
 fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
-    if !table.counted() {
+    if !table.counted() || table.truncated {
         return json.raw("null");
     }
     json.object(Layout::Line, |json| {

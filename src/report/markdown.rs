@@ -143,13 +143,13 @@ impl Markdown<'_, '_> {
         };
         let cell = |known: bool, count: u64| if known { thousands(count) } else { "–".to_owned() };
         let at_least = |count: u64| match table.truncated {
-            true => format!("at least {}", thousands(count)),
+            true => format!("≥ {}", thousands(count)),
             false => cell(table.counted(), count),
         };
         let (written, kept) = (table.written(), table.kept_back());
         let cells = [
-            cell(table.counted(), table.rows.primary),
-            cell(table.counted(), table.rows.replica),
+            cell(table.counted() && !table.truncated, table.rows.primary),
+            cell(table.counted() && !table.truncated, table.rows.replica),
             at_least(written.rows.insert),
             at_least(written.rows.update),
             at_least(written.rows.delete),

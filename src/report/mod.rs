@@ -156,6 +156,19 @@ impl<'a> Part<'a> {
         (!known).then_some(failure)
     }
 
+    /// Whether the replica equals the primary now: it did before, or apply wrote all that differed and saw it equal.
+    fn in_sync(&self) -> bool {
+        let all_written = self.plan.withheld().total() == 0 && self.plan.first_failure().is_none();
+        match self.applied {
+            None => self.outcome() == Outcome::InSync,
+            Some(applied) => match applied.outcome {
+                Outcome::InSync => true,
+                Outcome::Applied => all_written && applied.verified == Some(true),
+                _ => false,
+            },
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         self.applied.map_or_else(|| outcome_of(self.plan), |applied| applied.outcome)
     }
@@ -265,6 +278,11 @@ impl<'a> Report<'a> {
             failures.extend(part.applied_failure().map(|error| (name, None, error)));
         }
         failures
+    }
+
+    /// Whether all replicas of the report equal the primary now.
+    pub fn in_sync(&self) -> bool {
+        self.parts().all(|part| part.in_sync())
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {

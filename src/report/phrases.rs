@@ -77,18 +77,17 @@ pub fn standing(table: &TablePlan) -> String {
 
 /// `1,000 rows on the primary, 999 on the replica`, and what else the counts of a table say.
 pub fn notes(table: &TablePlan) -> String {
-    let mut notes = format!(
-        "{} on the primary, {} on the replica",
-        counted(table.rows.primary, "row"),
-        thousands(table.rows.replica)
-    );
+    let (primary, replica) = (counted(table.rows.primary, "row"), thousands(table.rows.replica));
+    let mut notes = match table.truncated {
+        true => {
+            format!("stopped looking (--max-diffs) after {primary} on the primary, {replica} on the replica")
+        }
+        false => format!("{primary} on the primary, {replica} on the replica"),
+    };
     if table.excused > 0 {
         let verb = if table.excused == 1 { "differs" } else { "differ" };
         let rows = counted(table.excused, "row");
         notes.push_str(&format!("; {rows} {verb} only in what the spec excuses"));
-    }
-    if table.truncated {
-        notes.push_str("; stopped looking at --max-diffs");
     }
     notes
 }
@@ -163,13 +162,16 @@ pub fn tables_of<'a>(parts: &[Part<'a>]) -> impl Iterator<Item = &'a TablePlan> 
 /// `2 schema changes, 3 rows to insert, 1 to update, 4 to delete.`
 pub fn sums(parts: &[Part<'_>]) -> String {
     let changes: Changes = parts.iter().map(|part| part.plan.summary()).sum();
-    let at_least = if tables_of(parts).any(|table| table.truncated) { "at least " } else { "" };
+    let more = match tables_of(parts).any(|table| table.truncated) {
+        true => "; there may be more, looking stopped early (--max-diffs).",
+        false => ".",
+    };
     let structure = match changes.schema_changes {
         0 => String::new(),
         changes => format!("{}, ", counted(changes, "schema change")),
     };
     format!(
-        "{structure}{at_least}{} to insert, {} to update, {} to delete.",
+        "{structure}{} to insert, {} to update, {} to delete{more}",
         counted(changes.rows.insert, "row"),
         thousands(changes.rows.update),
         thousands(changes.rows.delete)
