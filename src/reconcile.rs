@@ -220,6 +220,10 @@ impl Run {
             let pairing = schema::pair_table(&self.spec, selected, &databases)
                 .and_then(|pairing| counterparts.take(&self.spec, pairing));
             let pairing = match pairing {
+                Ok(pairing) => self.refuse_missing_schema(replica, &catalog, pairing).await,
+                Err(failure) => Err(failure),
+            };
+            let pairing = match pairing {
                 Ok(pairing) => refuse_hidden_table(replica, pairing).await,
                 Err(failure) => Err(failure),
             };
@@ -230,6 +234,29 @@ impl Run {
             });
         }
         prepared
+    }
+
+    /// A table can be created in the schemas that are there; schemas themselves are not created.
+    async fn refuse_missing_schema(
+        &self,
+        replica: &Replica,
+        catalog: &Catalog,
+        pairing: Pairing,
+    ) -> Result<Pairing, Failure> {
+        let pair = &pairing.pair;
+        let schema = pair.names.replica.schema.as_ref().filter(|_| pair.replica_missing);
+        let Some(schema) = schema.filter(|schema| catalog.default_schema.as_ref() != Some(*schema)) else {
+            return Ok(pairing);
+        };
+        if replica.server().missing || replica.has_schema(schema).await? {
+            return Ok(pairing);
+        }
+        let what = format!(
+            "the replica has no schema {schema} for the table {}, or its user may not look into it",
+            pair.names.replica
+        );
+        Err(Failure::new(ErrorKind::Missing, self.spec.error_at(pair.place, what).headline())
+            .hint("create the schema on the replica, or name another table with `to`"))
     }
 
     fn announce(&self, prepared: &[Prepared<'_>]) {
