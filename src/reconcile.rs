@@ -76,6 +76,13 @@ pub enum RunError {
     Spec(SpecErrors),
     /// Something else, often the connection to the primary.
     Failure(Failure),
+    /// An option names a replica or a table that is not there.
+    Option {
+        /// Which, and what is missing.
+        message: String,
+        /// What there is.
+        hint: Option<String>,
+    },
 }
 
 impl From<Failure> for RunError {
@@ -401,19 +408,18 @@ fn select_wanted<'a>(
     for pattern in &options.tables {
         if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
             let message = format!("--table {pattern} matches no table of the spec");
-            return Err(Failure::new(ErrorKind::Missing, message).into());
+            return Err(RunError::Option { message, hint: None });
         }
     }
     Ok(schema::select_tables(spec, catalog, &options.tables))
 }
 
-fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, Failure> {
+fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, RunError> {
     if let Some(unknown) = names.iter().find(|name| spec.replica(name).is_none()) {
         let known: Vec<_> = spec.replicas.iter().map(|replica| replica.name.value.as_str()).collect();
         let message = format!("--replica {unknown} matches no replica of the spec");
-        return Err(
-            Failure::new(ErrorKind::Missing, message).hint(format!("there are: {}", known.join(", ")))
-        );
+        let hint = Some(format!("there are: {}", known.join(", ")));
+        return Err(RunError::Option { message, hint });
     }
     let wanted = |replica: &&ReplicaSpec| names.is_empty() || names.contains(&replica.name.value);
     Ok(spec.replicas.iter().filter(wanted).collect())

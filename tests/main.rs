@@ -17,3 +17,4 @@ mod reports;
 mod rights;
 mod servers;
 mod tool;
+mod watch;
