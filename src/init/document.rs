@@ -175,8 +175,9 @@ impl Document<'_> {
         if self.refused.is_empty() {
             return;
         }
-        out.section("On both sides, and cannot be compared as they are.");
+        out.section("Not compared, for something is in the way:");
         for drafted in &self.refused {
+            out.line("");
             let why = drafted.refused.as_deref().unwrap_or_default();
             out.say("  ", &format!("{}: {why}.", report::name(&drafted.entry.table.to_string())));
             out.commented(&drafted.entry);

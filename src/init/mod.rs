@@ -51,7 +51,7 @@ pub struct Draft {
     pub entries: usize,
     /// Entries that ask for a decision.
     pub to_look_at: usize,
-    /// Tables of both sides that are not compared.
+    /// Tables that are not compared, although both sides have them or the replica is to get them.
     pub refused: usize,
 }
 

@@ -13,7 +13,7 @@ use crate::value::Type;
 use super::Database;
 use super::entry::{Entry, rename_option, zone_option};
 use super::names::match_names;
-use super::text::{either, list};
+use super::text::{either, list, rows, shortened};
 
 /// What an entry that is only tried is called in messages.
 const TRIED: &str = "spec";
@@ -262,7 +262,7 @@ impl Pairer<'_> {
                     "If {} is the replica's {}, take it off this list and add {}",
                     list([column.name.as_str()]),
                     list([near]),
-                    rename_option(&column.name, near)
+                    rename_option(&[(column.name.clone(), near.to_owned())])
                 );
                 entry.notes.exclude_columns.push(words);
             }
@@ -276,42 +276,61 @@ impl Pairer<'_> {
         replica: Option<&Table>,
         columns: &Columns<'_>,
     ) {
-        for (column, other) in &columns.incomparable {
-            let name = list([column.name.as_str()]);
-            let declared = &column.column_type.declared;
-            let Some(other) = other else {
-                let engine = self.sides.replica.dialect.engine();
-                let words =
-                    format!("NOTE: {name} is {declared}, for which {engine} has no exact type: left out.");
-                entry.notes.exclude_columns.push(words);
-                continue;
-            };
-            entry.notes.exclude_columns.push(format!(
-                "NOTE: {name} is {declared} on the primary and {} on the replica, which have no exact common domain: left out.",
-                other.column_type.declared
-            ));
-            if !needs_zone(column, other) {
-                continue;
+        if columns.incomparable.is_empty() {
+            return;
+        }
+        let engine = self.sides.replica.dialect.engine();
+        let shown = columns.incomparable.iter().map(|(column, other)| {
+            let declared = shortened(&column.column_type.declared);
+            let other = other.map(|other| format!(" / {}", shortened(&other.column_type.declared)));
+            (list([column.name.as_str()]), format!("{declared}{}", other.unwrap_or_default()))
+        });
+        let shown = rows(&shown.collect::<Vec<_>>());
+        entry.notes.exclude_columns.push(match replica {
+            Some(_) => {
+                "NOTE: left out, for their types (primary / replica) have no exact common domain:".to_owned()
             }
-            let mut tried = entry.clone();
-            tried.exclude_columns.retain(|excluded| *excluded != column.name);
-            tried.zone = Some(column.name.clone());
-            let mut options = format!("compare: {}", zone_option(&column.name));
-            if column.name != other.name {
-                tried.rename.push((column.name.clone(), other.name.clone()));
-                options = format!("{options} and {}", rename_option(&column.name, &other.name));
-            }
-            entry.notes.exclude_columns.push(match self.attempt(&tried, primary, replica) {
-                Ok(_) => format!(
-                    "To compare it, take it off this list and say which zone the side without one means: {options}"
-                ),
-                Err(why) => format!("To compare it will take {options} ({why})."),
-            });
+            None => format!("NOTE: left out, for {engine} has no exact type for them:"),
+        });
+        entry.notes.exclude_columns.extend(shown);
+        let zoned = columns.incomparable.iter().filter_map(|(column, other)| Some((*column, (*other)?)));
+        let zoned: Vec<_> = zoned.filter(|(column, other)| needs_zone(column, other)).collect();
+        if !zoned.is_empty() {
+            entry.notes.exclude_columns.push(self.suggest_zone(entry, primary, replica, &zoned));
+        }
+    }
+
+    /// How columns with a zone on one side only can be compared.
+    fn suggest_zone(
+        &self,
+        entry: &Entry,
+        primary: &Table,
+        replica: Option<&Table>,
+        zoned: &[(&Column, &Column)],
+    ) -> String {
+        let mut tried = entry.clone();
+        tried.zoned = zoned.iter().map(|(column, _)| column.name.clone()).collect();
+        tried.exclude_columns.retain(|excluded| !tried.zoned.contains(excluded));
+        let renamed = zoned.iter().map(|(column, other)| (column.name.clone(), other.name.clone()));
+        let renamed: Vec<_> = renamed.filter(|(name, other)| name != other).collect();
+        let mut options = zone_option(&tried.zoned);
+        if !renamed.is_empty() {
+            options = format!("{options} and {}", rename_option(&renamed));
+        }
+        tried.rename.extend(renamed);
+        let names = list(tried.zoned.iter().map(String::as_str));
+        match self.attempt(&tried, primary, replica) {
+            Ok(_) => format!(
+                "To compare {names}, shorten the list below and say which zone the side without one means: {options}"
+            ),
+            Err(why) => format!("To compare {names} will take {options} ({why})."),
         }
     }
 
     /// An entry that cannot be used as it is. Where only the replica has a key, that key is proposed.
     fn refuse(&self, mut entry: Entry, why: String, primary: &Table, replica: Option<&Table>) -> Drafted {
+        // What was left out may be what the key needs.
+        let excluded = std::mem::take(&mut entry.exclude_columns);
         let own = keys(primary).iter().any(Option::is_some);
         let borrowed = replica.filter(|_| !own).and_then(|replica| {
             let mut of_replica = keys(replica).into_iter().flatten();
@@ -321,10 +340,11 @@ impl Pairer<'_> {
         if let Some(key) = borrowed {
             let mut tried = entry.clone();
             tried.key = Some(key.clone());
+            tried.exclude_columns = excluded;
             tried.schema = SchemaMode::Check;
             if self.attempt(&tried, primary, replica).is_ok() {
                 refused = format!(
-                    "{refused}. The replica has one, {}: take away the # if the same is unique and never NULL on the primary",
+                    "{refused}. The replica has one, {}: take away the # where the same is unique and never NULL on the primary",
                     list(key.iter().map(String::as_str))
                 );
                 entry = tried;
@@ -377,26 +397,19 @@ fn key_note(key: &[&str], primary: &Table) -> String {
 
 /// Structure that differs in a way that is not reconciled.
 fn explain_structure(entry: &mut Entry, pairing: &Pairing) {
-    if entry.schema == SchemaMode::Sync {
-        return;
+    let words = match entry.schema {
+        SchemaMode::Sync => return,
+        SchemaMode::Ignore => "NOTE: the structure differs; only the rows are looked at.",
+        SchemaMode::Check => {
+            "NOTE: the structure differs. That is reported in every plan and not changed; `schema: ignore` looks at rows only."
+        }
+    };
+    entry.notes.schema.push(words.to_owned());
+    for change in &pairing.schema_changes {
+        let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        entry.notes.schema.push(format!("  replica: {}", shortened(&told(&change.before))));
+        entry.notes.schema.push(format!("  primary: {}", shortened(&told(&change.after))));
     }
-    let differences: Vec<String> = pairing
-        .schema_changes
-        .iter()
-        .map(|change| match (&change.before, &change.after) {
-            (Some(before), Some(after)) => format!("`{before}`, on the primary `{after}`"),
-            (None, Some(after)) => format!("nothing, on the primary `{after}`"),
-            _ => change.object.clone(),
-        })
-        .collect();
-    entry.notes.schema.push(match (entry.schema, differences.is_empty()) {
-        (SchemaMode::Check, false) => format!(
-            "NOTE: the replica's table has {}. It is reported in every plan and not changed; `schema: ignore` looks at the \
-             rows only.",
-            differences.join("; ")
-        ),
-        _ => "NOTE: the structure differs; only the rows are looked at.".to_owned(),
-    });
 }
 
 /// Columns of the replica that are not compared, and whether its rows could be inserted at all.
