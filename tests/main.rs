@@ -9,6 +9,7 @@ mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
 mod house;
+mod init;
 mod json;
 mod minimality;
 mod pair;

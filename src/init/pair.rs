@@ -25,6 +25,23 @@ pub(super) struct Drafted {
     pub refused: Option<String>,
 }
 
+/// Why an entry that was tried cannot be used.
+struct Refusal {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), hint: None }
+    }
+
+    fn with_hint(self) -> String {
+        let hint = self.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{}{hint}", self.message)
+    }
+}
+
 /// Makes entries for the tables of two databases.
 pub(super) struct Pairer<'a> {
     pub sides: &'a Sides<Database<'a>>,
@@ -81,7 +98,7 @@ impl Pairer<'_> {
                         self.explain(&mut tried, &pairing, primary, replica, &columns);
                         return Drafted { entry: tried, refused: None };
                     }
-                    Err(why) => reason = Some(why),
+                    Err(why) => reason = Some(why.with_hint()),
                 }
             }
             refused = refused.or(reason);
@@ -163,11 +180,12 @@ impl Pairer<'_> {
     ///
     /// # Errors
     /// Why it cannot be used, without a place.
-    fn attempt(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Result<Pairing, String> {
+    fn attempt(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Result<Pairing, Refusal> {
         let body: String = entry.lines().iter().map(|line| format!("  {line}\n")).collect();
         let text = format!("version: 1\nprimary: sqlite:a\nreplicas: {{ r: \"sqlite:b\" }}\ntables:\n{body}");
-        let spec = Spec::parse(&text, TRIED, &|_| None)
-            .map_err(|errors| errors.iter().next().map(|error| error.message.clone()).unwrap_or_default())?;
+        let spec = Spec::parse(&text, TRIED, &|_| None).map_err(|errors| {
+            Refusal::new(errors.iter().next().map_or("", |error| error.message.as_str()))
+        })?;
         let databases = Databases {
             dialects: self.sides.as_ref().map(|side| side.dialect),
             replica: self.sides.replica.catalog,
@@ -175,15 +193,15 @@ impl Pairer<'_> {
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         let selected = schema::select_tables(&spec, self.sides.primary.catalog, &[]);
-        let [selected] = &selected[..] else { return Err("its name means several tables".to_owned()) };
-        let pairing = schema::pair_table(&spec, selected, &databases).map_err(|failure| {
-            let hint = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            format!("{}{hint}", without_place(&failure.message))
+        let [selected] = &selected[..] else { return Err(Refusal::new("its name means several tables")) };
+        let pairing = schema::pair_table(&spec, selected, &databases).map_err(|failure| Refusal {
+            hint: failure.hint,
+            ..Refusal::new(without_place(&failure.message))
         })?;
         let names = &pairing.pair.names;
         let meant = replica.map_or(&names.replica, |replica| &replica.name);
         if names.primary != primary.name || names.replica != *meant {
-            return Err(format!("the spec would take {} for it", names.replica));
+            return Err(Refusal::new(format!("the spec would take {} for it", names.replica)));
         }
         Ok(pairing)
     }
@@ -239,14 +257,14 @@ impl Pairer<'_> {
             tried.exclude_columns.retain(|name| *name != column.name);
             match self.attempt(&tried, primary, replica) {
                 Ok(_) => addable.push(column.name.as_str()),
-                Err(why) => others.push((column.name.as_str(), why)),
+                Err(why) => others.push((column.name.as_str(), why.message)),
             }
         }
         if !addable.is_empty() {
             let done = if entry.schema == SchemaMode::Sync { "added to the replica" } else { "reported" };
             let (it, is) = if addable.len() == 1 { ("its name", "is") } else { ("a name", "are") };
             entry.notes.exclude_columns.push(format!(
-                "NOTE: {} {is} only on the primary. Take {it} off this list to have the column {done}.",
+                "NOTE: {} {is} only on the primary. Take {it} off the list below to have the column {done}.",
                 list(addable)
             ));
         }
@@ -259,7 +277,7 @@ impl Pairer<'_> {
         for column in &columns.missing {
             if let Some(near) = did_you_mean(&column.name, extra()) {
                 let words = format!(
-                    "If {} is the replica's {}, take it off this list and add {}",
+                    "If {} is the replica's {}, take it off the list below and add {}",
                     list([column.name.as_str()]),
                     list([near]),
                     rename_option(&[(column.name.clone(), near.to_owned())])
@@ -323,7 +341,7 @@ impl Pairer<'_> {
             Ok(_) => format!(
                 "To compare {names}, shorten the list below and say which zone the side without one means: {options}"
             ),
-            Err(why) => format!("To compare {names} will take {options} ({why})."),
+            Err(why) => format!("To compare {names} will take {options} ({}).", why.message),
         }
     }
 
