@@ -43,7 +43,6 @@ fn words(error: RunError) -> String {
     match error {
         RunError::Spec(errors) => errors.to_string(),
         RunError::Failure(failure) => failure.to_string(),
-        RunError::Option { message, .. } => message,
     }
 }
 

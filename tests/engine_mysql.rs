@@ -11,7 +11,7 @@ use trueup::schema::{Catalog, Table};
 use trueup::spec::{Place, Side, SideUrl};
 use trueup::sql::{
     Column, DefaultKind, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate, Select,
-    SelectColumn, Selection,
+    SelectColumn, Selection, TableDefinition, TableName,
 };
 use trueup::value::{Domain, Key, KeyOrder, KeyRange, Row, Type, Value, decode, encode, fields};
 
@@ -133,7 +133,7 @@ const EVERYTHING: &str = "
         tiny tinyint(1) NOT NULL DEFAULT 1, small smallint unsigned, medium mediumint, whole int DEFAULT -7, big bigint,
         money decimal(12,2) DEFAULT 9.50, huge decimal(65,30), single float, twice double,
         fixed char(4), short varchar(40) COLLATE utf8mb4_general_ci NOT NULL DEFAULT 'it''s', latin varchar(10) CHARACTER SET latin1,
-        exact varchar(30) COLLATE utf8mb4_nopad_bin, note text, endless longtext,
+        exact varchar(30) COLLATE utf8mb4_nopad_bin, note text COLLATE utf8mb4_general_ci, endless longtext,
         pad binary(4), raw varbinary(40), pile longblob,
         day date, moment datetime(6), stamp timestamp(3) NULL, changed timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
         span time(6), doc json, ident uuid, bits bit(9), born year, colour enum('red','','it''s'), flags set('a','b','c'),
@@ -253,6 +253,12 @@ fn edges() -> Vec<(&'static str, Vec<&'static str>)> {
         ("spot", vec!["ST_GeomFromText('POINT(1.1 -2.5)', 4326)", "NULL"]),
     ];
     edges.retain(|(name, _)| has_column(name));
+    if servers::mariadb().product.is_mysql() {
+        // Its TIME ends at the whole second.
+        let span = edges.iter_mut().find(|(name, _)| *name == "span").expect("it is above");
+        span.1.retain(|value| *value != "'838:59:59.000001'");
+        span.1.push("'838:59:59'");
+    }
     edges
 }
 
@@ -766,6 +772,49 @@ fn writing_is_exact_or_an_error() {
         left.iter().map(|row| row.iter().flatten().map(String::as_str).collect()).collect();
     assert_eq!(left, [["<a >", "20"], ["<A>", "30"]]);
     assert_eq!(database.query("SELECT count(*) FROM t"), [[Some("0".to_owned())]], "rolled back");
+}
+
+/// Found with MySQL 9: what the server keeps as text it parses in the session's mode, and what the catalog prints
+/// has backslashes in every mode.
+#[test]
+fn quotes_and_backslashes_in_the_structure_are_kept() {
+    let database = database(
+        "structure",
+        "SET sql_mode = '';
+         CREATE TABLE quoted (id int PRIMARY KEY, a text DEFAULT ('it\\'s \\\\ x'), b varchar(9) DEFAULT 'it\\'s \\\\',
+             c varchar(20) AS (concat(id, 'x\\'y')) STORED, d enum('a\\\\b', 'it''s') DEFAULT 'a\\\\b', e varchar(9) DEFAULT 'b\\'',
+             f bit(3) DEFAULT b'101', g binary(2) DEFAULT 'a', h varbinary(4) DEFAULT x'00ff');
+         INSERT INTO quoted (id) VALUES (1), (2);",
+    );
+    block_on(async {
+        let engine = open(&database, true).await;
+        let catalog = catalog(&engine).await;
+        let quoted = table(&catalog, "quoted");
+        let literal = |name: &str| match quoted.column(name).and_then(|column| column.default.clone()) {
+            Some(DefaultKind::Literal(LiteralDefault::Text(text))) => Some(text),
+            _ => None,
+        };
+        assert_eq!(literal("b").as_deref(), Some("it's \\"));
+        assert_eq!(literal("d").as_deref(), Some("a\\b"));
+        assert_eq!(literal("e").as_deref(), Some("b'"));
+        let select = select_of(quoted, &["id", "a", "b", "c", "d", "e"], 1);
+        let rows = scan(&engine, &select).await.expect("defaults and generated columns with quotes");
+        assert_eq!(rows.len(), 2);
+        let copy = TableDefinition {
+            name: TableName::qualified(&database.name, "copied"),
+            columns: ["id", "b", "d", "e"]
+                .map(|name| quoted.column(name).expect("it is there").clone())
+                .into(),
+            primary_key: vec!["id".to_owned()],
+        };
+        let mut writer = engine.writer().await.expect("a writer");
+        writer.execute(&engine.dialect().create_table(&copy)).await.expect("the table is made");
+    });
+    database
+        .execute_script("INSERT INTO copied (id) VALUES (1); INSERT INTO copied VALUES (2, '', 'it''s', '')");
+    let differ = "SELECT count(*) FROM copied JOIN quoted USING (id) \
+                  WHERE id = 1 AND (copied.b, copied.e) = (quoted.b, quoted.e) AND copied.d = concat('a', char(92), 'b')";
+    assert_eq!(database.query(differ), [[Some("1".to_owned())]]);
 }
 
 #[test]

@@ -27,7 +27,11 @@ pub static MYSQL: Family = Family {
     engine: EngineName::Mysql,
     binary_collation: "utf8mb4_0900_bin",
     bare_values: false,
-    limits: literal::Limits { timestamp_end_year: 2038, negative_zero: true },
+    limits: literal::Limits {
+        timestamp_end_year: 2038,
+        negative_zero: true,
+        time_max: literal::TIME_MAX_WHOLE,
+    },
 };
 
 /// MariaDB 10.6 and later.
@@ -36,7 +40,7 @@ pub static MARIADB: Family = Family {
     binary_collation: "utf8mb4_nopad_bin",
     bare_values: true,
     // 2105 since 11.5; an older server itself refuses what lies after 2038.
-    limits: literal::Limits { timestamp_end_year: 2105, negative_zero: false },
+    limits: literal::Limits { timestamp_end_year: 2105, negative_zero: false, time_max: literal::TIME_MAX },
 };
 
 /// One server of the family.

@@ -291,11 +291,14 @@ fn meaning(word: &str, declared: &str, row: &[Option<String>]) -> Type {
 
 fn default(engine: EngineName, row: &[Option<String>], extra: &str, meaning: &Type) -> Option<DefaultKind> {
     let on_update = extra.find("on update ").map(|at| text(row, 6)[at..].to_owned());
+    let is_bits = text(row, 3) == "bit";
     let text = row.get(5).cloned().flatten().filter(|text| engine != EngineName::Mariadb || text != "NULL");
     let plain = match text {
         None => None,
         Some(text) if engine == EngineName::Mariadb => Some(mariadb_default(text)),
         Some(text) if extra.contains("default_generated") => Some(DefaultKind::Expression(text)),
+        // MySQL shows bits and bytes as `b'101'` and `0x61`, and the bytes not always whole.
+        Some(text) if matches!(meaning, Type::Bytes { .. }) || is_bits => Some(DefaultKind::Expression(text)),
         Some(text) => Some(DefaultKind::Literal(LiteralDefault::Text(text))),
     };
     let plain = plain.map(|default| as_number(default, meaning));
@@ -314,13 +317,33 @@ fn default(engine: EngineName, row: &[Option<String>], extra: &str, meaning: &Ty
 
 /// MariaDB prints the default as DDL writes it: text in quotes, all else as an expression.
 fn mariadb_default(text: String) -> DefaultKind {
-    match text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        Some(inner) if !inner.replace("''", "").contains('\'') => {
-            DefaultKind::Literal(LiteralDefault::Text(inner.replace("''", "'")))
-        }
+    match unquoted(&text) {
+        Some(inner) => DefaultKind::Literal(LiteralDefault::Text(inner)),
         _ if text.parse::<f64>().is_ok() => DefaultKind::Literal(LiteralDefault::Number(text)),
         _ => DefaultKind::Expression(text),
     }
+}
+
+/// The text of one literal in quotes, in which the catalog escapes by doubling and by backslashes.
+fn unquoted(literal: &str) -> Option<String> {
+    let mut inner = literal.strip_prefix('\'')?.strip_suffix('\'')?.chars();
+    let mut text = String::with_capacity(literal.len());
+    while let Some(c) = inner.next() {
+        text.push(match c {
+            '\'' if inner.next()? == '\'' => '\'',
+            '\'' => return None,
+            '\\' => match inner.next()? {
+                '0' => '\0',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'Z' => '\u{1a}',
+                other => other,
+            },
+            other => other,
+        });
+    }
+    Some(text)
 }
 
 fn as_number(default: DefaultKind, meaning: &Type) -> DefaultKind {
@@ -331,5 +354,26 @@ fn as_number(default: DefaultKind, meaning: &Type) -> DefaultKind {
             DefaultKind::Literal(LiteralDefault::Number(text))
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_of_text_are_read_with_their_escapes() {
+        for (printed, text) in [
+            ("''", Some("")),
+            ("'it''s'", Some("it's")),
+            (r"'it\'s \\ x'", Some(r"it's \ x")),
+            (r"'a\0\n'", Some("a\0\n")),
+            ("'a' + 'b'", None),
+            ("'a", None),
+            (r"'a\'", None),
+            ("current_timestamp()", None),
+        ] {
+            assert_eq!(unquoted(printed).as_deref(), text, "{printed}");
+        }
     }
 }

@@ -7,8 +7,10 @@ use super::hex;
 use crate::sql::Unwritable;
 use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Time, Type, Value};
 
-/// 838:59:59.999999 in microseconds. MySQL itself ends at the whole second and refuses more.
-pub(super) const TIME_MAX: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000 + 999_999;
+/// 838:59:59 in microseconds: where MySQL's TIME ends.
+pub(super) const TIME_MAX_WHOLE: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000;
+/// 838:59:59.999999, where MariaDB's ends.
+pub(super) const TIME_MAX: i64 = TIME_MAX_WHOLE + 999_999;
 
 fn no(reason: impl Into<String>) -> Unwritable {
     Unwritable { reason: reason.into() }
@@ -21,6 +23,8 @@ pub(super) struct Limits {
     pub timestamp_end_year: i64,
     /// Whether a column keeps the sign of -0.0; MariaDB drops it.
     pub negative_zero: bool,
+    /// The longest TIME, in microseconds.
+    pub time_max: i64,
 }
 
 /// A value as a literal for a column of this type.
@@ -47,11 +51,12 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         (Value::Float64(_), Type::Float32) => Err(no(format!("{declared} does not hold that many digits"))),
         (Value::Text(value), Type::Text { .. }) => fitting_text(value, column),
         (Value::RawText(_), _) => Err(no("a text that is not UTF-8 cannot be stored as text")),
-        (Value::Json(value), Type::Json | Type::JsonText | Type::Text { .. }) => fitting_text(value, column),
+        (Value::Json(value), Type::Json) => binary_json(value, declared),
+        (Value::Json(value), Type::JsonText | Type::Text { .. }) => fitting_text(value, column),
         (Value::Bytes(value), Type::Bytes { bytes_max, fixed }) => bytes(value, *bytes_max, *fixed, declared),
         (Value::Date(value), Type::Date) => Ok(format!("'{}'", possible_date(*value, declared)?)),
         (Value::Date(value), Type::DateTime { .. }) => stamp(Stamp::new(*value, 0), 0, declared),
-        (Value::Time(value), Type::Time { digits }) => time(*value, *digits, declared),
+        (Value::Time(value), Type::Time { digits }) => time(*value, *digits, declared, limits.time_max),
         (Value::DateTime(value) | Value::Instant(value), Type::DateTime { digits }) => {
             stamp(*value, *digits, declared)
         }
@@ -152,6 +157,53 @@ fn fitting_text(value: &str, column: &ColumnType) -> Result<String, Unwritable> 
     Ok(text(value))
 }
 
+/// MySQL's JSON keeps integers of 64 bits, and every other number as a double: one that would become another is
+/// refused.
+fn binary_json(value: &str, declared: &str) -> Result<String, Unwritable> {
+    if json_numbers(value).into_iter().all(kept_by_json) {
+        return Ok(text(value));
+    }
+    Err(no(format!("{declared} does not keep all digits of a number in it")))
+}
+
+/// The numbers of a valid JSON text as they are written.
+fn json_numbers(json: &str) -> Vec<&str> {
+    let bytes = json.as_bytes();
+    let (mut numbers, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let start = at;
+        at += 1;
+        match bytes[start] {
+            b'"' => {
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+                {
+                    at += 1;
+                }
+                numbers.push(&json[start..at]);
+            }
+            _ => {}
+        }
+    }
+    numbers
+}
+
+fn kept_by_json(number: &str) -> bool {
+    let in_64_bits = |whole: i128| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole);
+    if number.parse().is_ok_and(in_64_bits) {
+        return true;
+    }
+    let stored = number.parse::<f64>().ok().filter(|double| double.is_finite());
+    let stored = stored.and_then(|double| Decimal::parse(&double.to_string()).ok());
+    let exact = Decimal::parse(number).ok();
+    stored.zip(exact).is_some_and(|(stored, exact)| stored.trimmed() == exact.trimmed())
+}
+
 fn charset(declared: &str) -> &str {
     declared
         .split_once(" CHARACTER SET ")
@@ -238,8 +290,8 @@ fn timestamp(value: Stamp, digits: u8, declared: &str, end_year: i64) -> Result<
     if in_range { Ok(text) } else { Err(no(format!("the moment is out of the range of {declared}"))) }
 }
 
-fn time(value: Time, digits: u8, declared: &str) -> Result<String, Unwritable> {
-    if value.0.abs() > TIME_MAX {
+fn time(value: Time, digits: u8, declared: &str, time_max: i64) -> Result<String, Unwritable> {
+    if value.0.abs() > time_max {
         return Err(no(format!("{declared} ends at 838:59:59")));
     }
     fits_digits(value.0, digits, declared)?;

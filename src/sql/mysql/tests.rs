@@ -162,6 +162,9 @@ fn moments_that_do_not_fit_are_refused() {
         assert!(moment(text, digits).is_err(), "{text}");
     }
     let late = Value::Instant(stamp("2040-01-01 00:00:00"));
+    let longest = Value::Time(Time(literal::TIME_MAX_WHOLE + 1));
+    let time = ColumnType::new("time(6)", Type::Time { digits: 6 });
+    assert!(MYSQL.literal(&longest, &time).is_err() && MARIADB.literal(&longest, &time).is_ok());
     assert!(MYSQL.literal(&late, &ColumnType::new("timestamp", Type::Instant { digits: 0 })).is_err());
     let day = |date| literal_of(Value::Date(date), "date", Type::Date);
     assert!(day(Date(i32::MAX)).is_err() && day(Date::new(10_000, 1, 1).expect("a date")).is_err());
@@ -239,6 +242,24 @@ fn tables_are_made_to_compare_by_code_point() {
     assert_eq!(declared(Type::Uuid, true).as_deref(), Some("uuid"));
     assert_eq!(MYSQL.type_for(&Type::Uuid, true), None);
     assert_eq!(declared(Type::Integer { bytes: 16, unsigned: false }, false), None);
+}
+
+#[test]
+fn numbers_that_mysqls_json_would_round_are_refused() {
+    let json = ColumnType::new("json", Type::Json);
+    let taken = |text: &str| MYSQL.literal(&Value::Json(text.to_owned()), &json).is_ok();
+    for text in [
+        r#"{"a": [1.0, 1e3, -0.0, 0.1, 18446744073709551615, -9223372036854775808, 1.7976931348623157e308]}"#,
+        r#"["0.12345678901234567890", "\"1e999", true, null]"#,
+        "1.50",
+    ] {
+        assert!(taken(text), "{text}");
+    }
+    for text in ["18446744073709551617", "[0.12345678901234567890]", r#"{"a\\": 1e999}"#, "1e-400"] {
+        assert!(!taken(text), "{text}");
+    }
+    let text = ColumnType::new("json", Type::JsonText);
+    assert!(MARIADB.literal(&Value::Json("1e999".to_owned()), &text).is_ok());
 }
 
 #[test]
