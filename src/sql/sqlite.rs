@@ -9,7 +9,9 @@ mod scope;
 mod script;
 mod select;
 
+#[cfg(test)]
 pub(crate) use literal::plain as plain_literal;
+pub(crate) use literal::shown as shown_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{

@@ -60,7 +60,7 @@ fn unreadable(
         .map(|(column, field)| format!("{} = {}", column.column.name, shown(&column.domain, field)))
         .collect();
     let detail = if key.is_empty() {
-        format!("the value is {}", crate::sql::sqlite::plain_literal(&value_of(value)))
+        format!("the value is {}", crate::sql::sqlite::shown_literal(&value_of(value)))
     } else {
         format!("in the row with {}", key.join(", "))
     };
@@ -71,7 +71,7 @@ fn unreadable(
 
 /// A key's value for people, as a SQL literal.
 pub(super) fn shown(domain: &Domain, field: Option<&[u8]>) -> String {
-    crate::sql::sqlite::plain_literal(&decode(domain, field))
+    crate::sql::sqlite::shown_literal(&decode(domain, field))
 }
 
 fn value_of(value: ValueRef<'_>) -> crate::value::Value {
