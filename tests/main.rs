@@ -15,5 +15,6 @@ mod pair;
 mod readme;
 mod reports;
 mod rights;
+mod script;
 mod servers;
 mod tool;
