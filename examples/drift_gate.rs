@@ -43,6 +43,7 @@ fn words(error: RunError) -> String {
     match error {
         RunError::Spec(errors) => errors.to_string(),
         RunError::Failure(failure) => failure.to_string(),
+        RunError::Option { message, .. } => message,
     }
 }
 

@@ -30,6 +30,7 @@
 //!            reconcile  the conductor: connect, compare, apply
 //!            report     a plan → text, JSON; pure
 //!            init       two catalogs → a commented spec; pure
+//!            watch      repeats runs: when they are due, and the loop around them
 //!            cli        the only room that prints, reads arguments and touches files
 //! ```
 //!
@@ -76,5 +77,7 @@ pub mod reconcile;
 pub mod report;
 
 pub mod init;
+
+pub mod watch;
 
 pub mod cli;

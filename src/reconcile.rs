@@ -76,6 +76,13 @@ pub enum RunError {
     Spec(SpecErrors),
     /// Something else, often the connection to the primary.
     Failure(Failure),
+    /// An option names a replica or a table that is not there.
+    Option {
+        /// Which, and what is missing.
+        message: String,
+        /// What there is.
+        hint: Option<String>,
+    },
 }
 
 impl From<Failure> for RunError {
@@ -220,6 +227,10 @@ impl Run {
             let pairing = schema::pair_table(&self.spec, selected, &databases)
                 .and_then(|pairing| counterparts.take(&self.spec, pairing));
             let pairing = match pairing {
+                Ok(pairing) => self.refuse_missing_schema(replica, &catalog, pairing).await,
+                Err(failure) => Err(failure),
+            };
+            let pairing = match pairing {
                 Ok(pairing) => refuse_hidden_table(replica, pairing).await,
                 Err(failure) => Err(failure),
             };
@@ -230,6 +241,29 @@ impl Run {
             });
         }
         prepared
+    }
+
+    /// A table can be created in the schemas that are there; schemas themselves are not created.
+    async fn refuse_missing_schema(
+        &self,
+        replica: &Replica,
+        catalog: &Catalog,
+        pairing: Pairing,
+    ) -> Result<Pairing, Failure> {
+        let pair = &pairing.pair;
+        let schema = pair.names.replica.schema.as_ref().filter(|_| pair.replica_missing);
+        let Some(schema) = schema.filter(|schema| catalog.default_schema.as_ref() != Some(*schema)) else {
+            return Ok(pairing);
+        };
+        if replica.server().missing || replica.has_schema(schema).await? {
+            return Ok(pairing);
+        }
+        let what = format!(
+            "the replica has no schema {schema} for the table {}, or its user may not look into it",
+            pair.names.replica
+        );
+        Err(Failure::new(ErrorKind::Missing, self.spec.error_at(pair.place, what).headline())
+            .hint("create the schema on the replica, or name another table with `to`"))
     }
 
     fn announce(&self, prepared: &[Prepared<'_>]) {
@@ -374,19 +408,18 @@ fn select_wanted<'a>(
     for pattern in &options.tables {
         if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
             let message = format!("--table {pattern} matches no table of the spec");
-            return Err(Failure::new(ErrorKind::Missing, message).into());
+            return Err(RunError::Option { message, hint: None });
         }
     }
     Ok(schema::select_tables(spec, catalog, &options.tables))
 }
 
-fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, Failure> {
+fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, RunError> {
     if let Some(unknown) = names.iter().find(|name| spec.replica(name).is_none()) {
         let known: Vec<_> = spec.replicas.iter().map(|replica| replica.name.value.as_str()).collect();
         let message = format!("--replica {unknown} matches no replica of the spec");
-        return Err(
-            Failure::new(ErrorKind::Missing, message).hint(format!("there are: {}", known.join(", ")))
-        );
+        let hint = Some(format!("there are: {}", known.join(", ")));
+        return Err(RunError::Option { message, hint });
     }
     let wanted = |replica: &&ReplicaSpec| names.is_empty() || names.contains(&replica.name.value);
     Ok(spec.replicas.iter().filter(wanted).collect())

@@ -91,7 +91,6 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
         &["verify", SPEC, "--digest", "database"],
         &["apply", SPEC, "-y", "--undo", "undo.bin"],
         &["apply", "plan.bin", "--spec", SPEC, "-y"],
-        &["watch", SPEC, "--every", "1h"],
         &["show", "plan.bin"],
         &["undo", "plan.bin", "-o", "undo.bin"],
         &["digest", SPEC],

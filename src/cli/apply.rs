@@ -111,13 +111,21 @@ async fn decide_and_apply(found: &Found, args: &ApplyArgs, asks: Asks, context: 
             None => return not_applied(plan, Outcome::Interrupted),
         },
     }
+    apply_unasked(found, &args.write, context).await
+}
+
+/// Applies without asking, unless a signal came meanwhile.
+pub async fn apply_unasked(found: &Found, write: &WriteArgs, context: &Context) -> Vec<Applied> {
+    if context.signals.received().is_some() {
+        return not_applied(&found.plan, Outcome::Interrupted);
+    }
     let options = ApplyOptions {
-        partial: args.write.partial,
-        lock_wait: args.write.lock_timeout,
-        verify: !args.write.no_verify,
-        batch_rows: args.write.batch_rows.unwrap_or(found.run.spec().batch_rows),
+        partial: write.partial,
+        lock_wait: write.lock_timeout,
+        verify: !write.no_verify,
+        batch_rows: write.batch_rows.unwrap_or(found.run.spec().batch_rows),
     };
-    found.run.apply(plan, &options).await
+    found.run.apply(&found.plan, &options).await
 }
 
 /// What stands when nothing was written: replicas that need nothing are what they were.

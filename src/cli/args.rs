@@ -28,6 +28,21 @@ Exit codes (with several outcomes the first of 130/143, 1, 5, 4, 3, 2, 0 wins):
   130  interrupted at a safe point by SIGINT; what was committed stays
   143  interrupted at a safe point by SIGTERM";
 
+/// What a watch does, beside its options.
+const WATCH: &str = "\
+Runs:
+  Each run prints one line to standard output: when it began (UTC), and how each replica stands.
+  With --format json the line is the JSON document of verify, with --apply that of apply.
+  Runs begin at whole multiples of --every after the first, and never overlap: moments that go by
+  while a run is at work are skipped, which standard error says once.
+  The spec is read again before each run, and connections are closed after it. A run that fails
+  (a database is down, the spec is no longer valid) is an error in its line, and the next one tries
+  again; a spec or an option that is wrong at the start ends the watch with 1.
+  Files of --report are replaced as a whole by each run.
+  SIGINT and SIGTERM end the watch with 0: at once between runs, within one at its next safe point;
+  what was committed stays, and standard error says what that is.
+  With --once the exit code is that of verify or apply.";
+
 /// What a plan may do only when it is allowed by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -68,8 +83,8 @@ pub enum Command {
     /// Compare only; end with 2 on drift
     #[command(after_help = EXIT_CODES)]
     Verify(VerifyArgs),
-    /// Repeat verify, or plan and apply with --apply (not available yet)
-    #[command(after_help = EXIT_CODES)]
+    /// Repeat verify, or plan and apply with --apply
+    #[command(after_help = format!("{WATCH}\n\n{EXIT_CODES}"))]
     Watch(WatchArgs),
     /// Render a saved plan in any format (not available yet)
     Show(ShowArgs),
@@ -176,16 +191,65 @@ impl WriteArgs {
 pub struct WatchArgs {
     /// The spec
     pub spec: PathBuf,
-    /// Repeat after this long, for example 1h
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub every: Duration,
-    /// Apply what was found
+    /// Begin a run every so often: 30s, 5m, 1h, 1d
+    #[arg(long, value_name = "D", value_parser = interval, required_unless_present = "once")]
+    pub every: Option<Duration>,
+    /// Apply what was found, without asking; limits and hazards are refused as ever
     #[arg(long)]
     pub apply: bool,
+    /// Make one run, and end with its exit code
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    pub write: WatchWriteArgs,
     #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]
     pub terminal: TerminalArgs,
+}
+
+/// How a watch writes: what of [`WriteArgs`] makes sense when nobody is there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Writing, with --apply only")]
+pub struct WatchWriteArgs {
+    /// Refuse more deletes than this in a run: rows of a replica, or a percentage of each table's rows [default: the spec's limits.deletes]
+    #[arg(long, value_name = "N|P%", value_parser = limit, requires = "apply")]
+    pub max_deletes: Option<Limit>,
+    /// Refuse more changes than this in a run: rows of a replica, or a percentage of each table's rows [default: the spec's limits.changes]
+    #[arg(long, value_name = "N|P%", value_parser = limit, requires = "apply")]
+    pub max_changes: Option<Limit>,
+    /// Allow these hazards, which are refused otherwise
+    #[arg(long, value_name = "HAZARD", value_delimiter = ',', requires = "apply")]
+    pub allow: Vec<Hazard>,
+    /// Write at most N changes of a replica in one transaction [default: the spec's apply.batch_rows, or 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "apply")]
+    pub batch_rows: Option<u64>,
+    /// Write a replica although some of its tables are in error, without those
+    #[arg(long, requires = "apply")]
+    pub partial: bool,
+    /// Wait this long for the replica's lock, for example 30s or 5m [default: 0s]
+    #[arg(long, value_name = "D", value_parser = duration, requires = "apply")]
+    pub lock_timeout: Option<Duration>,
+    /// Do not compare the rows written after the commit
+    #[arg(long, requires = "apply")]
+    pub no_verify: bool,
+}
+
+impl WatchWriteArgs {
+    /// As apply takes them, where nobody is asked.
+    pub fn unattended(&self) -> WriteArgs {
+        WriteArgs {
+            auto_approve: true,
+            max_deletes: self.max_deletes,
+            max_changes: self.max_changes,
+            allow: self.allow.clone(),
+            batch_rows: self.batch_rows,
+            partial: self.partial,
+            lock_timeout: self.lock_timeout.unwrap_or_default(),
+            undo: None,
+            no_verify: self.no_verify,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -381,6 +445,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
 fn size(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| error.to_string())
 }
@@ -433,6 +504,25 @@ mod tests {
     }
 
     #[test]
+    fn a_watch_that_applies_takes_what_makes_sense_unattended() {
+        let line = "trueup watch s.yml --every 90s --apply --max-deletes 10% --max-changes 50 --batch-rows 10 \
+                    --allow CASCADES_OUTSIDE --partial --lock-timeout 30s --no-verify --report json=a.json";
+        let Ok(Cli { command: Command::Watch(watch) }) = parse(&line.replace("  ", "")) else { panic!() };
+        assert_eq!((watch.every, watch.once), (Some(Duration::from_secs(90)), false));
+        let write = watch.write.unattended();
+        assert!(write.auto_approve && write.partial && write.no_verify && write.undo.is_none());
+        assert_eq!(write.max_deletes, Some(Limit::PerTable { millionths: 100_000 }));
+        assert_eq!(write.max_changes, Some(Limit::PerReplica { rows: 50 }));
+        assert_eq!((write.batch_rows, write.lock_timeout), (Some(10), Duration::from_secs(30)));
+        assert_eq!(write.allow, [Hazard::CascadesOutside]);
+        let Ok(Cli { command: Command::Watch(once) }) = parse("trueup watch s.yml --once") else { panic!() };
+        assert_eq!(
+            (once.every, once.apply, once.write.unattended().lock_timeout),
+            (None, false, Duration::ZERO)
+        );
+    }
+
+    #[test]
     fn what_a_command_does_not_have_is_an_error() {
         for line in [
             "trueup",
@@ -440,6 +530,13 @@ mod tests {
             "trueup plan s.yml -y",
             "trueup verify s.yml --detailed-exitcode",
             "trueup verify s.yml --max-deletes 5",
+            "trueup watch s.yml",
+            "trueup watch s.yml --every 0s",
+            "trueup watch s.yml --every often",
+            "trueup watch s.yml --every 1h --partial",
+            "trueup watch s.yml --every 1h --lock-timeout 5s",
+            "trueup watch s.yml --every 1h --apply -y",
+            "trueup watch s.yml --every 1h --apply --undo u.bin",
             "trueup check s.yml --format json",
             "trueup plan s.yml --format yaml",
             "trueup plan s.yml --report json",

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use crate::failure::{ErrorKind, Failure};
-use crate::report::{Paint, RED, Signal};
-use crate::spec::SpecErrors;
+use crate::report::{Paint, RED, Signal, counted};
+use crate::spec::{SpecError, SpecErrors};
 
 /// Why a command ended without a report, or although it has one.
 #[derive(Debug)]
@@ -59,6 +59,35 @@ impl CliError {
                 _ => 1,
             },
             _ => 1,
+        }
+    }
+
+    /// The same as a failure that keeps a run from seeing anything, where the command goes on.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            CliError::Failure(failure) => failure,
+            CliError::Spec(errors) => {
+                let first = errors.iter().next().map(SpecError::headline).unwrap_or_default();
+                let more = match errors.count() {
+                    0 | 1 => String::new(),
+                    many => format!(" (and {})", counted(many as u64 - 1, "more error")),
+                };
+                Failure::new(ErrorKind::Internal, first + &more)
+            }
+            CliError::Usage { message, hint } => {
+                Failure { hint, ..Failure::new(ErrorKind::Missing, message) }
+            }
+            CliError::NotAvailable(what) => {
+                Failure::new(ErrorKind::Internal, format!("not available yet: {what}"))
+            }
+            CliError::Io { action, error } => {
+                let kind = match error.kind() {
+                    io::ErrorKind::NotFound => ErrorKind::Missing,
+                    io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+                    _ => ErrorKind::Internal,
+                };
+                Failure::new(kind, format!("could not {action}: {}", words(&error)))
+            }
         }
     }
 

@@ -74,7 +74,7 @@ fn written(path: &Path, draft: &Draft) -> String {
         text += &format!(", {} of them with a NOTE to look at", draft.to_look_at);
     }
     if draft.refused > 0 {
-        text += &format!("; {} of both sides left out, with the reason", draft.refused);
+        text += &format!("; {} left out, with the reason", draft.refused);
     }
     format!("{text}.\nNext: trueup plan {}\n", path.display())
 }

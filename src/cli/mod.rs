@@ -21,6 +21,7 @@ mod report_files;
 mod run;
 mod signal;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -104,7 +105,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, CliError> {
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),
-        Command::Watch(_) => later("trueup watch"),
+        Command::Watch(args) => watch::run(&args, context).await,
         Command::Show(_) => later("trueup show"),
         Command::Undo(_) => later("trueup undo"),
         Command::Init(args) => init::run(&args, context).await,

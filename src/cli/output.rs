@@ -62,11 +62,16 @@ pub fn print(text: &str) -> Result<(), CliError> {
 
 /// Lets `write` fill standard output.
 pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
-    let failed = |error| CliError::Io { action: "write to standard output".to_owned(), error };
-    match fill(io::stdout().lock(), write) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(failed),
+    match to_reader(write) {
+        Err(CliError::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
+}
+
+/// As [`to_stdout`], for what makes no sense without a reader: one that went away is an error too.
+pub fn to_reader(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+    let failed = |error| CliError::Io { action: "write to standard output".to_owned(), error };
+    fill(io::stdout().lock(), write).map_err(failed)
 }
 
 /// Lets `write` fill standard error: what a person reads before being asked.

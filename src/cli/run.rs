@@ -107,6 +107,26 @@ pub async fn find(
             output::print_reading(reading, &terminal);
         }
     });
+    find_with(spec, args, write, context, progress).await
+}
+
+/// As [`find`], for a watch: standard output is left alone.
+pub async fn find_in_silence(
+    spec: &Spec,
+    args: &RunArgs,
+    write: Option<&WriteArgs>,
+    context: &Context,
+) -> Result<Found, CliError> {
+    find_with(spec, args, write, context, Progress::begin(&context.terminal, |_| {})).await
+}
+
+async fn find_with(
+    spec: &Spec,
+    args: &RunArgs,
+    write: Option<&WriteArgs>,
+    context: &Context,
+    progress: Arc<Progress>,
+) -> Result<Found, CliError> {
     let found = connect_and_compare(spec, args, write, context, &progress).await;
     progress.finish();
     let (run, plan) = found?;
@@ -146,6 +166,7 @@ impl From<RunError> for CliError {
         match error {
             RunError::Spec(errors) => CliError::Spec(errors),
             RunError::Failure(failure) => CliError::Failure(failure),
+            RunError::Option { message, hint } => CliError::Usage { message, hint },
         }
     }
 }

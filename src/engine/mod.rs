@@ -65,6 +65,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// Whether there is a schema of this name that this user may look into, so that a table can be created in it.
+    async fn has_schema(&self, _name: &str) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
     /// Begins one moment: all reads through it see the same committed state, and cannot write.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError>;
 
@@ -190,6 +195,11 @@ impl Replica {
     /// See [`Engine::hides`].
     pub async fn hides(&self, table: &TableName) -> Result<bool, EngineError> {
         self.0.hides(table).await
+    }
+
+    /// See [`Engine::has_schema`].
+    pub async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {
+        self.0.has_schema(name).await
     }
 
     /// See [`Engine::writer`].

@@ -3,14 +3,13 @@
 //! Invariant: no password, whatever the URLs hold; a URL with one is written as a variable.
 
 use crate::report::{self, counted};
-use crate::schema::Table;
 use crate::sides::Sides;
 use crate::spec::quote_scalar;
 
 use super::Database;
 use super::entry::Entry;
 use super::pair::Drafted;
-use super::text::comment;
+use super::text::{comment, list};
 
 /// How far to the right the notes behind names go, at most.
 const NOTE_COLUMN_MAX: usize = 44;
@@ -25,8 +24,8 @@ pub(super) struct Document<'a> {
     pub entries: Vec<Entry>,
     /// Pairs that cannot be compared as they are, and why.
     pub refused: Vec<Drafted>,
-    /// Tables that could be each other's, with an entry for the first two.
-    pub ambiguous: Vec<(Sides<Vec<&'a Table>>, Entry)>,
+    /// Names of tables that could be each other's, with an entry for the first two.
+    pub unclear: Vec<(Sides<Vec<String>>, Entry)>,
     /// Tables that only the primary has, with an entry to create them.
     pub only_primary: Vec<Drafted>,
     /// Tables that only the replica has, as the spec would name them.
@@ -42,7 +41,7 @@ impl Document<'_> {
         options(&mut out);
         self.entries(&mut out);
         self.refused(&mut out);
-        self.ambiguous(&mut out);
+        self.unclear(&mut out);
         self.only_primary(&mut out);
         self.only_replica(&mut out);
         out.text
@@ -94,7 +93,7 @@ impl Document<'_> {
         }
         let rest = [
             (self.refused.len(), "cannot be compared as it is", "cannot be compared as they are"),
-            (self.ambiguous.len(), "could be several", "could be several"),
+            (self.unclear.len(), "may have another name there", "may have another name there"),
             (self.only_primary.len(), "is only on the primary", "are only on the primary"),
             (self.only_replica.len(), "is only on the replica", "are only on the replica"),
         ];
@@ -175,28 +174,25 @@ impl Document<'_> {
         if self.refused.is_empty() {
             return;
         }
-        out.section("On both sides, and cannot be compared as they are.");
+        out.section("Not compared, for something is in the way:");
         for drafted in &self.refused {
+            out.line("");
             let why = drafted.refused.as_deref().unwrap_or_default();
             out.say("  ", &format!("{}: {why}.", report::name(&drafted.entry.table.to_string())));
             out.commented(&drafted.entry);
         }
     }
 
-    fn ambiguous(&self, out: &mut Lines) {
-        if self.ambiguous.is_empty() {
+    fn unclear(&self, out: &mut Lines) {
+        if self.unclear.is_empty() {
             return;
         }
-        out.section("Names that could mean several tables. Say which is which with `to`, for example:");
-        for (group, entry) in &self.ambiguous {
-            let names = |tables: &[&Table]| {
-                tables
-                    .iter()
-                    .map(|table| report::name(&table.name.to_string()))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            out.say("  ", &format!("{} or the replica's {}:", names(&group.primary), names(&group.replica)));
+        out.section("Perhaps the same under another name. An entry without its # pairs two:");
+        for (names, entry) in &self.unclear {
+            out.line("");
+            let Sides { primary, replica } =
+                names.as_ref().map(|names| list(names.iter().map(String::as_str)));
+            out.say("  ", &format!("{primary} on the primary, {replica} on the replica."));
             out.commented(entry);
         }
     }
@@ -205,14 +201,21 @@ impl Document<'_> {
         if self.only_primary.is_empty() {
             return;
         }
-        out.section(
-            "Only on the primary. Without its # an entry has the table created on the replica and filled.",
-        );
-        for drafted in &self.only_primary {
-            if let Some(why) = &drafted.refused {
-                out.say("  ", &format!("This one cannot be created: {why}."));
+        let (good, refused): (Vec<&Drafted>, Vec<&Drafted>) =
+            self.only_primary.iter().partition(|drafted| drafted.refused.is_none());
+        out.section(match good.is_empty() {
+            true => "Only on the primary:",
+            false => {
+                "Only on the primary. An entry without its # has the table created on the replica and filled:"
             }
+        });
+        for drafted in good {
             out.commented(&drafted.entry);
+        }
+        for drafted in refused {
+            let why = drafted.refused.as_deref().unwrap_or_default();
+            let name = report::name(&drafted.entry.table.to_string());
+            out.say("  ", &format!("({name} cannot be created: {why}.)"));
         }
     }
 

@@ -15,8 +15,8 @@ pub(super) struct Entry {
     pub key: Option<Vec<String>>,
     pub rename: Vec<(String, String)>,
     pub exclude_columns: Vec<String>,
-    /// A column to compare with `zone: UTC`; only ever tried, to see whether it can be suggested.
-    pub zone: Option<String>,
+    /// Columns to compare with `zone: UTC`; only ever tried, to see whether it can be suggested.
+    pub zoned: Vec<String>,
     pub schema: SchemaMode,
     pub insert: bool,
     pub notes: Notes,
@@ -54,7 +54,7 @@ impl Entry {
             key: None,
             rename: Vec::new(),
             exclude_columns: Vec::new(),
-            zone: None,
+            zoned: Vec::new(),
             schema: SchemaMode::Sync,
             insert: true,
             notes: Notes::default(),
@@ -87,8 +87,8 @@ impl Entry {
         if !self.exclude_columns.is_empty() {
             lines.extend(list("exclude_columns", &self.exclude_columns));
         }
-        if let Some(column) = &self.zone {
-            lines.push(format!("compare: {}", zone_option(column)));
+        if !self.zoned.is_empty() {
+            lines.push(zone_option(&self.zoned));
         }
         lines.extend(self.notes.schema.iter().flat_map(|note| comment(note)));
         match self.schema {
@@ -105,14 +105,16 @@ impl Entry {
     }
 }
 
-/// What `compare:` is given for a column whose one side has no zone.
-pub(super) fn zone_option(column: &str) -> String {
-    format!("{{ {}: {{ zone: UTC }} }}", quote_scalar(column))
+/// `compare:` for columns whose one side has no zone.
+pub(super) fn zone_option(columns: &[String]) -> String {
+    let options: Vec<String> =
+        columns.iter().map(|column| format!("{}: {{ zone: UTC }}", quote_scalar(column))).collect();
+    format!("compare: {{ {} }}", options.join(", "))
 }
 
-/// `rename:` of one column.
-pub(super) fn rename_option(primary: &str, replica: &str) -> String {
-    format!("rename: {{ {}: {} }}", quote_scalar(primary), quote_scalar(replica))
+/// `rename:` of some columns, on one line.
+pub(super) fn rename_option(pairs: &[(String, String)]) -> String {
+    format!("rename: {{ {} }}", pair_list(pairs).join(", "))
 }
 
 /// `key: [a, b]`, or a line for each item where that would be too long.
@@ -129,8 +131,7 @@ fn list(key: &str, items: &[String]) -> Vec<String> {
 
 /// `rename: { a: b }`, or a line for each pair where that would be too long.
 fn mapping(key: &str, pairs: &[(String, String)]) -> Vec<String> {
-    let pairs: Vec<String> =
-        pairs.iter().map(|(from, to)| format!("{}: {}", quote_scalar(from), quote_scalar(to))).collect();
+    let pairs = pair_list(pairs);
     let line = format!("{key}: {{ {} }}", pairs.join(", "));
     if line.chars().count() <= WIDTH {
         return vec![line];
@@ -138,6 +139,10 @@ fn mapping(key: &str, pairs: &[(String, String)]) -> Vec<String> {
     let mut lines = vec![format!("{key}:")];
     lines.extend(pairs.iter().map(|pair| format!("  {pair}")));
     lines
+}
+
+fn pair_list(pairs: &[(String, String)]) -> Vec<String> {
+    pairs.iter().map(|(from, to)| format!("{}: {}", quote_scalar(from), quote_scalar(to))).collect()
 }
 
 #[cfg(test)]

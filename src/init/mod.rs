@@ -9,6 +9,8 @@ mod entry;
 mod names;
 mod pair;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::failure::{ErrorKind, Failure};
@@ -51,7 +53,7 @@ pub struct Draft {
     pub entries: usize,
     /// Entries that ask for a decision.
     pub to_look_at: usize,
-    /// Tables of both sides that are not compared.
+    /// Tables that are not compared, although both sides have them or the replica is to get them.
     pub refused: usize,
 }
 
@@ -79,7 +81,7 @@ pub fn draft(sides: &Sides<Database<'_>>, path: &str) -> Result<Draft, Failure> 
     Ok(Draft {
         entries: document.entries.len(),
         to_look_at: document.entries.iter().filter(|entry| entry.notes.ask()).count(),
-        refused: document.refused.len() + document.ambiguous.len(),
+        refused: document.refused.len() + document.unclear.len(),
         text,
     })
 }
@@ -94,27 +96,37 @@ fn document<'a>(sides: &'a Sides<Database<'a>>, path: &'a str, tables: Tables<'a
         empty_replica,
         entries: Vec::new(),
         refused: Vec::new(),
-        ambiguous: Vec::new(),
+        unclear: Vec::new(),
         only_primary: Vec::new(),
-        only_replica: tables.only.replica.iter().map(|table| shown(table, &sides.replica)).collect(),
+        only_replica: Vec::new(),
     };
     for pair in &tables.pairs {
         document.add(pairer.draft(pair.primary, Some(pair.replica)));
     }
-    for table in &tables.only.primary {
+    let mut unclear = tables.ambiguous;
+    let mut only_replica = tables.only.replica;
+    for table in tables.only.primary {
+        let near = near(table, &only_replica);
+        if let Some(at) = near.filter(|_| !empty_replica) {
+            unclear.push(Sides::new(vec![table], vec![only_replica.remove(at)]));
+            continue;
+        }
         let drafted = pairer.draft(table, None);
         if empty_replica {
             document.add(drafted);
         } else {
-            document.only_primary.push(maybe_renamed(drafted, &tables.only.replica, sides));
+            document.only_primary.push(drafted);
         }
     }
-    for group in tables.ambiguous {
+    for group in unclear {
         if let (Some(primary), Some(replica)) = (group.primary.first(), group.replica.first()) {
             let entry = pairer.draft(primary, Some(replica)).entry;
-            document.ambiguous.push((group, entry));
+            let names = group.as_ref().zip(sides.as_ref());
+            let names = names.map(|(tables, side)| tables.iter().map(|table| shown(table, side)).collect());
+            document.unclear.push((names, entry));
         }
     }
+    document.only_replica = only_replica.iter().map(|table| shown(table, &sides.replica)).collect();
     document
 }
 
@@ -127,15 +139,10 @@ impl Document<'_> {
     }
 }
 
-/// Says beside a table of the primary which one of the replica has nearly its name.
-fn maybe_renamed(mut drafted: Drafted, others: &[&Table], sides: &Sides<Database<'_>>) -> Drafted {
-    let names = others.iter().map(|table| table.name.name.as_str());
-    let near = did_you_mean(&drafted.entry.table.name, names);
-    if let Some(other) = others.iter().find(|table| Some(table.name.name.as_str()) == near) {
-        let name = shown(other, &sides.replica);
-        drafted.entry.notes.end.push(format!("If it is the replica's {name}, add to: {name}"));
-    }
-    drafted
+/// The place of a table that nearly has this one's name.
+fn near(table: &Table, others: &[&Table]) -> Option<usize> {
+    let near = did_you_mean(&table.name.name, others.iter().map(|other| other.name.name.as_str()))?;
+    others.iter().position(|other| other.name.name == near)
 }
 
 /// A table as the spec names it.

@@ -13,7 +13,7 @@ use crate::value::Type;
 use super::Database;
 use super::entry::{Entry, rename_option, zone_option};
 use super::names::match_names;
-use super::text::{either, list};
+use super::text::{either, list, rows, shortened};
 
 /// What an entry that is only tried is called in messages.
 const TRIED: &str = "spec";
@@ -23,6 +23,23 @@ const TRIED: &str = "spec";
 pub(super) struct Drafted {
     pub entry: Entry,
     pub refused: Option<String>,
+}
+
+/// Why an entry that was tried cannot be used.
+struct Refusal {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), hint: None }
+    }
+
+    fn with_hint(self) -> String {
+        let hint = self.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{}{hint}", self.message)
+    }
 }
 
 /// Makes entries for the tables of two databases.
@@ -81,7 +98,7 @@ impl Pairer<'_> {
                         self.explain(&mut tried, &pairing, primary, replica, &columns);
                         return Drafted { entry: tried, refused: None };
                     }
-                    Err(why) => reason = Some(why),
+                    Err(why) => reason = Some(why.with_hint()),
                 }
             }
             refused = refused.or(reason);
@@ -163,11 +180,12 @@ impl Pairer<'_> {
     ///
     /// # Errors
     /// Why it cannot be used, without a place.
-    fn attempt(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Result<Pairing, String> {
+    fn attempt(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Result<Pairing, Refusal> {
         let body: String = entry.lines().iter().map(|line| format!("  {line}\n")).collect();
         let text = format!("version: 1\nprimary: sqlite:a\nreplicas: {{ r: \"sqlite:b\" }}\ntables:\n{body}");
-        let spec = Spec::parse(&text, TRIED, &|_| None)
-            .map_err(|errors| errors.iter().next().map(|error| error.message.clone()).unwrap_or_default())?;
+        let spec = Spec::parse(&text, TRIED, &|_| None).map_err(|errors| {
+            Refusal::new(errors.iter().next().map_or("", |error| error.message.as_str()))
+        })?;
         let databases = Databases {
             dialects: self.sides.as_ref().map(|side| side.dialect),
             replica: self.sides.replica.catalog,
@@ -175,15 +193,15 @@ impl Pairer<'_> {
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         let selected = schema::select_tables(&spec, self.sides.primary.catalog, &[]);
-        let [selected] = &selected[..] else { return Err("its name means several tables".to_owned()) };
-        let pairing = schema::pair_table(&spec, selected, &databases).map_err(|failure| {
-            let hint = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            format!("{}{hint}", without_place(&failure.message))
+        let [selected] = &selected[..] else { return Err(Refusal::new("its name means several tables")) };
+        let pairing = schema::pair_table(&spec, selected, &databases).map_err(|failure| Refusal {
+            hint: failure.hint,
+            ..Refusal::new(without_place(&failure.message))
         })?;
         let names = &pairing.pair.names;
         let meant = replica.map_or(&names.replica, |replica| &replica.name);
         if names.primary != primary.name || names.replica != *meant {
-            return Err(format!("the spec would take {} for it", names.replica));
+            return Err(Refusal::new(format!("the spec would take {} for it", names.replica)));
         }
         Ok(pairing)
     }
@@ -239,14 +257,14 @@ impl Pairer<'_> {
             tried.exclude_columns.retain(|name| *name != column.name);
             match self.attempt(&tried, primary, replica) {
                 Ok(_) => addable.push(column.name.as_str()),
-                Err(why) => others.push((column.name.as_str(), why)),
+                Err(why) => others.push((column.name.as_str(), why.message)),
             }
         }
         if !addable.is_empty() {
             let done = if entry.schema == SchemaMode::Sync { "added to the replica" } else { "reported" };
             let (it, is) = if addable.len() == 1 { ("its name", "is") } else { ("a name", "are") };
             entry.notes.exclude_columns.push(format!(
-                "NOTE: {} {is} only on the primary. Take {it} off this list to have the column {done}.",
+                "NOTE: {} {is} only on the primary. Take {it} off the list below to have the column {done}.",
                 list(addable)
             ));
         }
@@ -259,10 +277,10 @@ impl Pairer<'_> {
         for column in &columns.missing {
             if let Some(near) = did_you_mean(&column.name, extra()) {
                 let words = format!(
-                    "If {} is the replica's {}, take it off this list and add {}",
+                    "If {} is the replica's {}, take it off the list below and add {}",
                     list([column.name.as_str()]),
                     list([near]),
-                    rename_option(&column.name, near)
+                    rename_option(&[(column.name.clone(), near.to_owned())])
                 );
                 entry.notes.exclude_columns.push(words);
             }
@@ -276,42 +294,61 @@ impl Pairer<'_> {
         replica: Option<&Table>,
         columns: &Columns<'_>,
     ) {
-        for (column, other) in &columns.incomparable {
-            let name = list([column.name.as_str()]);
-            let declared = &column.column_type.declared;
-            let Some(other) = other else {
-                let engine = self.sides.replica.dialect.engine();
-                let words =
-                    format!("NOTE: {name} is {declared}, for which {engine} has no exact type: left out.");
-                entry.notes.exclude_columns.push(words);
-                continue;
-            };
-            entry.notes.exclude_columns.push(format!(
-                "NOTE: {name} is {declared} on the primary and {} on the replica, which have no exact common domain: left out.",
-                other.column_type.declared
-            ));
-            if !needs_zone(column, other) {
-                continue;
+        if columns.incomparable.is_empty() {
+            return;
+        }
+        let engine = self.sides.replica.dialect.engine();
+        let shown = columns.incomparable.iter().map(|(column, other)| {
+            let declared = shortened(&column.column_type.declared);
+            let other = other.map(|other| format!(" / {}", shortened(&other.column_type.declared)));
+            (list([column.name.as_str()]), format!("{declared}{}", other.unwrap_or_default()))
+        });
+        let shown = rows(&shown.collect::<Vec<_>>());
+        entry.notes.exclude_columns.push(match replica {
+            Some(_) => {
+                "NOTE: left out, for their types (primary / replica) have no exact common domain:".to_owned()
             }
-            let mut tried = entry.clone();
-            tried.exclude_columns.retain(|excluded| *excluded != column.name);
-            tried.zone = Some(column.name.clone());
-            let mut options = format!("compare: {}", zone_option(&column.name));
-            if column.name != other.name {
-                tried.rename.push((column.name.clone(), other.name.clone()));
-                options = format!("{options} and {}", rename_option(&column.name, &other.name));
-            }
-            entry.notes.exclude_columns.push(match self.attempt(&tried, primary, replica) {
-                Ok(_) => format!(
-                    "To compare it, take it off this list and say which zone the side without one means: {options}"
-                ),
-                Err(why) => format!("To compare it will take {options} ({why})."),
-            });
+            None => format!("NOTE: left out, for {engine} has no exact type for them:"),
+        });
+        entry.notes.exclude_columns.extend(shown);
+        let zoned = columns.incomparable.iter().filter_map(|(column, other)| Some((*column, (*other)?)));
+        let zoned: Vec<_> = zoned.filter(|(column, other)| needs_zone(column, other)).collect();
+        if !zoned.is_empty() {
+            entry.notes.exclude_columns.push(self.suggest_zone(entry, primary, replica, &zoned));
+        }
+    }
+
+    /// How columns with a zone on one side only can be compared.
+    fn suggest_zone(
+        &self,
+        entry: &Entry,
+        primary: &Table,
+        replica: Option<&Table>,
+        zoned: &[(&Column, &Column)],
+    ) -> String {
+        let mut tried = entry.clone();
+        tried.zoned = zoned.iter().map(|(column, _)| column.name.clone()).collect();
+        tried.exclude_columns.retain(|excluded| !tried.zoned.contains(excluded));
+        let renamed = zoned.iter().map(|(column, other)| (column.name.clone(), other.name.clone()));
+        let renamed: Vec<_> = renamed.filter(|(name, other)| name != other).collect();
+        let mut options = zone_option(&tried.zoned);
+        if !renamed.is_empty() {
+            options = format!("{options} and {}", rename_option(&renamed));
+        }
+        tried.rename.extend(renamed);
+        let names = list(tried.zoned.iter().map(String::as_str));
+        match self.attempt(&tried, primary, replica) {
+            Ok(_) => format!(
+                "To compare {names}, shorten the list below and say which zone the side without one means: {options}"
+            ),
+            Err(why) => format!("To compare {names} will take {options} ({}).", why.message),
         }
     }
 
     /// An entry that cannot be used as it is. Where only the replica has a key, that key is proposed.
     fn refuse(&self, mut entry: Entry, why: String, primary: &Table, replica: Option<&Table>) -> Drafted {
+        // What was left out may be what the key needs.
+        let excluded = std::mem::take(&mut entry.exclude_columns);
         let own = keys(primary).iter().any(Option::is_some);
         let borrowed = replica.filter(|_| !own).and_then(|replica| {
             let mut of_replica = keys(replica).into_iter().flatten();
@@ -321,10 +358,11 @@ impl Pairer<'_> {
         if let Some(key) = borrowed {
             let mut tried = entry.clone();
             tried.key = Some(key.clone());
+            tried.exclude_columns = excluded;
             tried.schema = SchemaMode::Check;
             if self.attempt(&tried, primary, replica).is_ok() {
                 refused = format!(
-                    "{refused}. The replica has one, {}: take away the # if the same is unique and never NULL on the primary",
+                    "{refused}. The replica has one, {}: take away the # where the same is unique and never NULL on the primary",
                     list(key.iter().map(String::as_str))
                 );
                 entry = tried;
@@ -377,26 +415,19 @@ fn key_note(key: &[&str], primary: &Table) -> String {
 
 /// Structure that differs in a way that is not reconciled.
 fn explain_structure(entry: &mut Entry, pairing: &Pairing) {
-    if entry.schema == SchemaMode::Sync {
-        return;
+    let words = match entry.schema {
+        SchemaMode::Sync => return,
+        SchemaMode::Ignore => "NOTE: the structure differs; only the rows are looked at.",
+        SchemaMode::Check => {
+            "NOTE: the structure differs. That is reported in every plan and not changed; `schema: ignore` looks at rows only."
+        }
+    };
+    entry.notes.schema.push(words.to_owned());
+    for change in &pairing.schema_changes {
+        let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        entry.notes.schema.push(format!("  replica: {}", shortened(&told(&change.before))));
+        entry.notes.schema.push(format!("  primary: {}", shortened(&told(&change.after))));
     }
-    let differences: Vec<String> = pairing
-        .schema_changes
-        .iter()
-        .map(|change| match (&change.before, &change.after) {
-            (Some(before), Some(after)) => format!("`{before}`, on the primary `{after}`"),
-            (None, Some(after)) => format!("nothing, on the primary `{after}`"),
-            _ => change.object.clone(),
-        })
-        .collect();
-    entry.notes.schema.push(match (entry.schema, differences.is_empty()) {
-        (SchemaMode::Check, false) => format!(
-            "NOTE: the replica's table has {}. It is reported in every plan and not changed; `schema: ignore` looks at the \
-             rows only.",
-            differences.join("; ")
-        ),
-        _ => "NOTE: the structure differs; only the rows are looked at.".to_owned(),
-    });
 }
 
 /// Columns of the replica that are not compared, and whether its rows could be inserted at all.

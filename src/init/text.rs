@@ -4,10 +4,16 @@ use crate::report;
 
 /// How long lines may be, before what they are indented by.
 pub(super) const WIDTH: usize = 104;
+/// How much is shown of a text from a catalog.
+const SHOWN_CHARS_MAX: usize = 60;
 
-/// Words as comment lines. What would end a comment or move a terminal is escaped.
+/// Words as comment lines; those that begin with two spaces are a line of a list and stay one. What would end a
+/// comment or move a terminal is escaped.
 pub(super) fn comment(words: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    if words.starts_with("  ") {
+        return vec![format!("# {}", report::visible(words))];
+    }
     for word in report::visible(words).split(' ') {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
@@ -38,6 +44,20 @@ fn joined<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
     }
 }
 
+/// Rows as lines of a list, their first cells of one width.
+pub(super) fn rows(rows: &[(String, String)]) -> Vec<String> {
+    let width = rows.iter().map(|(first, _)| first.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(first, rest)| format!("  {first:width$}  {rest}")).collect()
+}
+
+/// The beginning of a text that may be long, such as the type of an enum.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +65,9 @@ mod tests {
     #[test]
     fn comments_are_wrapped_and_stay_comments() {
         assert_eq!(comment("a b"), ["# a b"]);
+        assert_eq!(comment("  a\n"), [r"#   a\n"]);
+        assert_eq!(rows(&[("a".into(), "b".into()), ("cc".into(), "d".into())]), ["  a   b", "  cc  d"]);
+        assert_eq!(shortened(&"é".repeat(61)), "é".repeat(60) + "…");
         assert_eq!(comment("a\nb\u{85}c\u{2028}d"), [r"# a\nb\u{85}c\u{2028}d"]);
         let long = comment(&"word ".repeat(50));
         assert_eq!(long.len(), 3);

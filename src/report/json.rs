@@ -24,22 +24,34 @@ type Json<'w> = JsonWriter<'w>;
 
 /// Writes the whole document.
 pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    Json::new(out).object(Layout::Block, |json| {
+    write_with(report, Json::new(&mut *out))?;
+    out.write_all(b"\n")
+}
+
+/// Writes the whole document as one line.
+pub fn write_line(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write_with(report, Json::compact(&mut *out))?;
+    out.write_all(b"\n")
+}
+
+fn write_with(report: &Report<'_>, mut json: Json<'_>) -> io::Result<()> {
+    json.object(Layout::Block, |json| {
         json.key("format_version")?.string(FORMAT_VERSION)?;
         json.key("trueup_version")?.string(env!("CARGO_PKG_VERSION"))?;
         json.key("command")?.string(report.command.as_str())?;
         json.key("created_at")?.string(&moment(report.plan.created_at))?;
         json.key("primary")?.object(Layout::Line, |json| {
             json.key("engine")?.string(report.plan.primary.engine.as_str())?;
-            json.key("version")?.string(&report.plan.primary.version)
+            // Empty where a watch never reached it.
+            let version = Some(report.plan.primary.version.as_str()).filter(|version| !version.is_empty());
+            json.key("version")?.string_or_null(version)
         })?;
         json.key("replicas")?
             .array(Layout::Block, report.parts(), |json, part| put_replica(json, report, &part))?;
         put_summary(json.key("summary")?, report)?;
         put_applied_in_all(json, report)?;
         json.key("in_sync")?.raw(report.in_sync())
-    })?;
-    out.write_all(b"\n")
+    })
 }
 
 fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io::Result<()> {

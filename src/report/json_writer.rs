@@ -23,11 +23,18 @@ struct Level {
 pub struct JsonWriter<'w> {
     out: &'w mut dyn Write,
     levels: Vec<Level>,
+    /// Everything on one line, whatever the layouts say.
+    compact: bool,
 }
 
 impl<'w> JsonWriter<'w> {
     pub fn new(out: &'w mut dyn Write) -> Self {
-        JsonWriter { out, levels: Vec::new() }
+        JsonWriter { out, levels: Vec::new(), compact: false }
+    }
+
+    /// One that never breaks the line: strings escape theirs.
+    pub fn compact(out: &'w mut dyn Write) -> Self {
+        JsonWriter { compact: true, ..JsonWriter::new(out) }
     }
 
     /// An object whose members `body` writes with [`key`](Self::key).
@@ -78,6 +85,10 @@ impl<'w> JsonWriter<'w> {
 
     /// Anything whose text is JSON already: numbers, `true`, `null`.
     pub fn raw(&mut self, json: impl fmt::Display) -> io::Result<()> {
+        if self.compact {
+            // A document out of a database may have line ends; in JSON they stand between tokens only.
+            return self.out.write_all(json.to_string().replace(['\n', '\r'], " ").as_bytes());
+        }
         write!(self.out, "{json}")
     }
 
@@ -87,6 +98,7 @@ impl<'w> JsonWriter<'w> {
         (open, close): (char, char),
         body: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
+        let layout = if self.compact { Layout::Line } else { layout };
         write!(self.out, "{open}")?;
         self.levels.push(Level { layout, empty: true });
         body(self)?;
@@ -112,5 +124,30 @@ impl<'w> JsonWriter<'w> {
 
     fn new_line(&mut self) -> io::Result<()> {
         write!(self.out, "\n{:1$}", "", 2 * self.levels.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(json: JsonWriter<'_>) -> io::Result<()> {
+        let mut json = json;
+        json.object(Layout::Block, |json| {
+            json.key("a")?.array(Layout::Block, [1, 2], |json, number| json.raw(number))?;
+            json.key("b")?.string("line\nfeed")?;
+            json.key("c")?.raw("{\r\n  \"x\":\n1}")
+        })
+    }
+
+    #[test]
+    fn compact_is_one_line_whatever_is_written() {
+        let (mut block, mut compact) = (Vec::new(), Vec::new());
+        written(JsonWriter::new(&mut block)).unwrap();
+        written(JsonWriter::compact(&mut compact)).unwrap();
+        let compact = String::from_utf8(compact).unwrap();
+        assert_eq!(compact, r#"{"a": [1, 2], "b": "line\nfeed", "c": {    "x": 1}}"#);
+        let read = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&block), read(compact.as_bytes()));
     }
 }

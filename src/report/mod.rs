@@ -10,6 +10,7 @@ mod json;
 mod json_value;
 mod json_writer;
 mod junit;
+mod line;
 mod markdown;
 mod marked;
 mod outcome;
@@ -25,6 +26,7 @@ mod text;
 mod text_value;
 mod words;
 
+pub use line::committed_words;
 pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use phrases::refusal_words;
@@ -211,6 +213,16 @@ impl<'a> Report<'a> {
     /// Writes the JSON document, with a line feed at its end.
     pub fn json(&self, out: &mut dyn io::Write) -> io::Result<()> {
         json::write(self, out)
+    }
+
+    /// Writes the JSON document on one line, for a stream of documents.
+    pub fn json_line(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        json::write_line(self, out)
+    }
+
+    /// Writes one line of text: when the run began and how each replica stands.
+    pub fn text_line(&self, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(line::line(self, paint).as_bytes())
     }
 
     /// Writes everything a person wants to see: what is read, what was found and, after apply, what was done.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::sql::EngineName;
+
 use super::Place;
 
 /// Which engine a URL asks for.
@@ -22,6 +24,16 @@ impl EngineScheme {
     /// way round; only the server's own version says which it is.
     pub fn is_mysql_family(self) -> bool {
         matches!(self, EngineScheme::Mysql | EngineScheme::Mariadb)
+    }
+
+    /// The engine that the scheme alone promises; see [`is_mysql_family`](Self::is_mysql_family).
+    pub fn engine(self) -> EngineName {
+        match self {
+            EngineScheme::Sqlite => EngineName::Sqlite,
+            EngineScheme::Postgres => EngineName::Postgres,
+            EngineScheme::Mysql => EngineName::Mysql,
+            EngineScheme::Mariadb => EngineName::Mariadb,
+        }
     }
 
     /// The scheme as written in [`SideUrl::display`].

@@ -4,18 +4,28 @@
 //! `!datetime 2026-11-22T12:34:56`, `!instant 2026-11-22T12:34:56Z`, `!bytes 00ff`, `!json '{"a": 1}'`.
 //! Between two SQLite files the values are shown as SQLite stores them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value};
 
 use super::case::Pair;
 use crate::servers::Engine;
 
-/// The lines of all changes a case expects, table by table.
-pub fn lines(plan: &Mapping, document: &Json, pair: Pair) -> Vec<String> {
+/// The lines of all changes a case expects, table by table. The names of tables may hold `${VARIABLES}`.
+pub fn lines(
+    plan: &Mapping,
+    variables: &BTreeMap<String, String>,
+    document: &Json,
+    pair: Pair,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for (table, changes) in plan {
-        let table = table.as_str().expect("table names are text");
-        let key = key_of(document, table);
+        let mut table = table.as_str().expect("table names are text").to_string();
+        for (name, value) in variables {
+            table = table.replace(&format!("${{{name}}}"), value);
+        }
+        let (table, key) = (table.as_str(), key_of(document, &table));
         for change in changes.as_sequence().expect("changes are a list") {
             lines.push(line(table, &key, change, pair));
         }

@@ -190,7 +190,7 @@ impl Stage {
             return;
         }
         let expect = &self.case.expect;
-        let wanted = expected::lines(&expect.plan, &document, self.pair);
+        let wanted = expected::lines(&expect.plan, &self.variables, &document, self.pair);
         check_lines("the plan's changes", &wanted, &change_lines(&document), plan, faults);
         check_lines("the plan's schema changes", &expect.schema, &schema_lines(&document), plan, faults);
         check_value(plan, "/in_sync", &expect.in_sync.into(), faults);

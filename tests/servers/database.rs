@@ -173,7 +173,11 @@ impl Drop for Database {
             if self.engine == Engine::Postgres { (" WITH (FORCE)", "ROLE") } else { ("", "USER") };
         let roles = roles.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let drops = roles.iter().map(|role| format!("DROP {role_word} {role}"));
-        for sql in [format!("DROP DATABASE {}{force}", self.name)].into_iter().chain(drops) {
+        // A test may make a second database beside its own on MariaDB, where a schema is one.
+        let beside =
+            (self.engine == Engine::Mariadb).then(|| format!("DROP DATABASE IF EXISTS {}_other", self.name));
+        let own = format!("DROP DATABASE {}{force}", self.name);
+        for sql in beside.into_iter().chain([own]).chain(drops) {
             // A test that already failed must show its own reason, so this does not panic.
             if let Err(why) = server.administer(&sql) {
                 eprintln!("{sql}: {why}");

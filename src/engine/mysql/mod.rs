@@ -140,6 +140,14 @@ impl Engine for Family {
         rights::lacking(&mut connection, self.dialect(), needs).await
     }
 
+    async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {
+        let mut connection = self.reading().await?;
+        let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", quoted(name));
+        let found = query(&mut connection, &sql, &format!("looking for the database {name}")).await?;
+        self.idle.lock().await.push(connection);
+        Ok(!found.is_empty())
+    }
+
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
         let connection = self.reading().await?;
         Ok(Arc::new(scan::Moment::begin(connection, self.access.clone(), self.dialect()).await?))

@@ -89,6 +89,10 @@ impl Engine for Postgres {
         Ok(lacks)
     }
 
+    async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {
+        Ok(self.schemas().await?.iter().any(|schema| schema.as_deref() == Some(name)))
+    }
+
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
         let shared = self.snapshot != SnapshotMode::None;
         Ok(Arc::new(scan::Moment::begin(Arc::clone(&self.pool), shared).await?))
