@@ -207,9 +207,6 @@ impl Pairer<'_> {
         // What else is wrong is told also where there is no key.
         let key = self.key().unwrap_or_default();
         let (columns, of_columns) = self.columns(&key, replica);
-        let known = |name: &str| self.primary.column(name).is_some();
-        let in_filter = self.entry.filter.iter().flat_map(|filter| filter.value.columns());
-        let scoped = in_filter.into_iter().all(known);
         problems.extend(of_columns);
         let structure = Structure {
             mode: self.entry.schema,
@@ -226,9 +223,7 @@ impl Pairer<'_> {
         let key_columns = key.len();
         let columns = in_order(columns, &key, self.entry.schema);
         let compared = columns.iter().filter(|column| column.rule != Some(CompareRule::Ignore)).count();
-        // Without one of its columns a condition would only say once more that it is not there.
-        let scope = if scoped { self.scope(replica) } else { Ok(None) };
-        let scope = scope.unwrap_or_else(|problem| {
+        let scope = self.scope(replica).unwrap_or_else(|problem| {
             problems.push(problem);
             None
         });
