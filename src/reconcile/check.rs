@@ -13,7 +13,7 @@ use crate::engine::{self, Lack, Need, Primary, Replica, Right, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan;
-use crate::schema::{self, Catalog, Databases, Pairing, Selected, Table, TablePair};
+use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected, Table, TablePair};
 use crate::server::Server;
 use crate::sides::{Side, Sides};
 use crate::spec::{Located, SchemaMode, Spec};
@@ -205,13 +205,20 @@ impl Check<'_> {
             primary_default: primary.default_schema.as_deref(),
             now: self.options.now,
         };
+        let instances = Sides::new(sides.primary.server(), sides.replica.server());
+        let mut counterparts = Counterparts::new(
+            instances.map(|server| server.instance.as_deref()),
+            primary.default_schema.as_deref(),
+        );
         let mut readers = Sides::new(Reader::default(), Reader::default());
         let mut pairings = Vec::new();
         for selected in selected {
             if self.stop.requested() {
                 return Err(Failure::new(ErrorKind::Interrupted, "stopped before all was checked").into());
             }
-            let pairing = match schema::pair_or_problems(self.spec, selected, &databases) {
+            let paired = schema::pair_or_problems(self.spec, selected, &databases)
+                .and_then(|pairing| counterparts.take(self.spec, pairing).map_err(|failure| vec![failure]));
+            let pairing = match paired {
                 Ok(pairing) => {
                     refuse_hidden_table(sides.replica, pairing).await.map_err(|failure| vec![failure])
                 }
