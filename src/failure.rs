@@ -46,6 +46,24 @@ impl ErrorKind {
     }
 }
 
+/// The operating system's words without its number: `No such file or directory`.
+pub fn system_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
+/// What to do about an error of a file, where the system's word for it says enough.
+pub fn system_hint(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => Some("check the path; a relative one begins in the working directory"),
+        Io::PermissionDenied => Some("check the rights of the file and of its directory"),
+        Io::StorageFull | Io::QuotaExceeded => Some("make room and run again"),
+        Io::ReadOnlyFilesystem => Some("choose a place that can be written"),
+        _ => None,
+    }
+}
+
 /// Why something could not be told or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

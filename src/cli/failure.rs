@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::failure::{ErrorKind, Failure};
+use crate::failure::{ErrorKind, Failure, system_hint, system_words};
 use crate::report::{Paint, RED, Signal, counted};
 use crate::spec::{SpecError, SpecErrors};
 
@@ -100,17 +100,14 @@ impl CliError {
             CliError::Failure(failure) => (failure.to_string(), failure.hint.clone()),
             CliError::Usage { message, hint } => (message.clone(), hint.clone()),
             CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
-            CliError::Io { action, error } => (format!("could not {action}: {}", words(error)), None),
+            CliError::Io { action, error } => {
+                let hint = system_hint(error).map(str::to_owned);
+                (format!("could not {action}: {}", system_words(error)), hint)
+            }
         };
         let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
         format!("{} {message}{hint}", paint.on(RED.bold(), "error:"))
     }
-}
-
-/// The system's words without its number.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
 impl fmt::Display for CliError {

@@ -1,6 +1,6 @@
 //! What can go wrong with a database, with the database's own words kept apart from ours.
 
-use crate::failure::{ErrorKind, Failure};
+use crate::failure::{ErrorKind, Failure, system_words};
 
 /// An error of a database, readable after "could not …". Holds no URL and no password.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,6 +32,23 @@ impl EngineError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// `why`, after what could not be done where that is said at all: of a change, whoever makes it says which.
+pub(super) fn doing(what: &str, why: &str) -> String {
+    if what.is_empty() { why.to_owned() } else { format!("{what}: {why}") }
+}
+
+/// What the driver has to say, without what is of no use to whoever reads it: that it is an error, numbers, places
+/// in the driver's own code.
+pub(super) fn driver_words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => system_words(error),
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Tls(error) | sqlx::Error::Configuration(error) => error.to_string(),
+        sqlx::Error::Protocol(words) => words.split(" (sqlx").next().unwrap_or_default().to_owned(),
+        other => other.to_string(),
     }
 }
 

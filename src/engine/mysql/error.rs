@@ -3,6 +3,7 @@
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::engine::EngineError;
+use crate::engine::error::{doing, driver_words};
 use crate::failure::ErrorKind;
 
 /// An error met while `what` was done (`read table shop.orders`).
@@ -12,7 +13,7 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
         None => return of_driver(&error, what),
     };
     let (number, words) = (database.number(), database.message());
-    let failed = |kind, why: &str| EngineError::new(kind, format!("{what}: {why}")).said(words);
+    let failed = |kind, why: &str| EngineError::new(kind, doing(what, why)).said(words);
     match number {
         1044 | 1142 | 1143 | 1227 | 1370 => {
             failed(ErrorKind::Permission, "a right is missing").hint(grant_hint(words))
@@ -21,7 +22,8 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
             .hint("write to the server that accepts writes, or switch read_only off there"),
         1205 => failed(ErrorKind::Timeout, "another transaction holds a lock too long")
             .hint("try again when it is done, or give the side a longer `lock_timeout`"),
-        1969 | 3024 => failed(ErrorKind::Timeout, "the statement took longer than `statement_timeout`"),
+        1969 | 3024 => failed(ErrorKind::Timeout, "the statement took longer than `statement_timeout`")
+            .hint("raise `statement_timeout` of this side"),
         1213 => failed(ErrorKind::Changed, "a deadlock with another transaction").hint("run it again"),
         1020 | 1412 => {
             failed(ErrorKind::Changed, "the table or a row changed meanwhile").hint("run it again")
@@ -45,6 +47,9 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
             failed(ErrorKind::Connect, "the server closed the connection")
         }
         1317 => failed(ErrorKind::Interrupted, "the statement was killed"),
+        1021 | 1114 | 1026 | 3 => {
+            failed(ErrorKind::Internal, "the server's disk is full").hint("make room there and run again")
+        }
         _ => failed(ErrorKind::Internal, "the server refused"),
     }
 }
@@ -60,7 +65,7 @@ fn of_driver(error: &sqlx::Error, what: &str) -> EngineError {
         _ => ErrorKind::Internal,
     };
     let why = if kind == ErrorKind::Connect { "the connection was lost" } else { "the driver gave up" };
-    EngineError::new(kind, format!("{what}: {why}")).said(error)
+    EngineError::new(kind, doing(what, why)).said(driver_words(error))
 }
 
 /// `SELECT command denied to user 'x'@'y' for table 'z'` names the right itself.
@@ -72,22 +77,29 @@ fn grant_hint(words: &str) -> String {
     }
 }
 
-/// Our words with the last quoted name of the server's, which is a column's, a key's or a constraint's and
-/// never a value.
+/// Our words with the name at the end of the server's, which is a column's, a key's or a constraint's and never a
+/// value: values stand before it, and nothing but a row's number behind it.
 fn named(ours: &str, words: &str) -> String {
     let folded = words.to_ascii_lowercase();
-    let after = |mark: &str| folded.rfind(mark).map(|at| &words[at + mark.len()..]);
-    let name = after("for key ").or_else(|| after("column ")).or_else(|| after("field ")).and_then(quoted);
-    name.map_or_else(|| ours.to_owned(), |name| format!("{ours} `{name}`"))
+    let marks = ["for key ", "column ", "field "].into_iter();
+    let places = marks.flat_map(|mark| folded.rmatch_indices(mark).map(|(at, mark)| at + mark.len()));
+    // The last one: what looks like it before may be part of a value.
+    let name = places.filter_map(|at| Some((at, quoted(&words[at..])?))).max();
+    name.map_or_else(|| ours.to_owned(), |(_, name)| format!("{ours} `{name}`"))
 }
 
-/// The first quoted name; of `db`.`table`.`column` the last part.
+/// The quoted name that the text is, but for what the server says behind it; of `db`.`table`.`column` the last part.
 fn quoted(text: &str) -> Option<&str> {
-    let text = text.trim_start();
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '`'))?;
-    let name = text.split(' ').next()?.trim_end_matches([',', ';']);
-    let name = name.trim_matches(quote);
-    Some(name.rsplit_once("`.`").map_or(name, |(_, last)| last))
+    let rest = &text[1..];
+    let end = rest.match_indices(quote).map(|(at, _)| at).find(|at| is_end(&rest[at + 1..]))?;
+    let name = &rest[..end];
+    Some(if quote == '`' { name.rsplit_once("`.`").map_or(name, |(_, last)| last) } else { name })
+}
+
+fn is_end(rest: &str) -> bool {
+    let row = rest.strip_prefix(" at row ").is_some_and(|row| row.bytes().all(|byte| byte.is_ascii_digit()));
+    row || matches!(rest, "" | " cannot be null" | " doesn't have a default value")
 }
 
 /// The server's words name tables and constraint, and no value: `… (`db`.`t`, CONSTRAINT `name` FOREIGN KEY …`.
@@ -112,6 +124,16 @@ mod tests {
         assert_eq!(named("in column", "Out of range value for column 'n' at row 3"), "in column `n`");
         assert_eq!(named("for column", "Field 'n' doesn't have a default value"), "for column `n`");
         assert_eq!(named("for column", "Column 'n' cannot be null"), "for column `n`");
+        for (table, column) in
+            [("my table", "a b"), ("my column `x", "n"), ("for key 'k", "c'd"), ("t", "key x")]
+        {
+            let words =
+                format!("Incorrect integer value: 'x' for column `db`.`{table}`.`{column}` at row 12");
+            assert_eq!(named("in column", &words), format!("in column `{column}`"));
+        }
+        let sly = "Incorrect integer value: 'x for key 'secret' at row 1' for column `d`.`t`.`n` at row 1";
+        assert_eq!(named("in column", sly), "in column `n`");
+        assert_eq!(named("twice under", "Duplicate entry 'for key 'x' for key 't.k'"), "twice under `t.k`");
         let child = "Cannot add or update a child row: a foreign key constraint fails (`d`.`t`, CONSTRAINT `fk` \
                      FOREIGN KEY (`a`) REFERENCES `p` (`id`))";
         assert_eq!(foreign_key(child), "the foreign key `fk` refuses the change");

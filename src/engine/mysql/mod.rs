@@ -20,6 +20,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, Either, Executor, MySql, Row};
 use tokio::sync::Mutex;
 
+use super::error::driver_words;
 use super::{Engine, EngineError, Lack, Need, Right, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
@@ -218,9 +219,8 @@ impl Access {
             Err(_) => {
                 let limit = CONNECT_TIMEOUT.as_secs();
                 let message = format!("{display} did not answer within {limit} seconds");
-                return Err(
-                    EngineError::new(ErrorKind::Connect, message).hint("check host, port and firewall")
-                );
+                return Err(EngineError::new(ErrorKind::Connect, message)
+                    .hint("check host, port and firewall, and that a MySQL or MariaDB server is there"));
             }
         };
         prepare_session(&mut connection, &self.side, writing).await?;
@@ -232,7 +232,7 @@ impl Access {
 fn not_connected(error: sqlx::Error, url: &SideUrl) -> EngineError {
     let display = url.display();
     let failed = |kind, why: String, hint: &str| {
-        EngineError::new(kind, why).said(without_password(&error.to_string(), url)).hint(hint)
+        EngineError::new(kind, why).said(without_password(&driver_words(&error), url)).hint(hint)
     };
     match error::number(&error) {
         Some(1045 | 1698) => failed(

@@ -91,7 +91,7 @@ impl Writer for Session {
                 EngineError::new(ErrorKind::Value, message).hint("raise max_allowed_packet on the server")
             );
         }
-        run(&mut self.connection, sql, "write").await
+        run(&mut self.connection, sql, "").await
     }
 
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {

@@ -5,6 +5,7 @@
 use sqlx::postgres::PgDatabaseError;
 
 use super::super::EngineError;
+use super::super::error::{doing as said_of, driver_words};
 use crate::failure::ErrorKind;
 
 /// An error while `doing` something, for example `reading public.orders`.
@@ -13,16 +14,16 @@ pub(super) fn failed(doing: &str, error: sqlx::Error) -> EngineError {
         sqlx::Error::Database(database) => {
             let database = database.downcast_ref::<PgDatabaseError>();
             let (kind, reason, hint) = by_state(database.code(), database);
-            let failure = EngineError::new(kind, format!("{doing}: {reason}")).said(words(database));
+            let failure = EngineError::new(kind, said_of(doing, &reason)).said(words(database));
             match hint {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             }
         }
-        sqlx::Error::Io(_) => {
-            EngineError::new(ErrorKind::Connect, format!("{doing}: the connection was lost")).said(error)
-        }
-        _ => EngineError::new(ErrorKind::Internal, format!("{doing}: the driver failed")).said(error),
+        sqlx::Error::Io(_) => EngineError::new(ErrorKind::Connect, said_of(doing, "the connection was lost"))
+            .said(driver_words(&error)),
+        _ => EngineError::new(ErrorKind::Internal, said_of(doing, "the driver failed"))
+            .said(driver_words(&error)),
     }
 }
 
@@ -51,14 +52,12 @@ fn by_state(state: &str, error: &PgDatabaseError) -> Verdict {
             "row-level security would hide rows from this login",
             Some("use the table's owner, or a role with BYPASSRLS"),
         ),
-        "42501" => told(
+        "42501" => told(ErrorKind::Permission, "a right is missing", Some(grant_hint(error.message()))),
+        "25006" => told(
             ErrorKind::Permission,
-            "a right is missing",
-            Some(
-                "GRANT SELECT on every table (a replica's also INSERT, UPDATE, DELETE) and USAGE on its schema",
-            ),
+            "the session or the server is read-only",
+            Some("use a server that takes writes, or reset default_transaction_read_only there"),
         ),
-        "25006" => told(ErrorKind::Permission, "the session or the server is read-only", None),
         "57014" => told(
             ErrorKind::Timeout,
             "the statement was cancelled or took longer than statement_timeout allows",
@@ -77,8 +76,10 @@ fn by_state(state: &str, error: &PgDatabaseError) -> Verdict {
         "40P01" => told(ErrorKind::Changed, "a deadlock with another session", Some("try again")),
         "42P01" | "3F000" => told(ErrorKind::Missing, "there is no such table", None),
         "42703" => told(ErrorKind::Missing, "there is no such column", None),
-        "53100" => told(ErrorKind::Internal, "the server's disk is full", None),
-        "53200" => told(ErrorKind::Internal, "the server is out of memory", None),
+        "53100" => {
+            told(ErrorKind::Internal, "the server's disk is full", Some("make room there and run again"))
+        }
+        "53200" => told(ErrorKind::Internal, "the server is out of memory", Some("try again later")),
         "53300" => told(
             ErrorKind::Connect,
             "the server takes no more connections",
@@ -94,11 +95,28 @@ fn by_state(state: &str, error: &PgDatabaseError) -> Verdict {
             "the server does not let this user in",
             Some("look at the user's LOGIN right and at pg_hba.conf (is TLS asked for: sslmode=require?)"),
         ),
-        "3D000" => told(ErrorKind::Connect, "there is no such database", None),
+        "3D000" => told(
+            ErrorKind::Connect,
+            "there is no such database",
+            Some("check the name behind the last `/` of the URL, or CREATE DATABASE it"),
+        ),
         "57P01" | "57P02" | "57P03" | "57P05" => {
-            told(ErrorKind::Connect, "the server shuts down, starts up or ended the session", None)
+            let reason = "the server shuts down, starts up or ended the session";
+            told(ErrorKind::Connect, reason, Some("try again when it is up"))
         }
         _ => by_class(state, error),
+    }
+}
+
+/// The server names what the right is on, and not which one it is.
+fn grant_hint(words: &str) -> &'static str {
+    if words.starts_with("must be owner") {
+        "structure is changed by the table's owner only: GRANT that role to this login"
+    } else if words.contains("for schema") {
+        "GRANT USAGE ON the SCHEMA to this login, and CREATE where apply is to create a table in it"
+    } else {
+        "GRANT it to this login: plan and verify need SELECT, apply also INSERT, UPDATE and DELETE; \
+         `trueup check` tells which are missing"
     }
 }
 
@@ -127,13 +145,13 @@ fn by_class(state: &str, error: &PgDatabaseError) -> Verdict {
 
 /// Why no connection could be made, with what to look at.
 pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
-    let doing = format!("connecting to {display}");
+    let doing = display;
     let refused = |reason: &str, hint: &str, error: sqlx::Error| {
-        EngineError::new(ErrorKind::Connect, format!("{doing}: {reason}")).said(error).hint(hint)
+        EngineError::new(ErrorKind::Connect, said_of(doing, reason)).said(driver_words(&error)).hint(hint)
     };
     match error {
         sqlx::Error::Database(_) => {
-            let failure = failed(&doing, error);
+            let failure = failed(doing, error);
             match failure.kind {
                 ErrorKind::Permission => failure.hint("GRANT CONNECT on the database to this user"),
                 ErrorKind::Internal => EngineError { kind: ErrorKind::Connect, ..failure },
@@ -154,7 +172,9 @@ pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
                 "is the server running, and is the socket's folder right?",
                 error,
             ),
-            std::io::ErrorKind::TimedOut => refused("no answer in time", "is a firewall between?", error),
+            std::io::ErrorKind::TimedOut => {
+                refused("no answer in time", "check host, port and firewall", error)
+            }
             std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
                 refused("the server hung up", "is it a PostgreSQL server, and does it take TLS?", error)
             }
@@ -164,8 +184,16 @@ pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
                 "check sslmode and sslrootcert in the URL, and the server's certificate",
                 error,
             ),
-            _ => refused("the host could not be reached", "is its name right?", error),
+            _ if why.to_string().contains("lookup") => {
+                refused("the host name is unknown", "check the host in the URL", error)
+            }
+            _ => refused("the host could not be reached", "check host, port and firewall", error),
         },
+        sqlx::Error::Protocol(_) => refused(
+            "the server was not understood",
+            "is it a PostgreSQL server, and is the port right?",
+            error,
+        ),
         _ => refused("no session could be begun", "look at the URL's parameters", error),
     }
 }

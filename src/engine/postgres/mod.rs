@@ -260,10 +260,8 @@ fn refuse_environment(url: &SideUrl) -> Result<(), EngineError> {
     ];
     for (name, leaks) in leaks {
         if leaks && std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
-            let message = format!(
-                "connecting to {}: the environment variable {name} would change this connection",
-                url.display()
-            );
+            let message =
+                format!("{}: the environment variable {name} would change this connection", url.display());
             return Err(EngineError::new(ErrorKind::Connect, message)
                 .hint(format!("unset {name}, and say in the URL what is needed")));
         }
@@ -280,7 +278,7 @@ fn user(url: &SideUrl) -> Result<String, EngineError> {
         return Ok(PgConnectOptions::new_without_pgpass().get_username().to_owned());
     }
     ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).ok_or_else(|| {
-        let message = format!("connecting to {}: the URL names no user", url.display());
+        let message = format!("{}: the URL names no user", url.display());
         EngineError::new(ErrorKind::Connect, message).hint("write postgres://user@host/db")
     })
 }
@@ -376,12 +374,12 @@ async fn look_at_server(connection: &mut PgConnection, display: &str) -> Result<
     let version_number: u32 = fact(0)?.parse().unwrap_or(0);
     let version = fact(1)?.split_whitespace().next().unwrap_or_default().to_owned();
     if version_number < VERSION_MIN {
-        let message = format!("using {display}: PostgreSQL {version} is too old");
+        let message = format!("{display}: PostgreSQL {version} is too old");
         return Err(EngineError::new(ErrorKind::Connect, message).hint("PostgreSQL 13 or later is needed"));
     }
     // In other encodings COLLATE "C" is not the order of code points.
     if !matches!(fact(9)?.as_str(), "UTF8" | "SQL_ASCII" | "LATIN1") {
-        let message = format!("using {display}: not available yet: databases of encoding {}", fact(9)?);
+        let message = format!("{display}: not available yet: databases of encoding {}", fact(9)?);
         return Err(EngineError::new(ErrorKind::Type, message));
     }
     let standby = fact(6)? == "true";

@@ -127,7 +127,7 @@ impl Writer for PostgresWriter {
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        let done = run(self.connection(), sql, "writing").await;
+        let done = run(self.connection(), sql, "").await;
         self.failed |= done.is_err();
         done
     }

@@ -3,6 +3,7 @@
 use rusqlite::{ErrorCode, ffi};
 
 use crate::engine::EngineError;
+use crate::engine::error::doing;
 use crate::failure::ErrorKind;
 
 /// An error of opening or reading the file `name`.
@@ -71,14 +72,14 @@ pub(super) fn of_statement(what: &str, error: rusqlite::Error) -> EngineError {
         ),
         ErrorCode::CannotOpen => (ErrorKind::Connect, "a file of the database cannot be opened", ""),
         ErrorCode::SystemIoFailure => {
-            (ErrorKind::Internal, "the operating system could not read or write", "")
+            (ErrorKind::Internal, "the operating system could not read or write", "check the disk")
         }
         ErrorCode::TooBig => (ErrorKind::Value, "a value is longer than SQLite takes", ""),
         ErrorCode::TypeMismatch => (ErrorKind::Value, "a value does not fit its column's type", ""),
         ErrorCode::SchemaChanged => (ErrorKind::Changed, "the structure changed meanwhile", ""),
         _ => return unnamed(what, error),
     };
-    let error = EngineError::new(kind, format!("{what}: {why}")).said(error);
+    let error = EngineError::new(kind, doing(what, why)).said(error);
     if hint.is_empty() { error } else { error.hint(hint) }
 }
 
@@ -93,7 +94,7 @@ fn unnamed(what: &str, error: rusqlite::Error) -> EngineError {
     } else {
         ErrorKind::Internal
     };
-    EngineError::new(kind, what).said(words)
+    EngineError::new(kind, if what.is_empty() { "SQLite refused" } else { what }).said(words)
 }
 
 fn constraint(extended: i32) -> &'static str {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::engine::EngineError;
-use crate::failure::ErrorKind;
+use crate::failure::{ErrorKind, system_words};
 
 /// How often a lock that someone holds is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(50);
@@ -59,7 +59,7 @@ fn open(path: &Path) -> Result<File, EngineError> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| {
         let message = format!("the lock file `{}` cannot be made", path.display());
         EngineError::new(ErrorKind::Permission, message)
-            .said(error)
+            .said(system_words(&error))
             .hint("applying needs the right to write in the database's directory")
     })
 }

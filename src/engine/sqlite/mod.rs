@@ -24,7 +24,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Engine, EngineError, Snapshot, Writer};
-use crate::failure::ErrorKind;
+use crate::failure::{ErrorKind, system_words};
 use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::Side;
@@ -116,7 +116,7 @@ fn resolved(given: &Path) -> Result<PathBuf, EngineError> {
             ErrorKind::Connect,
             format!("the directory `{}` cannot be opened", directory.display()),
         )
-        .said(error)
+        .said(system_words(&error))
         .hint("create the directory; only the file itself is created")
     })?;
     Ok(directory.join(name))
@@ -129,13 +129,14 @@ impl Session {
                 ErrorKind::Connect,
                 format!("the SQLite file {} cannot be looked at", self.name()),
             )
-            .said(error)
+            .said(system_words(&error))
         };
         match std::fs::metadata(&self.path) {
             Ok(found) if found.is_dir() => Err(EngineError::new(
                 ErrorKind::Connect,
                 format!("{} is a directory, not a SQLite file", self.name()),
-            )),
+            )
+            .hint("name the file: sqlite:path/to/file.db")),
             Ok(_) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(failed(error)),
@@ -149,6 +150,7 @@ impl Session {
 
     fn missing(&self) -> EngineError {
         EngineError::new(ErrorKind::Missing, format!("there is no SQLite file {}", self.name()))
+            .hint("check the path; a relative one begins in the working directory")
     }
 
     /// Opens and reads a little, so that what is wrong with the file is known early; why the replica cannot be
@@ -225,7 +227,8 @@ impl Session {
             return Ok(format!("sqlite:{}", self.path.display()));
         }
         let found = std::fs::metadata(&self.path).map_err(|error| {
-            EngineError::new(ErrorKind::Connect, format!("{} is gone", self.name())).said(error)
+            EngineError::new(ErrorKind::Connect, format!("{} is gone", self.name()))
+                .said(system_words(&error))
         })?;
         Ok(file_identity(&self.path, &found))
     }

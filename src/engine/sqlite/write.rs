@@ -92,7 +92,7 @@ impl Inner {
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        execute(self.connect()?, sql).map_err(|error| error::of_statement("a statement failed", error))
+        execute(self.connect()?, sql).map_err(|error| error::of_statement("", error))
     }
 
     fn violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
