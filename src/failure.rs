@@ -57,6 +57,7 @@ pub fn system_hint(error: &std::io::Error) -> Option<&'static str> {
     use std::io::ErrorKind as Io;
     match error.kind() {
         Io::NotFound => Some("check the path; a relative one begins in the working directory"),
+        Io::IsADirectory => Some("name a file, not a directory"),
         Io::PermissionDenied => Some("check the rights of the file and of its directory"),
         Io::StorageFull | Io::QuotaExceeded => Some("make room and run again"),
         Io::ReadOnlyFilesystem => Some("choose a place that can be written"),

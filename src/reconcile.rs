@@ -16,7 +16,7 @@ use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, T
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::server::Server;
 use crate::sides::Sides;
-use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern};
+use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern, did_you_mean};
 use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify;
@@ -137,8 +137,11 @@ impl Run {
 
     /// Compares every table of every replica.
     pub async fn compare(&self) -> Result<Plan, RunError> {
-        let catalog =
-            self.primary.catalog(&schema::primary_schemas(&self.spec)).await.map_err(Failure::from)?;
+        let catalog = self
+            .primary
+            .catalog(&schema::primary_schemas(&self.spec))
+            .await
+            .map_err(|error| unread_catalog(&self.spec, None, error))?;
         let selected = self.selected(&catalog)?;
         let snapshot = self.primary.snapshot().await.map_err(Failure::from)?;
         let mut prepared = Vec::new();
@@ -208,7 +211,7 @@ impl Run {
         let catalog = match replica.catalog(&schema::replica_schemas(&self.spec)).await {
             Ok(catalog) => catalog,
             Err(error) => {
-                prepared.error = Some(error.into());
+                prepared.error = Some(unread_catalog(&self.spec, Some(&connected.name), error));
                 return prepared;
             }
         };
@@ -400,6 +403,9 @@ fn with_finding(
     }
 }
 
+/// Names of tables in a hint.
+const TABLES_SHOWN: usize = 12;
+
 fn select_wanted<'a>(
     spec: &'a Spec,
     options: &Options,
@@ -408,10 +414,22 @@ fn select_wanted<'a>(
     for pattern in &options.tables {
         if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
             let message = format!("--table {pattern} matches no table of the spec");
-            return Err(RunError::Option { message, hint: None });
+            return Err(RunError::Option { message, hint: tables_hint(pattern, spec, catalog) });
         }
     }
     Ok(schema::select_tables(spec, catalog, &options.tables))
+}
+
+/// What there is instead of a `--table` that matches nothing.
+fn tables_hint(pattern: &TablePattern, spec: &Spec, catalog: &Catalog) -> Option<String> {
+    let selected = schema::select_tables(spec, catalog, &[]);
+    let names = || selected.iter().map(|selected| selected.name.as_str());
+    if let Some(near) = did_you_mean(&pattern.to_string(), names()) {
+        return Some(format!("did you mean {near}?"));
+    }
+    let shown: Vec<&str> = names().take(TABLES_SHOWN).collect();
+    let more = if names().count() > TABLES_SHOWN { ", …" } else { "" };
+    (!shown.is_empty()).then(|| format!("there are: {}{more}", shown.join(", ")))
 }
 
 fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, RunError> {
@@ -431,15 +449,24 @@ async fn connect_replica(spec: &Spec, replica: &ReplicaSpec, writable: bool) -> 
     let engine = engine::connect(&replica.side, true)
         .await
         .map_err(|error| unreachable_side(spec, &replica.side, &what, error))
-        .and_then(|engine| refuse_read_only(engine, &what, writable));
+        .and_then(|engine| refuse_read_only(spec, &replica.side, engine, &what, writable));
     Connected { name, replica: engine.map(Replica::new) }
 }
 
 /// A replica that cannot be written is fine to look at; for apply it is an error before any row is read.
-fn refuse_read_only(engine: Arc<dyn Engine>, what: &str, writable: bool) -> Result<Arc<dyn Engine>, Failure> {
+fn refuse_read_only(
+    spec: &Spec,
+    side: &Side,
+    engine: Arc<dyn Engine>,
+    what: &str,
+    writable: bool,
+) -> Result<Arc<dyn Engine>, Failure> {
     match &engine.server().read_only {
         Some(reason) if writable => {
-            Err(Failure::new(ErrorKind::Permission, format!("{what} cannot be written: {reason}")))
+            let message = format!("{what} cannot be written: {reason}");
+            let failure =
+                Failure::new(ErrorKind::Permission, spec.error_at(side.url.place, message).headline());
+            Err(failure.hint("plan and verify can look at it; apply needs a replica that can be written"))
         }
         _ => Ok(engine),
     }
@@ -454,7 +481,17 @@ async fn refuse_hidden_table(replica: &Replica, pairing: Pairing) -> Result<Pair
     let message =
         format!("this user has no right on the replica's table {table}, nor to know whether it is there");
     Err(Failure::new(ErrorKind::Permission, message)
-        .hint(format!("GRANT SELECT ON {table} to the replica's user")))
+        .hint(format!("GRANT SELECT ON {table} TO that user, and CREATE if apply is to create it")))
+}
+
+/// The catalog is read right after connecting; what is wrong with it is about the side as a whole.
+fn unread_catalog(spec: &Spec, replica: Option<&str>, error: EngineError) -> Failure {
+    let side = replica.and_then(|name| spec.replica(name)).map_or(&spec.primary, |replica| &replica.side);
+    let what = replica.map_or("the primary".to_owned(), |name| format!("the replica {name}"));
+    let mut failure = Failure::from(error);
+    let message = format!("could not read the structure of {what}: {}", failure.message);
+    failure.message = spec.error_at(side.url.place, message).headline();
+    failure
 }
 
 fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) -> Failure {

@@ -360,8 +360,8 @@ pub struct RunArgs {
     /// Read at most N rows as one range [default: chosen by the size of the rows]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub chunk_rows: Option<usize>,
-    /// Keep below this much memory, for example 256MiB or 1GiB
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256MiB")]
+    /// Keep below this much memory, for example 64MiB or 1GiB; at least 16MiB
+    #[arg(long, value_name = "SIZE", value_parser = memory, default_value = "256MiB")]
     pub memory: u64,
 }
 
@@ -452,8 +452,15 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    parse_size(text).map_err(|error| error.to_string())
+/// Below this not even one block of rows of each side would fit, with what the program itself takes.
+const MEMORY_BYTES_MIN: u64 = 16 << 20;
+
+fn memory(text: &str) -> Result<u64, String> {
+    match parse_size(text) {
+        Ok(bytes) if bytes < MEMORY_BYTES_MIN => Err("write at least 16MiB".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn pattern(text: &str) -> Result<TablePattern, String> {
@@ -543,6 +550,7 @@ mod tests {
             "trueup plan s.yml --report yaml=x",
             "trueup plan s.yml --rows some",
             "trueup plan s.yml --memory lots",
+            "trueup plan s.yml --memory 1KiB",
             "trueup plan s.yml --jobs 0",
             "trueup plan s.yml --table a.b.c",
             "trueup plan s.yml -q -v",
@@ -606,7 +614,8 @@ mod tests {
               --jobs <N>              Read at most N ranges at the same time [default: what connections and processors
                                       allow]
               --chunk-rows <N>        Read at most N rows as one range [default: chosen by the size of the rows]
-              --memory <SIZE>         Keep below this much memory, for example 256MiB or 1GiB [default: 256MiB]
+              --memory <SIZE>         Keep below this much memory, for example 64MiB or 1GiB; at least 16MiB [default:
+                                      256MiB]
 
         Terminal:
               --color <COLOR>        Colour the output; auto honours NO_COLOR [default: auto] [possible values: auto,

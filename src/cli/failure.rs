@@ -86,7 +86,9 @@ impl CliError {
                     io::ErrorKind::PermissionDenied => ErrorKind::Permission,
                     _ => ErrorKind::Internal,
                 };
-                Failure::new(kind, format!("could not {action}: {}", words(&error)))
+                let hint = system_hint(&error).map(str::to_owned);
+                let message = format!("could not {action}: {}", system_words(&error));
+                Failure { hint, ..Failure::new(kind, message) }
             }
         }
     }

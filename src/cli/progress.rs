@@ -230,7 +230,10 @@ fn print_lines(counts: Arc<Counts>) -> JoinHandle<()> {
                     return;
                 }
             }
-            print_error(&counts.line(begin.elapsed()));
+            // While connecting there is nothing to count.
+            if counts.tables.load(Ordering::Relaxed) > 0 {
+                print_error(&counts.line(begin.elapsed()));
+            }
         }
     })
 }

@@ -20,7 +20,7 @@ pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
     let bytes = std::fs::read(path).map_err(|error| CliError::file("read", path, error))?;
     let text = String::from_utf8(bytes).map_err(|_| CliError::Usage {
         message: format!("{} is not UTF-8 text, so it is no spec", path.display()),
-        hint: None,
+        hint: Some("a spec is a YAML file; `trueup init PRIMARY REPLICA` writes one".to_owned()),
     })?;
     let environment = |name: &str| std::env::var(name).ok();
     Spec::parse(&text, &path.to_string_lossy(), &environment).map_err(CliError::Spec)

@@ -95,7 +95,10 @@ pub fn unfilled_words(table: &str, column: &Column) -> (String, String) {
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {
     let message = format!("table {}, column {column}: {reason}", table.table);
-    Failure::new(ErrorKind::Value, message).detail(key_text(pair, row.bytes()))
+    Failure::new(ErrorKind::Value, message).detail(key_text(pair, row.bytes())).hint(format!(
+        "correct the value on the primary, let the replica's column hold it, or leave it out with \
+         `exclude_columns: [{column}]`"
+    ))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::sql::{Dialect, Select, SelectColumn, Selection};
 
 use super::{
     Connected, Options, RunError, connect_replica, refuse_hidden_table, refuse_same_database, select_wanted,
-    unreachable_side, wanted_replicas,
+    unreachable_side, unread_catalog, wanted_replicas,
 };
 
 /// What a check found.
@@ -143,7 +143,7 @@ impl Check<'_> {
         let catalog = match primary.catalog(&schema::primary_schemas(self.spec)).await {
             Ok(catalog) => catalog,
             Err(error) => {
-                self.problem(None, None, error.into());
+                self.problem(None, None, unread_catalog(self.spec, None, error));
                 return Ok(());
             }
         };
@@ -195,7 +195,7 @@ impl Check<'_> {
         let catalog = match sides.replica.catalog(&schema::replica_schemas(self.spec)).await {
             Ok(catalog) => catalog,
             Err(error) => {
-                self.problem(Some(sides.name), None, error.into());
+                self.problem(None, None, unread_catalog(self.spec, Some(sides.name), error));
                 return Ok(());
             }
         };

@@ -215,7 +215,7 @@ mod tests {
         ends(Applied::nothing(Outcome::Drift, None), "eu: drift, 1 row to update (withheld)");
         ends(
             Applied::nothing(Outcome::Refused, None),
-            "eu: refused, table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)",
+            "eu: refused, table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)",
         );
         let stopped =
             Applied { outcome: Outcome::Interrupted, error: failure.clone(), batches: (2, 3), ..good() };

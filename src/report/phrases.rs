@@ -137,10 +137,15 @@ pub fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
     format!("{keys}: {primary} on the primary, {replica} on the replica")
 }
 
-/// `table t: limits.deletes, 6 of 10 rows (allowed: 50%)`
+/// `table t: limits.deletes, 6 of 10 rows (allowed: 50%, more with --max-deletes)`
 pub fn refusal_words(refusal: &Refusal) -> String {
     let table = refusal.table.as_ref().map(|table| format!("table {}: ", name(table))).unwrap_or_default();
-    visible(&format!("{table}{}, {} (allowed: {})", refusal.rule, refusal.found, refusal.limit))
+    let more = match refusal.rule.as_str() {
+        "limits.deletes" => ", more with --max-deletes",
+        "limits.changes" => ", more with --max-changes",
+        _ => "",
+    };
+    visible(&format!("{table}{}, {} (allowed: {}{more})", refusal.rule, refusal.found, refusal.limit))
 }
 
 /// `3 rows to insert, 1 to update`; only what there is.

@@ -254,7 +254,7 @@ fn redacted_output_has_keys_and_names_but_no_values() {
 
       2 tables in sync (24 rows): users, countries
 
-      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)
 
     Plan: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
     Withheld: 1 row to update; the spec says not to write them.
@@ -294,7 +294,7 @@ fn the_text_of_plan() {
 
       2 tables in sync (24 rows): users, countries
 
-      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)
 
     Replica edge
       Error: could not connect to db.edge:3306: refused
@@ -337,7 +337,7 @@ fn rows_are_cut() {
 
       2 tables in sync (24 rows): users, countries
 
-      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)
 
     Drift: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
     Withheld: 1 row to update; the spec says not to write them.
@@ -409,7 +409,7 @@ fn the_markdown_of_plan() {
 
     `postgres 15.18` → `mariadb 10.11.19`
 
-    **Would be refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)`
+    **Would be refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)`
 
     | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -480,7 +480,7 @@ fn the_markdown_of_apply() {
 
         Verified: the rows written equal the primary.
 
-        **Refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)`
+        **Refused:** `table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)`
 
         | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -557,7 +557,7 @@ fn the_junit_of_verify() {
         </testcase>
         <testcase name="users" classname="eu"/>
         <testcase name="countries" classname="eu"/>
-        <system-out>would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)</system-out>
+        <system-out>would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)</system-out>
       </testsuite>
       <testsuite name="edge" tests="2" failures="0" errors="2" skipped="0" time="1.250" timestamp="2026-11-22T06:00:00">
         <properties>
@@ -606,7 +606,7 @@ fn the_junit_of_apply() {
         </testcase>
         <testcase name="users" classname="eu"/>
         <testcase name="countries" classname="eu"/>
-        <system-out>refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%)
+        <system-out>refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)
     Apply complete! 1 row inserted, 1 updated, 1 deleted, 1 schema change. 2 changes were there already. Verified: the rows written equal the primary.</system-out>
       </testsuite>
       <testsuite name="edge" tests="2" failures="1" errors="1" skipped="0" timestamp="2026-11-22T06:00:00">

@@ -15,6 +15,9 @@ use super::condition::check_kinds;
 use super::structure::{self, Structure};
 use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
 
+/// Names of columns in a hint.
+const COLUMNS_SHOWN: usize = 20;
+
 /// What pairing needs to know of the two databases.
 #[derive(Clone, Copy, Debug)]
 pub struct Databases<'a> {
@@ -139,7 +142,15 @@ impl OnPrimary<'_> {
         let names = self.primary.columns.iter().map(|column| column.name.as_str());
         match did_you_mean(column, names) {
             Some(near) => failure.hint(format!("did you mean {near}?")),
-            None => failure,
+            None => failure.hint(format!("it has: {}", self.column_names())),
+        }
+    }
+
+    fn column_names(&self) -> String {
+        let names: Vec<&str> = self.primary.columns.iter().map(|column| column.name.as_str()).collect();
+        match names.get(..COLUMNS_SHOWN) {
+            Some(some) if names.len() > COLUMNS_SHOWN => format!("{}, …", some.join(", ")),
+            _ => names.join(", "),
         }
     }
 
@@ -493,7 +504,10 @@ fn each_once(problems: Vec<Failure>) -> Vec<Failure> {
 fn hidden_rows(table: &Table) -> Option<Failure> {
     let reason = table.hidden_rows.as_ref()?;
     let message = format!("the table {} would be seen only in part: {reason}", table.name);
-    Some(Failure::new(ErrorKind::Permission, message))
+    Some(Failure::new(ErrorKind::Permission, message).hint(
+        "use a login that sees all of it (the table's owner, BYPASSRLS, SELECT on the whole table), or leave the \
+         table out",
+    ))
 }
 
 /// The option of a rule that a domain has no use for, and what it is for.
