@@ -338,8 +338,8 @@ impl Pairer<'_> {
         let is_key = key.contains(&column.name);
         let name = self.replica_column(&column.name);
         let found = replica.and_then(|table| table.column(name));
-        if found.is_some_and(|column| column.generated.is_some()) && !is_key {
-            return Ok(None);
+        if found.is_some_and(|column| column.generated.is_some()) {
+            return if is_key { Err(self.generated_key(name)) } else { Ok(None) };
         }
         let counterpart = match found {
             Some(found) => found.clone(),
@@ -428,6 +428,17 @@ impl Pairer<'_> {
         let error = self.spec.error_at(self.entry.table.place, message);
         Failure::new(ErrorKind::Type, error.headline())
             .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
+    }
+
+    /// Rows are inserted by their key, and what is generated cannot be written.
+    fn generated_key(&self, column: &str) -> Failure {
+        let message = format!(
+            "the key column {column} is generated on the replica in the table {}, so that no row can be written by it",
+            self.replica_name()
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Key, error.headline())
+            .hint("name another unique key with `key: [...]`, of columns that can be written")
     }
 
     fn key_without_order(&self, column: &Column, domain: &Domain) -> Failure {
