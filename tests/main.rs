@@ -18,5 +18,6 @@ mod reports;
 mod rights;
 mod script;
 mod servers;
+mod sides;
 mod tool;
 mod watch;
