@@ -219,3 +219,106 @@ fn script_text(statement: &str) -> String {
 fn message_literal(message: &str) -> String {
     literal::text(&format!("trueup: {message}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::super::{MARIADB, MYSQL};
+    use super::*;
+    use crate::sql::Column;
+    use crate::value::ColumnType;
+
+    fn part(name: &str, declared: &str, meaning: Type, domain: Domain) -> SelectColumn {
+        let column = Column {
+            name: name.to_owned(),
+            column_type: ColumnType::new(declared, meaning),
+            nullable: true,
+            default: None,
+            generated: None,
+            identity: None,
+            collation: None,
+        };
+        SelectColumn { column, domain }
+    }
+
+    fn guarded(family: &'static Family, text_name: &str) -> String {
+        let columns = [
+            part("id", "int", Type::Integer { bytes: 4, unsigned: false }, Domain::Integer { bytes: 4 }),
+            part("f", "double", Type::Float64, Domain::Float64),
+            part("j", "json", Type::Json, Domain::Json { canonical: true }),
+            part(
+                text_name,
+                "text",
+                Type::Text { chars_max: None, fixed: false },
+                Domain::Text { unpadded: false },
+            ),
+        ];
+        let row = |id, text: Value| {
+            vec![Value::Integer(id), Value::Float64(-0.0), Value::Json("{}".to_owned()), text]
+        };
+        let guard = Guard {
+            table: &TableName::plain("t"),
+            columns: &columns,
+            key_columns: 1,
+            rows: &[row(1, Value::Null), row(2, Value::Text("é\n".to_owned()))],
+            expect: Expect::AsGiven,
+            locked: true,
+            message: "it's gone",
+        };
+        FamilyScript::new(family).guard(&guard).expect("literals")
+    }
+
+    #[test]
+    fn a_guard_tells_apart_what_equality_does_not() {
+        assert_snapshot!(guarded(&MYSQL, "text"), @r#"
+        SET @trueup_done = @trueup_done + ((SELECT COUNT(*) FROM `t` WHERE `id` IN (1, 2)
+        AND ((`id` = 1 AND `f` = -0e0 AND CAST(`f` AS CHAR) LIKE '-%' AND `j` = CAST('{}' AS JSON) AND `text` IS NULL)
+        OR (`id` = 2 AND `f` = -0e0 AND CAST(`f` AS CHAR) LIKE '-%' AND `j` = CAST('{}' AS JSON) AND `text` = _utf8mb4 x'c3a90a')
+        ) FOR UPDATE) = 2);
+        SET sql_mode = IF(@trueup_done = 1, @@sql_mode, 'trueup: it''s gone');
+        "#);
+    }
+
+    #[test]
+    fn what_the_client_would_read_is_handed_over_as_hex() {
+        let sql = guarded(&MARIADB, "a\\b");
+        assert!(!sql.contains('\\'));
+        assert!(sql.starts_with("SET @trueup_rows = NULL;\nSET @trueup_do = _utf8mb4 x'534554"), "{sql}");
+        assert!(sql.ends_with("'trueup: it''s gone');\n"), "{sql}");
+    }
+
+    #[test]
+    fn nothing_is_committed_or_defined_unless_all_went_well() {
+        let mut script = FamilyScript::new(&MARIADB);
+        assert_snapshot!(script.stop("refused"), @r#"
+        SET @trueup_done = NULL;
+        SET sql_mode = 'trueup: refused';
+        "#);
+        assert_snapshot!(script.define("ALTER TABLE `t` ADD COLUMN `a` int DEFAULT 'x'").expect("text"), @r#"
+        SET @trueup_do = IF(@trueup_done = 0, 'ALTER TABLE `t` ADD COLUMN `a` int DEFAULT ''x''', 'DO 0');
+        PREPARE trueup_do FROM @trueup_do;
+        EXECUTE trueup_do;
+        DEALLOCATE PREPARE trueup_do;
+        "#);
+        let statements = ["DELETE FROM `t`".to_owned(), "DELETE FROM `\\`".to_owned()];
+        assert_snapshot!(script.write(&statements, 3, "gone").expect("text"), @r#"
+        SET @trueup_rows = 0;
+        DELETE FROM `t`;
+        SET @trueup_rows = @trueup_rows + ROW_COUNT();
+        SET @trueup_do = _utf8mb4 x'44454c4554452046524f4d20605c60';
+        PREPARE trueup_do FROM @trueup_do;
+        EXECUTE trueup_do;
+        SET @trueup_rows = @trueup_rows + ROW_COUNT();
+        DEALLOCATE PREPARE trueup_do;
+        SET @trueup_done = @trueup_done + (@trueup_rows = 3);
+        SET sql_mode = IF(@trueup_done = 1, @@sql_mode, 'trueup: gone');
+        "#);
+        assert_snapshot!(script.commit(), @r#"
+        SET @trueup_do = IF(@trueup_done = 1, 'COMMIT', 'ROLLBACK');
+        PREPARE trueup_do FROM @trueup_do;
+        EXECUTE trueup_do;
+        DEALLOCATE PREPARE trueup_do;
+        "#);
+    }
+}

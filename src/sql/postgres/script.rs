@@ -162,3 +162,85 @@ fn as_compared(part: &SelectColumn, value: &str, null: bool) -> String {
     };
     if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::value::{ColumnType, Decimal, Value};
+
+    fn part(name: &str, declared: &str, meaning: Type, domain: Domain) -> SelectColumn {
+        let column = Column {
+            name: name.to_owned(),
+            column_type: ColumnType::new(declared, meaning),
+            nullable: true,
+            default: None,
+            generated: None,
+            identity: None,
+            collation: None,
+        };
+        SelectColumn { column, domain }
+    }
+
+    #[test]
+    fn a_guard_tells_apart_what_equality_does_not() {
+        let numeric = Type::Decimal { precision: None, scale: None };
+        let mut text = part(
+            "te\"xt",
+            "text",
+            Type::Text { chars_max: None, fixed: false },
+            Domain::Text { unpadded: false },
+        );
+        text.column.collation = Some("default".to_owned());
+        let columns = [
+            part("id", "integer", Type::Integer { bytes: 4, unsigned: false }, Domain::Integer { bytes: 4 }),
+            part("n", "numeric", numeric.clone(), Domain::Decimal { with_scale: true }),
+            part("m", "numeric", numeric, Domain::Decimal { with_scale: false }),
+            part("f", "double precision", Type::Float64, Domain::Float64),
+            part("j", "json", Type::JsonText, Domain::JsonText),
+            part("k", "json", Type::JsonText, Domain::Json { canonical: true }),
+            part("o", "mood", Type::Other, Domain::Native),
+            text,
+        ];
+        let decimal = || Value::Decimal(Decimal::parse("1.00").expect("a decimal"));
+        let row = vec![
+            Value::Integer(1),
+            decimal(),
+            decimal(),
+            Value::Float64(-0.0),
+            Value::Json("{ }".to_owned()),
+            Value::Json("{}".to_owned()),
+            Value::Null,
+            Value::Text("$trueup$ \\ :x\n".to_owned()),
+        ];
+        let guard = Guard {
+            table: &TableName::plain("t"),
+            columns: &columns,
+            key_columns: 1,
+            rows: &[row],
+            expect: Expect::AsGiven,
+            locked: true,
+            message: "it's gone",
+        };
+        assert_snapshot!(PostgresScript.guard(&guard).expect("literals"), @r#"
+        DO $trueup1$
+        #variable_conflict use_column
+        DECLARE
+          _trueup_rows bigint;
+        BEGIN
+        SELECT count(*) INTO _trueup_rows FROM (
+        SELECT 1 FROM (VALUES
+        (CAST(1 AS integer), CAST(1.00 AS numeric), CAST(1.00 AS numeric), CAST('-0.0'::double precision AS double precision), CAST('{ }'::json AS json), CAST('{}'::json AS json), CAST(NULL AS mood), CAST(E'$trueup$ \\ :x\x0A' AS text))
+        ) AS v (c0, c1, c2, c3, c4, c5, c6, c7)
+        JOIN "t" AS t ON t."id" = v.c0 AND (t."n" = v.c1 AND t."n"::text = v.c1::text) IS TRUE AND (t."m" = v.c2) IS TRUE AND (t."f" = v.c3 AND float8send(t."f") = float8send(v.c3)) IS TRUE AND (t."j"::text = v.c4::text) IS TRUE AND (t."k"::jsonb = v.c5::jsonb) IS TRUE AND ((t."o"::text = v.c6::text OR (t."o" IS NULL AND v.c6 IS NULL))) IS TRUE AND (t."te""xt" = v.c7 AND t."te""xt" COLLATE "C" = v.c7) IS TRUE AND (t.tableoid = '"t"'::regclass OR (SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = '"t"'::regclass))
+        FOR UPDATE OF t
+        ) AS found;
+        IF _trueup_rows <> 1 THEN
+          RAISE EXCEPTION USING MESSAGE = 'trueup: it''s gone', ERRCODE = 'serialization_failure';
+        END IF;
+        END
+        $trueup1$;
+        "#);
+    }
+}

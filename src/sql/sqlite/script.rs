@@ -273,3 +273,85 @@ fn same_json(column: &str, value: &str) -> String {
         planned = parts(value),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::sql::sqlite::column_type;
+    use crate::value::Stamp;
+
+    fn part(name: &str, declared: &str, domain: Domain) -> SelectColumn {
+        let column = Column {
+            name: name.to_owned(),
+            column_type: column_type(declared),
+            nullable: true,
+            default: None,
+            generated: None,
+            identity: None,
+            collation: None,
+        };
+        SelectColumn { column, domain }
+    }
+
+    #[test]
+    fn a_guard_tells_classes_apart_and_knows_every_spelling() {
+        let columns = [
+            part("id", "INTEGER", Domain::Integer { bytes: 8 }),
+            part("any", "", Domain::Storage { expected: None }),
+            part("at", "TIMESTAMPTZ", Domain::Instant),
+            part("u", "UUID", Domain::Uuid),
+        ];
+        let stamp = Stamp::parse("2024-01-02 03:04:05.5").expect("a moment").0;
+        let row = vec![Value::Integer(1), Value::Float64(-0.0), Value::Instant(stamp), Value::Uuid([7; 16])];
+        let guard = Guard {
+            table: &TableName::plain("t\"t"),
+            columns: &columns,
+            key_columns: 1,
+            rows: &[row],
+            expect: Expect::AsGiven,
+            locked: true,
+            message: "it's gone",
+        };
+        assert_snapshot!(SqliteScript::default().guard(&guard).expect("literals"), @r#"
+        CREATE TEMP TABLE "_trueup_check_1" ("planned" INTEGER, "found" INTEGER,
+          CONSTRAINT "trueup: it's gone" CHECK ("found" IS "planned"));
+        INSERT INTO temp."_trueup_check_1" SELECT 1, (SELECT count(*) FROM (VALUES
+        (1,-0.0,'2024-01-02 03:04:05.5','07070707070707070707070707070707')
+        ) AS v CROSS JOIN "t""t" AS t WHERE "t"."id" = v.column1 AND typeof(t."any") = typeof(v.column2) AND t."any" IS v.column2 AND (t."any" IS NOT 0.0 OR typeof(t."any") <> 'real' OR (atan2(t."any", -1.0) < 0) = (atan2(v.column2, -1.0) < 0)) AND ((SELECT CASE WHEN instr(x, '.') THEN rtrim(rtrim(x, '0'), '.') ELSE x || substr(' 00:00:00', length(x) - 9) END FROM (SELECT CASE WHEN x LIKE '%Z' THEN substr(x, 1, length(x) - 1) WHEN x LIKE '%+00:00' THEN substr(x, 1, length(x) - 6) WHEN x LIKE '%+00' THEN substr(x, 1, length(x) - 3) ELSE x END AS x FROM (SELECT replace(t."at", 'T', ' ') AS x))) IS v.column3 OR (t."at" GLOB '*[+-][0-9][0-9]:[0-9][0-9]' AND strftime('%Y-%m-%d %H:%M:%S', substr(t."at", 1, 19) || substr(t."at", -6)) = substr(v.column3, 1, 19) AND rtrim(rtrim(substr(t."at", 20, length(t."at") - 25), '0'), '.') = substr(v.column3, 20))) AND CASE typeof(t."u") WHEN 'blob' THEN lower(hex(t."u")) WHEN 'text' THEN lower(replace(t."u", '-', '')) END IS v.column4);
+        "#);
+    }
+
+    #[test]
+    fn a_message_has_one_table() {
+        let mut script = SqliteScript::default();
+        assert_snapshot!(script.write(&["DELETE FROM t".to_owned()], 2, "gone").expect("text"), @r#"
+        DELETE FROM t;
+        CREATE TEMP TABLE "_trueup_check_1" ("planned" INTEGER, "found" INTEGER,
+          CONSTRAINT "trueup: gone" CHECK ("found" IS "planned"));
+        INSERT INTO temp."_trueup_check_1" SELECT 2, changes();
+        "#);
+        let statements = ["DELETE FROM t".to_owned(), "DELETE FROM u".to_owned()];
+        assert_snapshot!(script.write(&statements, 3, "gone").expect("text"), @r#"
+        DELETE FROM t;
+        INSERT INTO temp."_trueup_rows" VALUES (changes());
+        DELETE FROM u;
+        INSERT INTO temp."_trueup_rows" VALUES (changes());
+        INSERT INTO temp."_trueup_check_1" SELECT 3, (SELECT sum("rows") FROM temp."_trueup_rows");
+        DELETE FROM temp."_trueup_rows";
+        "#);
+        assert_snapshot!(script.foreign_keys(&TableName::plain("t"), "orphans"), @r#"
+        CREATE TEMP TABLE "_trueup_check_2" ("planned" INTEGER, "found" INTEGER,
+          CONSTRAINT "trueup: orphans" CHECK ("found" IS "planned"));
+        INSERT INTO temp."_trueup_check_2" SELECT 0, (SELECT count(*) FROM pragma_foreign_key_check('t', 'main'));
+        "#);
+    }
+
+    #[test]
+    fn what_the_client_would_not_read_as_it_is_is_refused() {
+        let mut script = SqliteScript::default();
+        assert!(script.define("CREATE TABLE \"a\r\nb\" (c)").is_err());
+        assert!(script.define("CREATE TABLE \"a\nb\" (c)").is_ok());
+    }
+}
