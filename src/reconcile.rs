@@ -4,6 +4,7 @@
 //! looking at anything impossible (the spec, the primary) ends a run.
 
 mod check;
+mod look;
 
 use std::sync::Arc;
 
@@ -14,7 +15,6 @@ use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
-use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern, did_you_mean};
 use crate::spool::Spool;
@@ -22,6 +22,7 @@ use crate::sql::Dialect;
 use crate::verify;
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
+pub use look::{Seen, look_at};
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -525,41 +526,4 @@ fn refuse_same_database(spec: &Spec, primary: Option<&Primary>, replicas: &mut [
         }
         seen.push((what, identity));
     }
-}
-
-/// What one look at a database shows.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// What was learned when connecting.
-    pub server: Server,
-    /// Its SQL.
-    pub dialect: &'static dyn Dialect,
-    /// The tables of all its schemas.
-    pub catalog: Catalog,
-}
-
-/// Connects to two databases and reads their catalogs, as `init` needs them. Nothing is written.
-///
-/// # Errors
-/// One of them is out of reach, its catalog cannot be read, or both are the same database.
-pub async fn look_at(sides: &Sides<Side>) -> Result<Sides<Seen>, Failure> {
-    let primary = look_at_one(&sides.primary, false, "the primary").await?;
-    let replica = look_at_one(&sides.replica, true, "the replica").await?;
-    if !primary.server.identity.is_empty() && primary.server.identity == replica.server.identity {
-        return Err(Failure::new(ErrorKind::Connect, "the replica is the same database as the primary")
-            .hint("each side of a comparison needs a database of its own"));
-    }
-    Ok(Sides::new(primary, replica))
-}
-
-async fn look_at_one(side: &Side, writable: bool, what: &str) -> Result<Seen, Failure> {
-    let failed = |doing: &str, error: EngineError| {
-        let mut failure = Failure::from(error);
-        failure.message = format!("could not {doing} {what}: {}", failure.message);
-        failure
-    };
-    let engine = engine::connect(side, writable).await.map_err(|error| failed("connect to", error))?;
-    let schemas = engine.schemas().await.map_err(|error| failed("look at", error))?;
-    let catalog = engine.catalog(&schemas).await.map_err(|error| failed("look at", error))?;
-    Ok(Seen { server: engine.server().clone(), dialect: engine.dialect(), catalog })
 }

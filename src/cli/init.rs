@@ -63,6 +63,7 @@ async fn draft(args: &InitArgs, urls: &Sides<SideUrl>) -> Result<Draft, CliError
         server: &seen.server,
         dialect: seen.dialect,
         catalog: &seen.catalog,
+        unreadable: &seen.unreadable,
     });
     let path = args.out.as_deref().map_or(USUAL_NAME.into(), Path::to_string_lossy);
     Ok(init::draft(&sides, &path)?)

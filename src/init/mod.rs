@@ -18,7 +18,7 @@ use crate::schema::{Catalog, Table};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{QualifiedName, SideUrl, Spec, did_you_mean};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, TableName};
 
 use document::Document;
 
@@ -42,6 +42,8 @@ pub struct Database<'a> {
     pub dialect: &'a dyn Dialect,
     /// Its tables, of all schemas.
     pub catalog: &'a Catalog,
+    /// Its tables that the login may not read, and what would let it.
+    pub unreadable: &'a [(TableName, String)],
 }
 
 /// A spec, and what is in it.

@@ -85,6 +85,10 @@ impl Pairer<'_> {
             Some(_) => &[SchemaMode::Sync, SchemaMode::Check, SchemaMode::Ignore],
             None => &[SchemaMode::Sync],
         };
+        if let Some(why) = self.unreadable(primary, replica) {
+            entry.exclude_columns.clear();
+            return Drafted { entry, refused: Some(why) };
+        }
         let mut refused: Option<String> = None;
         for (rank, key) in keys(primary).into_iter().enumerate() {
             let mut tried = entry.clone();
@@ -104,6 +108,19 @@ impl Pairer<'_> {
             refused = refused.or(reason);
         }
         self.refuse(entry, refused.unwrap_or_default(), primary, replica)
+    }
+
+    /// Why rows could not be read, where rights are missing.
+    fn unreadable(&self, primary: &Table, replica: Option<&Table>) -> Option<String> {
+        let lacking = |side: &Database<'_>, table: &Table| {
+            let lack = side.unreadable.iter().find(|(name, _)| *name == table.name);
+            lack.map(|(_, hint)| hint.clone())
+        };
+        if let Some(hint) = lacking(&self.sides.primary, primary) {
+            return Some(format!("this login may not read it on the primary ({hint})"));
+        }
+        let hint = replica.and_then(|replica| lacking(&self.sides.replica, replica))?;
+        Some(format!("this login may not read it on the replica ({hint})"))
     }
 
     /// As the spec names a table of the primary.

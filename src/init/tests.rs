@@ -72,6 +72,7 @@ struct Made {
     server: Server,
     dialect: &'static dyn Dialect,
     catalog: Catalog,
+    unreadable: Vec<(TableName, String)>,
 }
 
 /// A database; names without a `/` are put into its default schema.
@@ -91,7 +92,7 @@ fn database(written: &str, dialect: &'static dyn Dialect, default: Option<&str>,
         read_only: None,
     };
     let catalog = Catalog { default_schema: default.map(str::to_owned), tables: tables.collect() };
-    Made { url, written: written.to_owned(), server, dialect, catalog }
+    Made { url, written: written.to_owned(), server, dialect, catalog, unreadable: Vec::new() }
 }
 
 fn postgres(tables: Vec<Table>) -> Made {
@@ -113,6 +114,7 @@ fn drafted(primary: &Made, replica: &Made) -> Result<Draft, Failure> {
         server: &made.server,
         dialect: made.dialect,
         catalog: &made.catalog,
+        unreadable: &made.unreadable,
     });
     draft(&sides, "spec.yml")
 }
@@ -356,6 +358,18 @@ fn structure_that_differs_is_reported_and_never_changed() {
     let replica = table("t", vec![integer("id"), Column { nullable: false, ..text("v") }]);
     let entries = entries(&postgres(vec![primary]), &postgres_copy(vec![replica]));
     assert_eq!(entries[0].schema, SchemaMode::Check);
+}
+
+#[test]
+fn a_table_that_may_not_be_read_is_a_comment() {
+    let tables = || vec![table("t", vec![integer("id")]), table("u", vec![integer("id")])];
+    let mut replica = mariadb(tables());
+    replica.unreadable =
+        vec![(TableName::qualified("shop", "t"), "GRANT SELECT ON `shop`.`t` TO app".into())];
+    let text = tables_of(&postgres(tables()), &replica);
+    let why =
+        "  # t: this login may not read it on the replica (GRANT SELECT ON `shop`.`t` TO app).\n  # - t\n";
+    assert!(text.contains("  - u  # key: id\n") && text.contains(why), "{text}");
 }
 
 #[test]
