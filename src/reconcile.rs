@@ -19,7 +19,7 @@ use crate::sides::Sides;
 use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern, did_you_mean};
 use crate::spool::Spool;
 use crate::sql::Dialect;
-use crate::verify;
+use crate::verify::{self, Against};
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
 pub use look::{Seen, look_at};
@@ -164,16 +164,16 @@ impl Run {
         })
     }
 
-    /// Applies a plan that [`compare`](Self::compare) made: one result for each of its replicas, in order.
+    /// Applies a plan that [`compare`](Self::compare) made, or the inverse of one: one result for each of its replicas, in order.
     pub async fn apply(&self, plan: &Plan, options: &ApplyOptions) -> Vec<Applied> {
         let mut results = Vec::new();
         for replica_plan in &plan.replicas {
-            results.push(self.apply_one(replica_plan, options).await);
+            results.push(self.apply_one(plan.kind, replica_plan, options).await);
         }
         results
     }
 
-    async fn apply_one(&self, plan: &ReplicaPlan, options: &ApplyOptions) -> Applied {
+    async fn apply_one(&self, kind: PlanKind, plan: &ReplicaPlan, options: &ApplyOptions) -> Applied {
         let connected = self.replicas.iter().find(|connected| connected.name == plan.name);
         let replica = match connected.map(|connected| &connected.replica) {
             Some(Ok(replica)) => replica,
@@ -188,7 +188,11 @@ impl Run {
             return applied;
         }
         let effort = self.audit_options();
-        verify::check(&self.primary, replica, plan, applied, &effort, &self.observer, &self.stop).await
+        let against = match kind {
+            PlanKind::Changes => Against::Primary(&self.primary),
+            PlanKind::Undo => Against::Plan,
+        };
+        verify::check(against, replica, plan, applied, &effort, &self.observer, &self.stop).await
     }
 
     fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<Selected<'a>>, RunError> {

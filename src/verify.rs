@@ -1,11 +1,12 @@
-//! 8. Compares what was written again, on both sides, in new snapshots.
+//! 8. Compares what was written again, in new snapshots: with the primary, or with the plan's own values.
 //!
 //! Apply reads its rows back inside its own transaction; this looks from outside, after the commit, and at the
-//! primary too. Only the keys that were written are looked at, and only what the spec would write counts: a
-//! withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
+//! primary too, unless the plan was not made from it. Only the keys that were written are looked at, and only what
+//! the spec would write counts: a withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
 
 use std::sync::Arc;
 
+use crate::apply;
 use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica};
 use crate::event::{Observer, Stop};
@@ -21,7 +22,7 @@ const KEYS_AT_ONCE: usize = 50_000;
 /// How the rows that were written stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They equal the primary's.
+    /// They are as they should be.
     InSync,
     /// Some differ again: either side was written meanwhile.
     Differs {
@@ -32,11 +33,20 @@ pub enum Verdict {
     Unknown(Failure),
 }
 
+/// What the rows written are held against.
+#[derive(Clone, Copy, Debug)]
+pub enum Against<'a> {
+    /// The primary as it is now.
+    Primary(&'a Primary),
+    /// The plan's own values: what an undo plan is checked by.
+    Plan,
+}
+
 /// Checks what [`apply_replica`](crate::apply::apply_replica) committed and completes its result: `verified`,
 /// and the outcome `drift` where rows differ again or `error` (`interrupted`) where it could not be told. A
 /// result that is not committed as a whole stays as it is.
 pub async fn check(
-    primary: &Primary,
+    against: Against<'_>,
     replica: &Replica,
     plan: &ReplicaPlan,
     applied: Applied,
@@ -48,7 +58,7 @@ pub async fn check(
     if committed == 0 || committed < of {
         return applied;
     }
-    with_verdict(applied, verify_applied(primary, replica, plan, options, observer, stop).await)
+    with_verdict(applied, verify_applied(against, replica, plan, options, observer, stop).await)
 }
 
 /// An error that apply ended with (`partial`) stays what it is.
@@ -79,20 +89,29 @@ fn with_verdict(applied: Applied, verdict: Verdict) -> Applied {
     }
 }
 
-/// Compares the rows of all written changes of a replica on both sides.
+/// Compares the rows of all written changes of a replica with the primary's or the plan's.
 pub async fn verify_applied(
-    primary: &Primary,
+    against: Against<'_>,
     replica: &Replica,
     plan: &ReplicaPlan,
     options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Verdict {
-    match rows_that_differ(primary, replica, plan, options, observer, stop).await {
+    let differing = match against {
+        Against::Primary(primary) => rows_that_differ(primary, replica, plan, options, observer, stop).await,
+        Against::Plan => rows_not_as_planned(replica, plan, stop).await,
+    };
+    match differing {
         Ok(0) => Verdict::InSync,
         Ok(rows) => Verdict::Differs { rows },
         Err(failure) => Verdict::Unknown(failure),
     }
+}
+
+async fn rows_not_as_planned(replica: &Replica, plan: &ReplicaPlan, stop: &Stop) -> Result<u64, Failure> {
+    let snapshot = replica.snapshot().await?;
+    apply::rows_not_as_planned(snapshot.as_ref(), plan, stop).await
 }
 
 async fn rows_that_differ(

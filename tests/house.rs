@@ -28,7 +28,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("audit", &["sql", "spec", "schema", "engine", "compare", "event"]),
     ("plan", &["sql", "spec", "schema", "compare"]),
     ("apply", &["sql", "spec", "schema", "compare", "plan", "engine", "event"]),
-    ("verify", &["sql", "spec", "schema", "compare", "audit", "plan", "engine", "event"]),
+    ("verify", &["sql", "spec", "schema", "compare", "audit", "plan", "apply", "engine", "event"]),
     ("event", &["plan"]),
     ("report", &["sql", "spec", "schema", "plan", "event", "compare"]),
     ("reconcile", &ALL_BUT_REPORT_AND_CLI),

@@ -4,7 +4,7 @@
 //! somebody else), or anything else, and then the plan is stale. Invariant: a step with a stale row
 //! writes nothing.
 
-use crate::compare::RowChange;
+use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{ChangeNumber, RowAction, RowStep, TablePlan};
@@ -74,18 +74,19 @@ impl Run<'_> {
             return Ok(guarded);
         }
         let seen = rows::seen(pair);
-        let columns = match moment {
-            Moment::BeforeWriting => seen.clone(),
-            Moment::UnderLock => rows::compared(pair),
-        };
         for piece in rows::pieces(table, changes) {
             self.go_on()?;
             let piece = piece?;
+            let columns = match moment {
+                Moment::BeforeWriting => seen.clone(),
+                Moment::UnderLock => rows::compared(pair),
+            };
+            let columns = rows::and_extras(columns, pair, &piece);
             let locked = moment == Moment::UnderLock;
             let found = rows::read(writer, table, pair, &piece, &columns, locked).await?;
             for (number, planned) in &piece {
                 let change = &planned.change;
-                match state(change, found.row(change.row().bytes()), &seen, &columns) {
+                match state(planned, found.row(change.row().bytes()), &seen, &columns) {
                     State::Before => guarded.pending.push(*number),
                     State::After => guarded.already += 1,
                     State::Other => guarded.stale.add(change.row()),
@@ -97,10 +98,12 @@ impl Run<'_> {
 }
 
 /// `seen`: the columns the plan saw on the replica; `columns`: those that were read now.
-fn state(change: &RowChange, found: Option<FoundRow<'_>>, seen: &[u16], columns: &[u16]) -> State {
-    match (change, found) {
+fn state(planned: &PlannedChange, found: Option<FoundRow<'_>>, seen: &[u16], columns: &[u16]) -> State {
+    match (&planned.change, found) {
         (RowChange::Insert { .. }, None) => State::Before,
-        (RowChange::Insert { after }, Some(row)) if row.equals(after, columns) => State::After,
+        (RowChange::Insert { .. }, Some(row)) if row.differing(planned.fields(), columns).is_empty() => {
+            State::After
+        }
         (RowChange::Update { after, columns, .. }, Some(row)) if row.equals(after, columns) => State::After,
         (RowChange::Update { before, .. }, Some(row)) if row.equals(before, seen) => State::Before,
         (RowChange::Delete { .. }, None) => State::After,

@@ -11,6 +11,7 @@
 
 mod cascade;
 mod guard;
+mod landed;
 mod read_back;
 mod rows;
 #[cfg(test)]
@@ -26,12 +27,13 @@ use crate::compare::RowCounts;
 use crate::engine::{EngineError, Replica, Writer};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaChange};
+use crate::plan::{self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange};
 use crate::spec::BATCH_ROWS_DEFAULT;
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, TableName};
 
 use guard::Moment;
+pub use landed::rows_not_as_planned;
 
 /// How to apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +202,16 @@ impl From<SpoolError> for GivenUp {
     }
 }
 
+/// What is done in one transaction.
+struct Batch<'a> {
+    /// Structure that comes before the rows: index of the table, index of the change.
+    schema: &'a [(usize, usize)],
+    /// The rows.
+    rows: &'a [RowStep],
+    /// Structure that comes after the rows; where the engine commits at every change of it, after the transaction.
+    dropping: &'a [(usize, usize)],
+}
+
 /// One replica's plan on its way.
 struct Run<'a> {
     plan: &'a ReplicaPlan,
@@ -232,10 +244,17 @@ impl Run<'_> {
                 written.schema_changes += 1;
             }
         }
-        let mut schema = if alone { &[][..] } else { &batches.schema[..] };
-        for batch in &batches.rows {
-            written.add(self.transaction(writer, schema, batch).await?);
-            schema = &[];
+        let last = batches.rows.len() - 1;
+        for (number, rows) in batches.rows.iter().enumerate() {
+            let schema = if number == 0 && !alone { &batches.schema[..] } else { &[] };
+            let dropping = if number == last { &batches.schema_after[..] } else { &[] };
+            written.add(self.transaction(writer, &Batch { schema, rows, dropping }).await?);
+        }
+        if !self.dialect.transactional_ddl() {
+            for change in self.schema_changes(&batches.schema_after) {
+                self.change_schema(writer, change).await?;
+                written.schema_changes += 1;
+            }
         }
         Ok(())
     }
@@ -250,15 +269,10 @@ impl Run<'_> {
         guarded.map(|_| ())
     }
 
-    async fn transaction(
-        &self,
-        writer: &mut dyn Writer,
-        schema: &[(usize, usize)],
-        batch: &[RowStep],
-    ) -> Result<Written, GivenUp> {
+    async fn transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         self.go_on()?;
         writer.begin().await?;
-        let written = match self.in_transaction(writer, schema, batch).await {
+        let written = match self.in_transaction(writer, batch).await {
             Ok(written) => written,
             Err(given_up) => {
                 abandon(writer).await;
@@ -269,27 +283,50 @@ impl Run<'_> {
         Ok(written)
     }
 
-    async fn in_transaction(
-        &self,
-        writer: &mut dyn Writer,
-        schema: &[(usize, usize)],
-        batch: &[RowStep],
-    ) -> Result<Written, GivenUp> {
+    async fn in_transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         let mut written = Written::default();
-        for change in self.schema_changes(schema) {
+        for change in self.schema_changes(batch.schema) {
             self.change_schema(writer, change).await?;
             written.schema_changes += 1;
         }
-        let guarded = self.guard(writer, batch, Moment::UnderLock).await?;
+        let guarded = self.guard(writer, batch.rows, Moment::UnderLock).await?;
         for step in &guarded {
             self.refuse_cascades(writer, step).await?;
             written.rows += self.write(writer, step).await?;
         }
         self.read_back(writer, &guarded).await?;
-        self.check_foreign_keys(writer, batch).await?;
+        self.check_foreign_keys(writer, batch.rows).await?;
+        self.refuse_rows_left(writer, batch.dropping).await?;
+        if self.dialect.transactional_ddl() {
+            for change in self.schema_changes(batch.dropping) {
+                self.change_schema(writer, change).await?;
+                written.schema_changes += 1;
+            }
+        }
         self.go_on()?;
         written.already = guarded.iter().map(|step| step.already).sum();
         Ok(written)
+    }
+
+    /// A table is dropped when it has no rows but those that the plan has taken out: others are nobody's to lose.
+    async fn refuse_rows_left(
+        &self,
+        writer: &mut dyn Writer,
+        dropping: &[(usize, usize)],
+    ) -> Result<(), GivenUp> {
+        for (table, change) in dropping {
+            let table = &self.plan.tables[*table];
+            let dropped = table.schema_changes[*change].action == SchemaAction::DropTable;
+            let Some(pair) = table.pair.as_ref().filter(|_| dropped) else { continue };
+            if writer.has_rows(&pair.names.replica).await? {
+                let message = format!(
+                    "table {} on the replica has rows that the plan does not know, and would be dropped with them",
+                    table.table
+                );
+                return Err(GivenUp::stale(Failure::new(ErrorKind::Changed, message)));
+            }
+        }
+        Ok(())
     }
 
     fn schema_changes<'a>(&'a self, schema: &'a [(usize, usize)]) -> impl Iterator<Item = &'a SchemaChange> {

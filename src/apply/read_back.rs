@@ -1,13 +1,13 @@
 //! Reading what was written, before it is committed: triggers, rounding and truncation show here.
 //!
-//! An inserted row must equal the plan's in every compared column, an updated one in the columns that were
-//! set, and a deleted one must be gone. Columns of an updated row that were *not* set must be as they were; where
+//! An inserted row must equal the plan's in every compared column (one that is put back, also in those out of
+//! scope), an updated one in the columns that were set, and a deleted one must be gone. Columns of an updated row that were *not* set must be as they were; where
 //! the replica moved them (ON UPDATE CURRENT_TIMESTAMP), they are set back once, explicitly, which such a
 //! column accepts, and read again. Invariant: what is committed is what the plan showed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compare::RowChange;
+use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, RowAction, TablePlan, Write};
@@ -78,15 +78,16 @@ impl Run<'_> {
         changes: &[ChangeNumber],
         set_back: bool,
     ) -> Result<Findings, GivenUp> {
-        let (seen, columns) = (rows::seen(pair), rows::compared(pair));
+        let seen = rows::seen(pair);
         let mut findings = Findings::default();
         for piece in rows::pieces(table, changes) {
             self.go_on()?;
             let piece = piece?;
+            let columns = rows::and_extras(rows::compared(pair), pair, &piece);
             let found = rows::read(writer, table, pair, &piece, &columns, false).await?;
             for (number, planned) in &piece {
                 let change = &planned.change;
-                let verdict = verdict(change, found.row(change.row().bytes()), &seen, &columns);
+                let verdict = verdict(planned, found.row(change.row().bytes()), &seen, &columns);
                 if !verdict.wrong.is_empty() {
                     findings.add_wrong(change.row(), verdict.wrong);
                 } else if !verdict.moved.is_empty() && set_back {
@@ -139,19 +140,30 @@ fn as_it_was(pair: &TablePair, change: &RowChange, columns: &[u16]) -> RowUpdate
     RowUpdate { key: plan::key_values(pair, row), values: columns.iter().map(value).collect() }
 }
 
-fn verdict(change: &RowChange, found: Option<FoundRow<'_>>, seen: &[u16], columns: &[u16]) -> Verdict {
-    match (change, found) {
+fn verdict(planned: &PlannedChange, found: Option<FoundRow<'_>>, seen: &[u16], columns: &[u16]) -> Verdict {
+    match (&planned.change, found) {
         (RowChange::Delete { .. }, None) => Verdict::default(),
         (RowChange::Delete { .. }, Some(_)) | (_, None) => {
             Verdict { wrong: columns.to_vec(), moved: Vec::new() }
         }
-        (RowChange::Insert { after }, Some(row)) => {
-            Verdict { wrong: row.differing(after, columns), moved: Vec::new() }
+        (RowChange::Insert { .. }, Some(row)) => {
+            Verdict { wrong: row.differing(planned.fields(), columns), moved: Vec::new() }
         }
         (RowChange::Update { before, after, columns: set }, Some(row)) => {
             let kept: Vec<u16> = seen.iter().copied().filter(|column| !set.contains(column)).collect();
-            Verdict { wrong: row.differing(after, set), moved: row.differing(before, &kept) }
+            Verdict {
+                wrong: row.differing(after.fields(), set),
+                moved: row.differing(before.fields(), &kept),
+            }
         }
+    }
+}
+
+/// The column's name in output; one out of scope has only the replica's.
+fn name(pair: &TablePair, column: usize) -> String {
+    match pair.columns.get(column) {
+        Some(column) => column.name().to_owned(),
+        None => pair.replica_part(column).column.name,
     }
 }
 
@@ -160,7 +172,7 @@ fn refuse_wrong(table: &TablePlan, pair: &TablePair, found: &Findings) -> Result
         return Ok(());
     }
     let columns = found.wrong_columns.iter();
-    let names: Vec<&str> = columns.map(|column| pair.columns[usize::from(*column)].name()).collect();
+    let names: Vec<String> = columns.map(|column| name(pair, usize::from(*column))).collect();
     let message = format!(
         "table {}, column {}: the replica did not keep the values that were written",
         table.table,

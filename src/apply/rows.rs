@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
+use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, ChunkLimits, NumberedChange, TablePlan};
 use crate::schema::{KEYS_MAX, TablePair};
 use crate::sides::Side;
 use crate::spool::SpoolError;
-use crate::sql::Selection;
+use crate::sql::{Select, Selection};
 use crate::value::{Key, KeyOrder, Row, RowBlock};
 
 use super::GivenUp;
@@ -35,8 +36,7 @@ pub(super) struct FoundRow<'a> {
     places: &'a [Option<usize>],
 }
 
-/// Reads these columns (key columns among them) of the rows with the keys of some changes, wherever they are
-/// now: a guard knows no scope.
+/// Reads these columns (key columns among them) of the rows with the keys of some changes.
 pub(super) async fn read(
     writer: &mut dyn Writer,
     table: &TablePlan,
@@ -45,28 +45,49 @@ pub(super) async fn read(
     columns: &[u16],
     locked: bool,
 ) -> Result<Found, GivenUp> {
+    let block = writer.read(&select(pair, changes, columns, locked)).await?;
+    Ok(Found::of(table, pair, block, columns)?)
+}
+
+/// The read of these columns of the rows with the keys of some changes, wherever they are now: a guard knows no
+/// scope.
+pub(super) fn select(pair: &TablePair, changes: &[NumberedChange], columns: &[u16], locked: bool) -> Select {
     let order = pair.key_order();
     let keys = changes.iter().map(|(_, planned)| order.key_of(planned.change.row().bytes())).collect();
     let mut select = pair.select(Side::Replica, Selection::Keys(keys), false);
-    select.columns = columns.iter().map(|index| select.columns[usize::from(*index)].clone()).collect();
+    select.columns = columns.iter().map(|index| pair.replica_part(usize::from(*index))).collect();
     select.scope = None;
     select.locked = locked;
-    let block = writer.read(&select).await?;
-    let mut by_key = HashMap::with_capacity(block.len());
-    for (index, row) in block.rows().enumerate() {
-        if by_key.insert(order.key_of(row), index).is_some() {
-            let message = format!("table {}: more than one row of the replica has the same key", table.table);
-            return Err(Failure::new(ErrorKind::Key, message).detail(plan::key_text(pair, row)).into());
-        }
-    }
-    let mut places = vec![None; pair.columns.len()];
-    for (place, column) in columns.iter().enumerate() {
-        places[usize::from(*column)] = Some(place);
-    }
-    Ok(Found { block, by_key, order, places })
+    select
 }
 
 impl Found {
+    /// The rows that [`select`] of these columns gave.
+    ///
+    /// # Errors
+    /// Two rows of one key.
+    pub(super) fn of(
+        table: &TablePlan,
+        pair: &TablePair,
+        block: RowBlock,
+        columns: &[u16],
+    ) -> Result<Self, Failure> {
+        let order = pair.key_order();
+        let mut by_key = HashMap::with_capacity(block.len());
+        for (index, row) in block.rows().enumerate() {
+            if by_key.insert(order.key_of(row), index).is_some() {
+                let message =
+                    format!("table {}: more than one row of the replica has the same key", table.table);
+                return Err(Failure::new(ErrorKind::Key, message).detail(plan::key_text(pair, row)));
+            }
+        }
+        let mut places = vec![None; pair.columns.len() + pair.replica_extra.len()];
+        for (place, column) in columns.iter().enumerate() {
+            places[usize::from(*column)] = Some(place);
+        }
+        Ok(Found { block, by_key, order, places })
+    }
+
     /// The row with the key of this encoded row.
     pub(super) fn row(&self, like: &[u8]) -> Option<FoundRow<'_>> {
         let index = *self.by_key.get(&self.order.key_of(like))?;
@@ -76,9 +97,13 @@ impl Found {
 }
 
 impl FoundRow<'_> {
-    /// Those of these columns that differ from an encoded row, or were not read.
-    pub(super) fn differing(&self, row: &Row, columns: &[u16]) -> Vec<u16> {
-        let wanted: Vec<Option<&[u8]>> = row.fields().collect();
+    /// Those of these columns that differ from a row's, or were not read.
+    pub(super) fn differing<'r>(
+        &self,
+        wanted: impl IntoIterator<Item = Option<&'r [u8]>>,
+        columns: &[u16],
+    ) -> Vec<u16> {
+        let wanted: Vec<Option<&[u8]>> = wanted.into_iter().collect();
         let differs = |column: &u16| {
             let index = usize::from(*column);
             match (self.places[index].and_then(|place| self.fields.get(place)), wanted.get(index)) {
@@ -91,7 +116,7 @@ impl FoundRow<'_> {
 
     /// Whether these columns are as in an encoded row.
     pub(super) fn equals(&self, row: &Row, columns: &[u16]) -> bool {
-        self.differing(row, columns).is_empty()
+        self.differing(row.fields(), columns).is_empty()
     }
 }
 
@@ -99,6 +124,18 @@ impl FoundRow<'_> {
 pub(super) fn compared(pair: &TablePair) -> Vec<u16> {
     let mut columns = plan::written_columns(pair);
     columns.retain(|column| usize::from(*column) < pair.compared_columns);
+    columns
+}
+
+/// These columns, and where rows are put back (changes of one kind: all or none) those out of scope, in which such
+/// a row must be as planned too.
+pub(super) fn and_extras(mut columns: Vec<u16>, pair: &TablePair, changes: &[NumberedChange]) -> Vec<u16> {
+    let puts_back = |planned: &PlannedChange| {
+        matches!(planned.change, RowChange::Insert { .. }) && planned.extra.is_some()
+    };
+    if changes.iter().any(|(_, planned)| puts_back(planned)) {
+        columns.extend(pair.extra_indexes());
+    }
     columns
 }
 

@@ -149,7 +149,8 @@ async fn apply(engines: &Sides<Arc<dyn Engine>>, plan: &ReplicaPlan) -> Applied 
     let applied = apply_replica(&replica, plan, &ApplyOptions::default(), &observer, &Stop::default()).await;
     let primary = Primary::new(Arc::clone(&engines.primary));
     let effort = crate::audit::AuditOptions::default();
-    crate::verify::check(&primary, &replica, plan, applied, &effort, &observer, &Stop::default()).await
+    let against = crate::verify::Against::Primary(&primary);
+    crate::verify::check(against, &replica, plan, applied, &effort, &observer, &Stop::default()).await
 }
 
 /// Plans, applies, and plans again to nothing.

@@ -235,6 +235,12 @@ impl Writer for FakeWriter {
         Ok(block)
     }
 
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
+        let mut state = self.state();
+        state.call(&format!("any rows {table}"))?;
+        Ok(!state.tables()[&table.name].is_empty())
+    }
+
     async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
         let mut state = self.state();
         state.call("foreign keys")?;

@@ -45,8 +45,22 @@ pub struct PlannedChange {
     /// Shown, counted as drift, never written.
     pub withheld: bool,
     /// For a delete: the replica's columns out of scope, encoded in the order and the domains of
-    /// `TablePair::replica_extra`; empty when there are none.
+    /// `TablePair::replica_extra`; none when there are no such columns. For an insert: what those columns get, where
+    /// it puts back a row that the replica had; else their defaults do.
     pub extra: Option<Row>,
+}
+
+impl PlannedChange {
+    /// The values of the row that carries the key, and behind them those of the columns out of scope, where they are
+    /// known.
+    pub fn fields(&self) -> Vec<Option<&[u8]>> {
+        self.change.row().fields().chain(self.extra.iter().flat_map(Row::fields)).collect()
+    }
+
+    /// Bytes of the values that [`fields`](Self::fields) gives.
+    pub fn bytes_len(&self) -> usize {
+        self.change.row().bytes().len() + self.extra.as_ref().map_or(0, |extra| extra.bytes().len())
+    }
 }
 
 /// How many rows to insert, update and delete.

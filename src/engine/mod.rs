@@ -111,6 +111,10 @@ pub trait Writer: Send {
     /// Reads within the transaction.
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError>;
 
+    /// Whether a table has any row; other sessions add none until the transaction ends (the MySQL family: as far
+    /// as its isolation goes).
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError>;
+
     /// Keys, at most 20 shown as text, of rows that break a foreign key in one of these tables, where the
     /// engine does not itself check before commit. Empty when all hold.
     async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError>;

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use crate::compare::{ChangeNumber, RowChange};
 use crate::schema::TablePair;
 use crate::spool::SpoolError;
-use crate::value::{BlockHasher, Decimal, Domain, Row, Value, decode};
+use crate::sql::SelectColumn;
+use crate::value::{BlockHasher, Decimal, Domain, Value, decode};
 
 use super::TablePlan;
 
@@ -18,8 +19,8 @@ pub(super) struct SelfReference {
     to: Vec<(usize, Domain)>,
 }
 
-/// The foreign keys of a pair's replica table that point at itself and whose columns are all in scope:
-/// where one is not, its values are not ours to write.
+/// The foreign keys of a pair's replica table that point at itself. A row without values for one of the columns
+/// (it is out of scope) points at nothing, as far as is known.
 pub(super) fn self_references(pair: &TablePair) -> Vec<SelfReference> {
     let here = &pair.names.replica;
     let own = pair
@@ -32,13 +33,15 @@ pub(super) fn self_references(pair: &TablePair) -> Vec<SelfReference> {
     .collect()
 }
 
+/// Indexes of [`TablePair::replica_part`].
 fn placed(pair: &TablePair, names: &[String]) -> Option<Vec<(usize, Domain)>> {
+    let parts: Vec<SelectColumn> =
+        (0..pair.columns.len() + pair.replica_extra.len()).map(|index| pair.replica_part(index)).collect();
     let find = |name: &String| {
-        let exact = pair.columns.iter().position(|column| column.sides.replica.name == *name);
-        let index = exact.or_else(|| {
-            pair.columns.iter().position(|column| column.sides.replica.name.eq_ignore_ascii_case(name))
-        })?;
-        Some((index, pair.columns[index].domain.clone()))
+        let exact = parts.iter().position(|part| part.column.name == *name);
+        let index =
+            exact.or_else(|| parts.iter().position(|part| part.column.name.eq_ignore_ascii_case(name)))?;
+        Some((index, parts[index].domain.clone()))
     };
     names.iter().map(find).collect()
 }
@@ -58,9 +61,9 @@ pub(super) fn sorted_layers(
         let (mut parents, mut pointing) = (HashMap::new(), Vec::new());
         for (index, picked) in (0_u32..).zip(table.changes.pick(changes.iter().copied())) {
             let (_, planned) = picked?;
-            let row = planned.change.row();
-            parents.extend(fingerprint(row, &reference.to).map(|values| (values, index)));
-            pointing.extend(fingerprint(row, &reference.from).map(|values| (values, index)));
+            let row = planned.fields();
+            parents.extend(fingerprint(&row, &reference.to).map(|values| (values, index)));
+            pointing.extend(fingerprint(&row, &reference.from).map(|values| (values, index)));
         }
         let found = pointing.iter().filter_map(|(values, child)| Some((*parents.get(values)?, *child)));
         edges.extend(found);
@@ -90,12 +93,13 @@ pub(super) fn unique_layers(
     for (index, picked) in (0_u32..).zip(table.changes.pick(updates.iter().copied())) {
         let (_, planned) = picked?;
         let RowChange::Update { before, after, columns } = &planned.change else { continue };
+        let (before, after): (Vec<_>, Vec<_>) = (before.fields().collect(), after.fields().collect());
         for (key, columns_of_key) in keys.iter().enumerate() {
             // A row that keeps its value neither gives nor takes.
             if columns_of_key.iter().any(|(column, _)| columns.iter().any(|set| usize::from(*set) == *column))
             {
-                givers[key].extend(fingerprint(before, columns_of_key).map(|values| (values, index)));
-                takers[key].extend(fingerprint(after, columns_of_key).map(|values| (values, index)));
+                givers[key].extend(fingerprint(&before, columns_of_key).map(|values| (values, index)));
+                takers[key].extend(fingerprint(&after, columns_of_key).map(|values| (values, index)));
             }
         }
     }
@@ -149,9 +153,9 @@ impl Edges {
 }
 
 /// The values of some columns, as a number that is equal where they are (of 128 bits of blake3: two values that
-/// share one would only wait for each other); `None` where one is NULL, for such a row points at nothing.
-fn fingerprint(row: &Row, columns: &[(usize, Domain)]) -> Option<u128> {
-    let fields: Vec<Option<&[u8]>> = row.fields().collect();
+/// share one would only wait for each other); `None` where one is NULL or not known, for such a row points at
+/// nothing.
+fn fingerprint(fields: &[Option<&[u8]>], columns: &[(usize, Domain)]) -> Option<u128> {
     let mut hasher = BlockHasher::new([]);
     for (index, domain) in columns {
         let payload = comparable(domain, fields.get(*index).copied().flatten()?);

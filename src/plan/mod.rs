@@ -1,12 +1,13 @@
 //! 6. The plan: what would change on each replica, and why it might be refused. Pure.
 //!
 //! The nouns are here; what is done with them has a file each: `order` (steps that break no constraint), `limits`
-//! (why it may be refused), `values` (what the replica cannot hold), `write` (statements), `summary` (sums and
-//! outcomes), `words` (keys in messages).
+//! (why it may be refused), `inverse` (what takes it back), `values` (what the replica cannot hold), `write`
+//! (statements), `summary` (sums and outcomes), `words` (keys in messages).
 //!
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+mod inverse;
 mod layers;
 mod limits;
 mod order;
@@ -18,6 +19,7 @@ pub(crate) mod testing;
 mod values;
 mod write;
 
+pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
 pub use summary::{Changes, PlanSummary, worst};

@@ -1,7 +1,7 @@
 //! The order in which a replica's changes can be made without breaking a constraint half-way.
 //!
-//! Owns [`Step`] and [`steps`]: structure first, then for every table its deletes, updates and inserts, as
-//! nodes of a graph. What a foreign key demands is a hard edge; what only helps (a unique value is given up
+//! Owns [`Step`] and [`steps`]: structure first (what drops it last), then for every table its deletes, updates
+//! and inserts, as nodes of a graph. What a foreign key demands is a hard edge; what only helps (a unique value is given up
 //! before it is taken) is a wish, and the first to go when it closes a circle. Invariant: the order is a
 //! function of the plan alone, and no step runs before one it has a hard edge from. Circles of hard edges
 //! need constraints that can be postponed, which is not available yet: an error that names the tables.
@@ -60,6 +60,13 @@ pub enum Step {
     },
     /// Row changes of one kind in one table.
     Rows(RowStep),
+    /// A structural change that [comes after all rows](crate::schema::SchemaAction::comes_last).
+    SchemaAfter {
+        /// Index of the table.
+        table: usize,
+        /// Index into [`TablePlan::schema_changes`].
+        change: usize,
+    },
 }
 
 /// Row changes of one kind in one table, in an order in which their statements may run one after the other.
@@ -82,13 +89,14 @@ pub struct RowStep {
 pub fn steps(replica: &ReplicaPlan) -> Result<Vec<Step>, Failure> {
     let Groups { steps: mut groups, updated } = Groups::of(replica)?;
     let graph = Graph::new(replica, &groups, &updated)?;
-    let mut steps = schema_steps(replica);
+    let (mut steps, last) = schema_steps(replica);
     for node in graph.sorted() {
         let group = &mut groups[node];
         let (table, action) = (group.table, group.action);
         let layers = in_layers(&replica.tables[table], action, std::mem::take(&mut group.changes))?;
         steps.extend(layers.into_iter().map(|changes| Step::Rows(RowStep { table, action, changes })));
     }
+    steps.extend(last);
     Ok(steps)
 }
 
@@ -100,18 +108,24 @@ pub struct Batches {
     pub schema: Vec<(usize, usize)>,
     /// Row changes; at least one batch, if it is an empty one.
     pub rows: Vec<Vec<RowStep>>,
+    /// Structural changes that come last, of the last transaction where the engine can: as `schema`.
+    pub schema_after: Vec<(usize, usize)>,
 }
 
 /// Steps cut into batches of at most `rows_max` row changes. Steps run one after the other without breaking a
 /// constraint, so they may be cut anywhere.
 pub fn batches(steps: Vec<Step>, rows_max: u64) -> Batches {
     let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).max(1);
-    let mut batches = Batches { schema: Vec::new(), rows: vec![Vec::new()] };
+    let mut batches = Batches { rows: vec![Vec::new()], ..Batches::default() };
     let mut room = rows_max;
     for step in steps {
         let RowStep { table, action, mut changes } = match step {
             Step::Schema { table, change } => {
                 batches.schema.push((table, change));
+                continue;
+            }
+            Step::SchemaAfter { table, change } => {
+                batches.schema_after.push((table, change));
                 continue;
             }
             Step::Rows(step) => step,
@@ -130,13 +144,21 @@ pub fn batches(steps: Vec<Step>, rows_max: u64) -> Batches {
     batches
 }
 
-fn schema_steps(replica: &ReplicaPlan) -> Vec<Step> {
-    let mut steps = Vec::new();
+/// Structural changes before the rows and after them.
+fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
+    let (mut first, mut last) = (Vec::new(), Vec::new());
     for (table, plan) in replica.tables.iter().enumerate().filter(|(_, plan)| plan.error.is_none()) {
         let written = plan.schema_changes.iter().enumerate().filter(|(_, change)| !change.withheld);
-        steps.extend(written.map(|(change, _)| Step::Schema { table, change }));
+        for (change, planned) in written {
+            match planned.action.comes_last() {
+                false => first.push(Step::Schema { table, change }),
+                true => last.push(Step::SchemaAfter { table, change }),
+            }
+        }
     }
-    steps
+    // What was made last goes first.
+    last.reverse();
+    (first, last)
 }
 
 /// The row changes of each table by kind, by table and then by kind.
@@ -382,6 +404,9 @@ mod tests {
         let shown = steps.iter().map(|step| match step {
             Step::Schema { table, change } => {
                 format!("{:?} {}", replica.tables[*table].schema_changes[*change].action, table)
+            }
+            Step::SchemaAfter { table, change } => {
+                format!("then {:?} {}", replica.tables[*table].schema_changes[*change].action, table)
             }
             Step::Rows(rows) => {
                 format!("{} {} {:?}", rows.action.as_str(), replica.tables[rows.table].table, rows.changes)

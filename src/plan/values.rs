@@ -27,6 +27,8 @@ pub fn check_values(table: &TablePlan, dialect: &dyn Dialect) -> Result<(), Fail
             continue;
         }
         match &planned.change {
+            // What the replica had, it can have again.
+            RowChange::Insert { .. } if planned.extra.is_some() => {}
             RowChange::Insert { after } => {
                 check_unfilled(table, pair, after)?;
                 check_row(table, pair, after, &all, dialect)?;

@@ -1,7 +1,7 @@
 //! From planned row changes to statements in the replica's dialect.
 //!
 //! Owns what is written for a change: an insert sets every column the replica has (also those the spec does
-//! not compare), an update only those that differ. Refuses to run anything; `apply` runs these statements and
+//! not compare; those out of scope only where it puts a row back), an update only those that differ. Refuses to run anything; `apply` runs these statements and
 //! the `sql` report prints them. Invariant: one [`Write`] is changes of one kind that set the same columns.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub type NumberedChange = (ChangeNumber, PlannedChange);
 pub struct Write {
     /// What happens.
     pub action: RowAction,
-    /// Indexes of the columns that are set, ascending; none for a delete.
+    /// Indexes of the columns that are set, of [`TablePair::replica_part`], ascending; none for a delete.
     pub columns: Vec<u16>,
     /// The changes.
     pub changes: Vec<NumberedChange>,
@@ -50,6 +50,8 @@ pub fn writes<'a>(
     limits: ChunkLimits,
 ) -> impl Iterator<Item = Result<Write, SpoolError>> + use<'a> {
     let inserted = table.pair.as_ref().map(written_columns).unwrap_or_default();
+    let extra = table.pair.iter().flat_map(TablePair::extra_indexes);
+    let whole: Vec<u16> = inserted.iter().copied().chain(extra).collect();
     let mut picked = table.changes.pick(numbers.iter().copied());
     let mut groups = WriteGroups { action, limits, waiting: BTreeMap::new(), bytes: 0 };
     std::iter::from_fn(move || {
@@ -59,6 +61,7 @@ pub fn writes<'a>(
                 Err(error) => return Some(Err(error)),
             };
             let columns = match &numbered.1.change {
+                RowChange::Insert { .. } if numbered.1.extra.is_some() => whole.clone(),
                 RowChange::Insert { .. } => inserted.clone(),
                 RowChange::Update { columns, .. } => columns.clone(),
                 RowChange::Delete { .. } => Vec::new(),
@@ -84,7 +87,7 @@ struct WriteGroups {
 impl WriteGroups {
     /// Adds a change and gives a write that is full.
     fn push(&mut self, columns: Vec<u16>, change: NumberedChange) -> Option<Write> {
-        let size = change.1.change.row().bytes().len();
+        let size = change.1.bytes_len();
         let (bytes, changes) = self.waiting.entry(columns.clone()).or_default();
         let full = changes.len() >= self.limits.rows_max || *bytes + size > self.limits.bytes_max;
         let gone = if full && !changes.is_empty() { self.take(&columns) } else { None };
@@ -134,7 +137,7 @@ pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
     let mut picked = changes.pick(numbers);
     let mut first: Option<NumberedChange> = None;
     std::iter::from_fn(move || {
-        let size = |change: &NumberedChange| change.1.change.row().bytes().len();
+        let size = |change: &NumberedChange| change.1.bytes_len();
         let mut piece: Vec<NumberedChange> = first.take().into_iter().collect();
         let mut bytes: usize = piece.iter().map(size).sum();
         for numbered in picked.by_ref() {
@@ -163,8 +166,9 @@ pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Res
     let chosen = write.changes.iter().map(|(_, planned)| &planned.change);
     match write.action {
         RowAction::Insert => {
+            let planned = write.changes.iter().map(|(_, planned)| planned.fields());
             let rows: Vec<Vec<Value>> =
-                chosen.map(|change| primary_values(pair, change.row(), &write.columns)).collect();
+                planned.map(|fields| written_values(pair, &fields, &write.columns)).collect();
             dialect.insert(table, &replica_columns(pair, &write.columns), &rows)
         }
         RowAction::Update => {
@@ -183,7 +187,8 @@ pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Res
 fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<RowUpdate> {
     match change {
         RowChange::Update { before, after, .. } => {
-            Some(RowUpdate { key: key_values(pair, before), values: primary_values(pair, after, columns) })
+            let fields: Vec<Option<&[u8]>> = after.fields().collect();
+            Some(RowUpdate { key: key_values(pair, before), values: written_values(pair, &fields, columns) })
         }
         _ => None,
     }
@@ -201,9 +206,9 @@ fn self_writing(pair: &TablePair, dialect: &dyn Dialect) -> Vec<Column> {
     in_scope.chain(extra).filter(|column| dialect.rewrites_itself(column)).cloned().collect()
 }
 
-/// The replica's columns at these indexes.
+/// The replica's columns at these indexes, of [`TablePair::replica_part`].
 pub fn replica_columns(pair: &TablePair, columns: &[u16]) -> Vec<Column> {
-    columns.iter().map(|index| pair.columns[usize::from(*index)].sides.replica.clone()).collect()
+    columns.iter().map(|index| pair.replica_part(usize::from(*index)).column).collect()
 }
 
 /// The key of a row that is on the replica.
@@ -211,11 +216,10 @@ pub fn key_values(pair: &TablePair, row: &Row) -> Vec<Value> {
     pair.key().iter().zip(row.fields()).map(|(column, field)| column.replica_value(field)).collect()
 }
 
-fn primary_values(pair: &TablePair, row: &Row, columns: &[u16]) -> Vec<Value> {
-    let fields: Vec<Option<&[u8]>> = row.fields().collect();
+fn written_values(pair: &TablePair, fields: &[Option<&[u8]>], columns: &[u16]) -> Vec<Value> {
     let value = |index: &u16| {
         let index = usize::from(*index);
-        pair.columns[index].primary_value(fields[index])
+        pair.written_value(index, fields[index])
     };
     columns.iter().map(value).collect()
 }

@@ -32,11 +32,11 @@ pub fn decoded(pair: &TablePair, planned: &PlannedChange) -> ShownChange {
     let all = |_: usize| true;
     let key = |side, row| cells(pair, side, row, |index| index < pair.key_columns);
     match &planned.change {
-        RowChange::Insert { after } => ShownChange {
-            key: key(Side::Primary, after),
-            before: Vec::new(),
-            after: cells(pair, Side::Primary, after, all),
-        },
+        RowChange::Insert { after } => {
+            let mut cells = cells(pair, Side::Primary, after, all);
+            extend_with_extra(pair, planned.extra.as_ref(), &mut cells);
+            ShownChange { key: key(Side::Primary, after), before: Vec::new(), after: cells }
+        }
         RowChange::Update { before, after, columns } => {
             let changed = |index: usize| columns.iter().any(|column| usize::from(*column) == index);
             ShownChange {

@@ -14,8 +14,8 @@ use std::io;
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Batches, ChunkLimits, NumberedChange, Plan, PlannedChange, ReplicaPlan, RowAction, RowStep,
-    TablePlan,
+    self, Batches, ChunkLimits, NumberedChange, Plan, PlanKind, PlannedChange, ReplicaPlan, RowAction,
+    RowStep, SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
 use crate::spool::SpoolError;
@@ -114,7 +114,7 @@ fn is_qualified(pair: &TablePair) -> bool {
 }
 
 fn is_empty(batches: &Batches) -> bool {
-    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty)
+    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty) && batches.schema_after.is_empty()
 }
 
 struct Writer<'a> {
@@ -141,11 +141,14 @@ impl Writer<'_> {
         let (plan, replica) = (self.plan, self.replica);
         let server = |server: &crate::server::Server| format!("{} {}", server.engine, server.version);
         let this = replica.server.as_ref().map(server).unwrap_or_default();
+        let what = match plan.kind {
+            PlanKind::Changes => format!("equal to the primary ({})", server(&plan.primary)),
+            PlanKind::Undo => "what it was before a plan, which is taken back".to_owned(),
+        };
         let title = format!(
-            "trueup {}: makes the replica {} ({this}) equal to the primary ({})",
+            "trueup {}: makes the replica {} ({this}) {what}",
             env!("CARGO_PKG_VERSION"),
-            replica.name,
-            server(&plan.primary)
+            replica.name
         );
         self.say(&one_line(&title))?;
         let moment = plan.created_at.strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -238,31 +241,44 @@ impl Writer<'_> {
             self.put("\n")?;
             self.define(&batches.schema)?;
         }
-        let mut schema = if alone { &[][..] } else { &batches.schema[..] };
-        for (number, batch) in batches.rows.iter().enumerate() {
-            if schema.is_empty() && batch.is_empty() {
+        let last = batches.rows.len() - 1;
+        for (number, rows) in batches.rows.iter().enumerate() {
+            let schema = if number == 0 && !alone { &batches.schema[..] } else { &[] };
+            let dropping = if number == last { &batches.schema_after[..] } else { &[] };
+            if schema.is_empty() && rows.is_empty() && dropping.is_empty() {
                 continue;
             }
             self.put("\n")?;
             if batches.rows.len() > 1 {
                 self.say(&format!("transaction {} of {}", number + 1, batches.rows.len()))?;
             }
-            self.transaction(schema, batch)?;
-            schema = &[];
+            self.transaction(schema, rows, dropping)?;
+        }
+        if !self.dialect.transactional_ddl() {
+            self.define(&batches.schema_after)?;
         }
         Ok(())
     }
 
-    fn transaction(&mut self, schema: &[(usize, usize)], batch: &[RowStep]) -> io::Result<()> {
+    fn transaction(
+        &mut self,
+        schema: &[(usize, usize)],
+        rows: &[RowStep],
+        dropping: &[(usize, usize)],
+    ) -> io::Result<()> {
         let begin = self.script.begin();
         self.put(&begin)?;
         self.define(schema)?;
-        self.guards(batch, true)?;
-        for step in batch {
+        self.guards(rows, true)?;
+        for step in rows {
             self.cascades(step)?;
             self.writes(step)?;
         }
-        self.foreign_keys(batch)?;
+        self.foreign_keys(rows)?;
+        self.no_rows_left(dropping)?;
+        if self.dialect.transactional_ddl() {
+            self.define(dropping)?;
+        }
         let commit = self.script.commit();
         self.put("\n")?;
         self.put(&commit)
@@ -293,14 +309,30 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A statement about a table that the script does not qualify: `CREATE TABLE` and `ALTER TABLE` begin with
-    /// its name.
+    /// A table is dropped when it has no rows but those that the plan has taken out.
+    fn no_rows_left(&mut self, dropping: &[(usize, usize)]) -> io::Result<()> {
+        for (table, change) in dropping {
+            let dropped =
+                self.replica.tables[*table].schema_changes[*change].action == SchemaAction::DropTable;
+            let name = self.pairs[*table].as_ref().filter(|_| dropped).map(|pair| pair.names.replica.clone());
+            if let Some(name) = name {
+                let message = self.message(*table, "rows that the plan does not know would be dropped");
+                let text =
+                    self.script.empty(&name, &message).map_err(|why| self.not_renderable(*table, &why))?;
+                self.put(&text)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A statement about a table that the script does not qualify: `CREATE TABLE`, `ALTER TABLE` and `DROP TABLE`
+    /// begin with its name.
     fn unqualified<'s>(&self, table: usize, sql: &'s str) -> Cow<'s, str> {
         let names = self.replica.tables[table].pair.as_ref().zip(self.pairs[table].as_ref());
         let Some((known, used)) = names else { return Cow::Borrowed(sql) };
         let (known, used) =
             (self.dialect.table(&known.names.replica), self.dialect.table(&used.names.replica));
-        for verb in ["CREATE TABLE ", "ALTER TABLE "] {
+        for verb in ["CREATE TABLE ", "ALTER TABLE ", "DROP TABLE "] {
             if let Some(rest) = sql.strip_prefix(verb).and_then(|rest| rest.strip_prefix(&known)) {
                 return Cow::Owned(format!("{verb}{used}{rest}"));
             }

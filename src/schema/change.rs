@@ -1,5 +1,7 @@
 //! What the structure of one replica's table needs.
 
+use crate::sql::TableName;
+
 /// A structural change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaChange {
@@ -17,6 +19,13 @@ pub struct SchemaChange {
     pub hazards: Vec<Hazard>,
     /// Shown and drift, never written (`schema: check`).
     pub withheld: bool,
+}
+
+impl SchemaChange {
+    /// The column that it is about, by the replica's name; `None` where it is about the table.
+    pub fn column(&self, table: &TableName) -> Option<&str> {
+        self.object.strip_prefix(table.name.as_str())?.strip_prefix('.')
+    }
 }
 
 /// Why a change is made only when it is allowed by name (`--allow NAME`).
@@ -49,6 +58,11 @@ pub enum SchemaAction {
 }
 
 impl SchemaAction {
+    /// Whether it comes after all row changes: the rows of what is dropped are taken out first, each guarded.
+    pub fn comes_last(self) -> bool {
+        matches!(self, SchemaAction::DropTable | SchemaAction::DropColumn)
+    }
+
     /// The word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name};
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
+pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text};
 
 use crate::sql::{Column, ForeignKey, TableName};

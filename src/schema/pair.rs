@@ -95,6 +95,7 @@ impl ColumnPair {
     }
 }
 
+/// A decimal with the zeros that its column prints.
 fn shown(value: Value, column: &Column) -> Value {
     match (value, column.column_type.printed_scale()) {
         (Value::Decimal(decimal), Some(scale)) => Value::Decimal(decimal.padded(scale as usize)),
@@ -116,6 +117,36 @@ impl TablePair {
     /// The values of a key.
     pub fn key_values(&self, key: &Key) -> Vec<Value> {
         self.key_order().values(key)
+    }
+
+    /// A column that the replica has: those of `columns` by their index, and behind them those of
+    /// `replica_extra`. That is also the order of [`PlannedChange::fields`](crate::compare::PlannedChange::fields).
+    pub fn replica_part(&self, index: usize) -> SelectColumn {
+        match self.columns.get(index) {
+            Some(column) => {
+                SelectColumn { column: column.sides.replica.clone(), domain: column.domain.clone() }
+            }
+            None => self.replica_extra[index - self.columns.len()].clone(),
+        }
+    }
+
+    /// The value to write into the column of that index, of [`replica_part`](Self::replica_part).
+    pub fn written_value(&self, index: usize, field: Option<&[u8]>) -> Value {
+        match self.columns.get(index) {
+            Some(column) => column.primary_value(field),
+            None => {
+                let extra = &self.replica_extra[index - self.columns.len()];
+                shown(decode(&extra.domain, field), &extra.column)
+            }
+        }
+    }
+
+    /// The indexes of the columns out of scope that a row can be given values for.
+    pub fn extra_indexes(&self) -> impl Iterator<Item = u16> {
+        let given = |(_, extra): &(usize, &SelectColumn)| extra.column.generated.is_none();
+        let behind = self.columns.len();
+        // Engines allow far fewer than 65,536 columns.
+        self.replica_extra.iter().enumerate().filter(given).map(move |(index, _)| (behind + index) as u16)
     }
 
     /// The domains of all columns.

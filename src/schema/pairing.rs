@@ -8,7 +8,7 @@ use crate::sides::Sides;
 use crate::spec::{CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
 use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
-use crate::value::{Domain, StorageClass, Type};
+use crate::value::{ColumnType, Domain, StorageClass};
 
 use super::change::SchemaChange;
 use super::condition::check_kinds;
@@ -253,7 +253,9 @@ impl Pairer<'_> {
             compared_columns: compared,
             scope,
             replica_missing: replica.is_none(),
-            replica_extra: replica.map(|table| extra_columns(table, &columns)).unwrap_or_default(),
+            replica_extra: replica
+                .map(|table| extra_columns(table, &columns, self.databases.dialects.replica))
+                .unwrap_or_default(),
             foreign_keys: replica.map(|table| table.foreign_keys.clone()).unwrap_or_default(),
             dependents: dependents(self.databases.replica, &replica_name),
             unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
@@ -567,7 +569,7 @@ fn in_order(columns: Vec<ColumnPair>, key: &[String], mode: SchemaMode) -> Vec<C
 }
 
 /// The replica's columns that no pair covers, generated ones left out: what a delete also takes away.
-fn extra_columns(table: &Table, columns: &[ColumnPair]) -> Vec<SelectColumn> {
+fn extra_columns(table: &Table, columns: &[ColumnPair], dialect: &dyn Dialect) -> Vec<SelectColumn> {
     let paired = |name: &str| columns.iter().any(|column| column.sides.replica.name == name);
     table
         .columns
@@ -575,14 +577,16 @@ fn extra_columns(table: &Table, columns: &[ColumnPair]) -> Vec<SelectColumn> {
         .filter(|column| column.generated.is_none() && !paired(&column.name))
         .map(|column| SelectColumn {
             column: column.clone(),
-            domain: own_domain(&column.column_type.meaning),
+            domain: own_domain(&column.column_type, dialect),
         })
         .collect()
 }
 
-/// The domain of a column that is only shown and put back, never compared with another engine's.
-fn own_domain(meaning: &Type) -> Domain {
-    super::domain::same_type(meaning)
+/// The domain of a column that is only shown and put back, never compared with another engine's: it holds every
+/// value that the column can.
+fn own_domain(column_type: &ColumnType, dialect: &dyn Dialect) -> Domain {
+    choose_domain(Sides::new(column_type, column_type), Sides::new(dialect, dialect))
+        .unwrap_or_else(|| super::domain::same_type(&column_type.meaning))
 }
 
 fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {

@@ -84,7 +84,8 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
     }
 }
 
-/// Defaults other than literals mean something else on another server or at another time: not carried over.
+/// The column as it is created: defaults other than literals mean something else on another server or at another
+/// time, and are not carried over.
 fn literal_default_only(column: &Column) -> Column {
     let mut column = column.clone();
     column.default = column.default.filter(|default| matches!(default, DefaultKind::Literal(_)));
@@ -106,16 +107,22 @@ fn add_column(
         return Err(Failure::new(ErrorKind::Type, message)
             .hint(format!("add it by hand, or leave it out with `exclude_columns: [{}]`", pair.name())));
     }
-    let sql = structure.dialects.replica.add_column(structure.names.replica, &column);
-    Ok(SchemaChange {
+    let change = added_column(structure.dialects.replica, structure.names.replica, &column);
+    Ok(SchemaChange { withheld: structure.mode == SchemaMode::Check, ..change })
+}
+
+/// The change that adds a column of a pair to the replica's table.
+pub fn added_column(dialect: &dyn Dialect, table: &TableName, column: &Column) -> SchemaChange {
+    let column = literal_default_only(column);
+    SchemaChange {
         action: SchemaAction::AddColumn,
-        object: format!("{}.{}", replica.name.name, column.name),
+        object: format!("{}.{}", table.name, column.name),
         after: Some(described(&column)),
-        sql: vec![sql],
+        sql: vec![dialect.add_column(table, &column)],
         before: None,
         hazards: Vec::new(),
-        withheld: structure.mode == SchemaMode::Check,
-    })
+        withheld: false,
+    }
 }
 
 /// Something that differs in a column or in the table as a whole.

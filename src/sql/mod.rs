@@ -159,6 +159,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// ALTER TABLE … ADD COLUMN.
     fn add_column(&self, table: &TableName, column: &Column) -> String;
 
+    /// DROP TABLE, which fails where something else needs the table. Statements, in order: they may stand in a
+    /// transaction behind row changes.
+    fn drop_table(&self, table: &TableName) -> Vec<String> {
+        vec![format!("DROP TABLE {}", self.table(table))]
+    }
+
+    /// ALTER TABLE … DROP COLUMN, as [`drop_table`](Self::drop_table).
+    fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
+        vec![format!("ALTER TABLE {} DROP COLUMN {}", self.table(table), self.identifier(column))]
+    }
+
     /// The type to create here for a column of that meaning, or `None` where there is no exact one.
     /// `key`: the column is part of a key (MySQL cannot index unbounded text).
     fn type_for(&self, meaning: &crate::value::Type, key: bool) -> Option<ColumnType>;

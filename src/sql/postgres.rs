@@ -110,6 +110,14 @@ impl Dialect for Postgres {
         define::add_column(table, column)
     }
 
+    fn drop_table(&self, table: &TableName) -> Vec<String> {
+        define::drop_table(table)
+    }
+
+    fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
+        define::drop_column(table, column)
+    }
+
     fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {
         define::type_for(meaning)
     }

@@ -87,6 +87,12 @@ pub trait Script {
     /// Where it cannot be handed to the engine's client.
     fn define(&mut self, statement: &str) -> Result<String, Unwritable>;
 
+    /// Stops where a table that is to be dropped has rows; other sessions add none until the transaction ends.
+    ///
+    /// # Errors
+    /// Where the table's name cannot be handed to the engine's client.
+    fn empty(&mut self, table: &TableName, message: &str) -> Result<String, Unwritable>;
+
     /// Stops where rows of the table point at nothing; empty where the engine sees to that by itself.
     fn foreign_keys(&mut self, table: &TableName, message: &str) -> String;
 }

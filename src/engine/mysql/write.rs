@@ -98,6 +98,13 @@ impl Writer for Session {
         scan::read_all(&mut self.connection, self.dialect, select).await
     }
 
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
+        // Locked, so that no row comes between this and what relies on it in the transaction.
+        let sql = format!("SELECT '1' FROM {} LIMIT 1 FOR UPDATE", self.dialect.table(table));
+        let found = query(&mut self.connection, &sql, &format!("look for rows of {table}")).await?;
+        Ok(!found.is_empty())
+    }
+
     async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
         // `foreign_key_checks` is on in every session of ours.
         Ok(Vec::new())

@@ -17,8 +17,8 @@ use super::failure::failed;
 use super::scan::{bad_value, encoder, rows_of};
 use super::{Pool, rows, run, text};
 use crate::failure::ErrorKind;
-use crate::sql::postgres::render_select;
-use crate::sql::{Select, TableName};
+use crate::sql::postgres::{Postgres, render_select};
+use crate::sql::{Dialect, Select, TableName};
 use crate::value::RowBlock;
 
 /// "trueup" in bytes, and a version; advisory locks belong to one database.
@@ -136,6 +136,14 @@ impl Writer for PostgresWriter {
         let read = self.read_rows(select).await;
         self.failed |= read.is_err();
         read
+    }
+
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
+        let (name, doing) = (Postgres.table(table), format!("looking for rows of {table}"));
+        self.execute(&format!("LOCK TABLE {name} IN SHARE MODE")).await?;
+        let found = rows(self.connection(), &format!("SELECT true::text FROM {name} LIMIT 1"), &doing).await;
+        self.failed |= found.is_err();
+        Ok(!found?.is_empty())
     }
 
     async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {

@@ -270,6 +270,15 @@ impl Writer for SqliteWriter {
         .await
     }
 
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", Sqlite.table(table));
+        self.run(move |inner| {
+            let found = inner.connect()?.prepare(&sql).and_then(|mut statement| statement.exists([]));
+            found.map_err(|error| error::of_statement("a table cannot be read", error))
+        })
+        .await
+    }
+
     async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
         let tables = tables.to_vec();
         self.run(move |inner| inner.violations(&tables)).await

@@ -50,6 +50,17 @@ impl FamilyScript {
         )
     }
 
+    /// Stops unless a query counts so many rows.
+    fn counted(&mut self, count: &str, expected: usize, message: &str) -> String {
+        if needs_hex(count) {
+            // A sub-query cannot be prepared on its own; what is counted goes through a variable.
+            let counted = format!("SET @trueup_rows = ({count})");
+            let sql = format!("SET @trueup_rows = NULL;\n{}", prepared(&counted));
+            return sql + &self.step(&format!("@trueup_rows <=> {expected}"), message);
+        }
+        self.step(&format!("({count}) = {expected}"), message)
+    }
+
     /// Runs a statement only where all went well so far.
     fn if_all_well(&self, statement: &str, otherwise: &str) -> String {
         format!(
@@ -109,13 +120,7 @@ impl Script for FamilyScript {
         let lock = if guard.locked { " FOR UPDATE" } else { "" };
         let table = self.family.table(guard.table);
         let count = format!("SELECT COUNT(*) FROM {table} WHERE {condition}{lock}");
-        if needs_hex(&count) {
-            // A sub-query cannot be prepared on its own; what is counted goes through a variable.
-            let counted = format!("SET @trueup_rows = ({count})");
-            let sql = format!("SET @trueup_rows = NULL;\n{}", prepared(&counted));
-            return Ok(sql + &self.step(&format!("@trueup_rows <=> {expected}"), guard.message));
-        }
-        Ok(self.step(&format!("({count}) = {expected}"), guard.message))
+        Ok(self.counted(&count, expected, guard.message))
     }
 
     fn write(&mut self, statements: &[String], rows: usize, message: &str) -> Result<String, Unwritable> {
@@ -134,6 +139,11 @@ impl Script for FamilyScript {
 
     fn define(&mut self, statement: &str) -> Result<String, Unwritable> {
         Ok(self.if_all_well(statement, "DO 0"))
+    }
+
+    fn empty(&mut self, table: &TableName, message: &str) -> Result<String, Unwritable> {
+        let count = format!("SELECT COUNT(*) FROM {} FOR UPDATE", self.family.table(table));
+        Ok(self.counted(&count, 0, message))
     }
 
     fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {

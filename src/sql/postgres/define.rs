@@ -23,6 +23,18 @@ pub(super) fn add_column(name: &TableName, added: &Column) -> String {
     format!("ALTER TABLE {} ADD COLUMN {}", table(name), column(added))
 }
 
+/// A table whose deferred constraints wait to be checked cannot be altered or dropped.
+const CHECK_NOW: &str = "SET CONSTRAINTS ALL IMMEDIATE";
+
+pub(super) fn drop_table(name: &TableName) -> Vec<String> {
+    vec![CHECK_NOW.to_owned(), format!("DROP TABLE {} RESTRICT", table(name))]
+}
+
+pub(super) fn drop_column(name: &TableName, dropped: &str) -> Vec<String> {
+    let sql = format!("ALTER TABLE {} DROP COLUMN {} RESTRICT", table(name), identifier(dropped));
+    vec![CHECK_NOW.to_owned(), sql]
+}
+
 fn column(column: &Column) -> String {
     let mut text = format!("{} {}", identifier(&column.name), column.column_type.declared);
     match column.identity {

@@ -94,6 +94,16 @@ impl Script for PostgresScript {
         Ok(format!("{statement};\n"))
     }
 
+    fn empty(&mut self, name: &TableName, message: &str) -> Result<String, Unwritable> {
+        let name = table(name);
+        let body = format!(
+            "BEGIN\nLOCK TABLE {name} IN SHARE MODE;\n\
+             IF EXISTS (SELECT FROM {name}) THEN\n  {};\nEND IF;\nEND\n",
+            raise(message)
+        );
+        Ok(block(&body))
+    }
+
     fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {
         String::new()
     }

@@ -127,6 +127,10 @@ impl Script for SqliteScript {
         sound(format!("{statement};\n"))
     }
 
+    fn empty(&mut self, name: &TableName, message: &str) -> Result<String, Unwritable> {
+        sound(self.check("0", &format!("(SELECT count(*) FROM {})", table(name)), message))
+    }
+
     fn foreign_keys(&mut self, table: &TableName, message: &str) -> String {
         let name = literal::text(&table.name);
         self.check("0", &format!("(SELECT count(*) FROM pragma_foreign_key_check({name}, 'main'))"), message)

@@ -1,0 +1,106 @@
+//! Whether the rows of a plan are as it leaves them, seen from outside any transaction of ours.
+//!
+//! The plan's own values are the measure, not the primary: an inserted row is there and equal (one that was put
+//! back, also in the columns out of scope), an updated one has the values that were set, a deleted one is gone. What
+//! the plan drops goes with its rows, and is not looked at.
+
+use crate::compare::RowChange;
+use crate::engine::Snapshot;
+use crate::event::Stop;
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{self, ChangeNumber, NumberedChange, PlannedChange, ReplicaPlan, SchemaAction, TablePlan};
+use crate::schema::TablePair;
+use crate::value::RowBlock;
+
+use super::rows::{self, CHUNK, Found, FoundRow};
+
+/// How many rows that a plan wrote are not (or no longer) as it planned them.
+///
+/// # Errors
+/// What could not be read; a request to stop.
+pub async fn rows_not_as_planned(
+    snapshot: &dyn Snapshot,
+    plan: &ReplicaPlan,
+    stop: &Stop,
+) -> Result<u64, Failure> {
+    let mut differing = 0;
+    for table in plan.tables.iter().filter(|table| table.error.is_none() && table.summary.total() > 0) {
+        let Some(pair) = &table.pair else { continue };
+        let Some(columns) = columns_left(table, pair) else { continue };
+        let numbers = 0..table.changes.len() as ChangeNumber;
+        for piece in plan::pieces(&table.changes, numbers, CHUNK) {
+            if stop.requested() {
+                let message = "stopped before all rows written were looked at again";
+                return Err(Failure::new(ErrorKind::Interrupted, message));
+            }
+            let mut piece = piece?;
+            piece.retain(|(_, planned)| !planned.withheld);
+            if piece.is_empty() {
+                continue;
+            }
+            let found = look(snapshot, table, pair, &piece, &columns).await.map_err(|failure| Failure {
+                message: format!("table {}: {}", table.table, failure.message),
+                ..failure
+            })?;
+            let wrong = |(_, planned): &&NumberedChange| {
+                !is_as_planned(planned, found.row(planned.change.row().bytes()), &columns, pair)
+            };
+            differing += piece.iter().filter(wrong).count() as u64;
+        }
+    }
+    Ok(differing)
+}
+
+/// The compared columns that the plan does not drop; `None` where it drops the table.
+fn columns_left(table: &TablePlan, pair: &TablePair) -> Option<Vec<u16>> {
+    let mut columns = rows::compared(pair);
+    for change in table.schema_changes.iter().filter(|change| !change.withheld) {
+        match change.action {
+            SchemaAction::DropTable => return None,
+            SchemaAction::DropColumn => {
+                let dropped = change.column(&pair.names.replica);
+                let name = |index: &u16| &pair.columns[usize::from(*index)].sides.replica.name;
+                columns.retain(|index| Some(name(index).as_str()) != dropped);
+            }
+            _ => {}
+        }
+    }
+    Some(columns)
+}
+
+async fn look(
+    snapshot: &dyn Snapshot,
+    table: &TablePlan,
+    pair: &TablePair,
+    piece: &[NumberedChange],
+    columns: &[u16],
+) -> Result<Found, Failure> {
+    let columns = rows::and_extras(columns.to_vec(), pair, piece);
+    let mut stream = snapshot.scan(rows::select(pair, piece, &columns, false)).await?;
+    let mut block = RowBlock::default();
+    while let Some(rows) = stream.next().await? {
+        block.extend(&rows, 0, rows.len());
+    }
+    Found::of(table, pair, block, &columns)
+}
+
+fn is_as_planned(
+    planned: &PlannedChange,
+    found: Option<FoundRow<'_>>,
+    columns: &[u16],
+    pair: &TablePair,
+) -> bool {
+    match (&planned.change, found) {
+        (RowChange::Delete { .. }, found) => found.is_none(),
+        (_, None) => false,
+        (RowChange::Insert { .. }, Some(row)) => {
+            let extra = pair.extra_indexes().filter(|_| planned.extra.is_some());
+            let columns: Vec<u16> = columns.iter().copied().chain(extra).collect();
+            row.differing(planned.fields(), &columns).is_empty()
+        }
+        (RowChange::Update { after, columns: set, .. }, Some(row)) => {
+            let set: Vec<u16> = set.iter().copied().filter(|column| columns.contains(column)).collect();
+            row.equals(after, &set)
+        }
+    }
+}
