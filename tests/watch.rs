@@ -507,6 +507,32 @@ fn a_signal_while_it_applies_leaves_what_is_committed_and_says_so() {
 }
 
 #[test]
+fn a_signal_is_heard_while_another_trueup_holds_the_lock() {
+    let pair = Pair::new();
+    pair.drift();
+    let path = format!("{}-trueup-lock", pair.replica.file().expect("it is SQLite"));
+    let lock = std::fs::File::create(&path).expect("it can be made");
+    lock.lock().expect("nobody else holds it");
+    for (args, code) in [(&["--every", "1h"][..], 0), (&["--once"], 143)] {
+        let watch = pair.watch(&[args, &["--apply", "--lock-timeout", "1h"]].concat());
+        let files = format!("/proc/{}/fd", watch.child.id());
+        let begin = std::time::Instant::now();
+        while !std::fs::read_dir(&files)
+            .expect("it runs")
+            .flatten()
+            .any(|file| std::fs::read_link(file.path()).is_ok_and(|name| name.as_os_str() == path.as_str()))
+        {
+            assert!(begin.elapsed() < GIVE_UP, "it never comes to the lock");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        watch.signal("TERM");
+        let (ended, rest, told) = watch.ends();
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(rest.len() == 1 && rest[0].ends_with("nothing was written"), "{rest:?}");
+    }
+}
+
+#[test]
 fn batches_that_are_committed_stay_when_a_signal_comes_and_the_next_watch_finishes() {
     let pair = Pair::on(Engine::Postgres);
     pair.spec(&SPEC.replace("[t]", "[{ table: t, schema: ignore }]"));

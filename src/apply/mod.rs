@@ -21,7 +21,7 @@ mod tests;
 mod write;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::compare::RowCounts;
 use crate::engine::{EngineError, Replica, Writer};
@@ -34,6 +34,9 @@ use crate::sql::{Dialect, TableName};
 
 use guard::Moment;
 pub use landed::rows_not_as_planned;
+
+/// How long a request to stop may go unheard while another trueup holds the lock. MySQL waits whole seconds.
+const LOCK_STEP: Duration = Duration::from_secs(1);
 
 /// How to apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,7 +236,7 @@ impl Run<'_> {
         self.go_on()?;
         let mut writer = replica.writer().await?;
         let writer = writer.as_mut();
-        writer.lock(options.lock_wait).await?;
+        self.lock(writer, options.lock_wait).await?;
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         if alone || batches.rows.len() > 1 {
             self.guard_all(writer, &batches).await?;
@@ -370,6 +373,18 @@ impl Run<'_> {
             .detail(broken.join("; "))
             .hint("bring the referenced tables into the spec, or repair the rows on the primary")
             .into())
+    }
+
+    /// Waits for the replica's lock in short steps, so that a request to stop is heard meanwhile.
+    async fn lock(&self, writer: &mut dyn Writer, wait: Duration) -> Result<(), GivenUp> {
+        let begun = Instant::now();
+        loop {
+            let left = wait.saturating_sub(begun.elapsed());
+            match writer.lock(left.min(LOCK_STEP)).await {
+                Err(error) if error.kind == ErrorKind::Locked && left > LOCK_STEP => self.go_on()?,
+                locked => return Ok(locked?),
+            }
+        }
     }
 
     /// An error where the user asked to stop.

@@ -562,6 +562,43 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_watch() {
+        let mut cli = Cli::command().term_width(110);
+        cli.build();
+        let help = cli.find_subcommand_mut("watch").expect("it is a command").render_help().to_string();
+        let (own, rest) = help.split_once("Writing, with --apply only:").expect("it has these options");
+        let (_, notes) = rest.split_once("Runs:").expect("it has these notes");
+        let (notes, _) = notes.split_once("Exit codes").expect("they come at the end");
+        insta::assert_snapshot!(format!("{own}Runs:{notes}"), @r#"
+        Repeat verify, or plan and apply with --apply
+
+        Usage: trueup watch [OPTIONS] <SPEC>
+
+        Arguments:
+          <SPEC>  The spec
+
+        Options:
+              --every <D>  Begin a run every so often: 30s, 5m, 1h, 1d
+              --apply      Apply what was found, without asking; limits and hazards are refused as ever
+              --once       Make one run, and end with its exit code
+          -h, --help       Print help (see more with '--help')
+
+        Runs:
+          Each run prints one line to standard output: when it began (UTC), and how each replica stands.
+          With --format json the line is the JSON document of verify, with --apply that of apply.
+          Runs begin at whole multiples of --every after the first, and never overlap: moments that go by
+          while a run is at work are skipped, which standard error says once.
+          The spec is read again before each run, and connections are closed after it. A run that fails
+          (a database is down, the spec is no longer valid) is an error in its line, and the next one tries
+          again; a spec or an option that is wrong at the start ends the watch with 1.
+          Files of --report are replaced as a whole by each run.
+          SIGINT and SIGTERM end the watch with 0: at once between runs, within one at its next safe point;
+          what was committed stays, and standard error says what that is.
+          With --once the exit code is that of verify or apply.
+        "#);
+    }
+
+    #[test]
     fn the_help_of_apply() {
         let mut cli = Cli::command().term_width(110);
         cli.build();
