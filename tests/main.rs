@@ -1,6 +1,7 @@
 //! The one integration binary: servers to test against, the architecture's import table, the cases.
 
 mod audit;
+mod brands;
 mod case_runner;
 mod check;
 mod cli;

@@ -406,13 +406,14 @@ impl Pairer<'_> {
         let mut created = column.clone();
         created.name = name.to_owned();
         created.generated = None;
-        if !dialects.primary.same_family(dialects.replica) {
+        let made = if dialects.primary.same_family(dialects.replica) {
+            dialects.replica.adopted_type(&column.column_type)
+        } else {
             created.collation = None;
-            created.column_type =
-                dialects.replica.type_for(&column.column_type.meaning, is_key).ok_or_else(|| {
-                    self.no_domain(column, &format!("no type of {}", dialects.replica.engine()))
-                })?;
-        }
+            dialects.replica.type_for(&column.column_type.meaning, is_key)
+        };
+        created.column_type =
+            made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
         Ok(created)
     }
 

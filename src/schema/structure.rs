@@ -165,7 +165,8 @@ fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair
         // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
         let nullability = !is_key && primary.nullable != replica.nullable;
         let generated = primary.generated != replica.generated;
-        let declared = same_family && primary.column_type != replica.column_type;
+        // Not what it means: `json` is a text on MariaDB, and none on MySQL.
+        let declared = same_family && primary.column_type.declared != replica.column_type.declared;
         let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
         let default = same_family && !expression && literal_default(primary) != literal_default(replica);
         if nullability || declared || generated || default {

@@ -174,6 +174,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// `key`: the column is part of a key (MySQL cannot index unbounded text).
     fn type_for(&self, meaning: &crate::value::Type, key: bool) -> Option<ColumnType>;
 
+    /// What a column of this type, from a server of the same family, is created as; `None` where the brand lacks it.
+    fn adopted_type(&self, column: &ColumnType) -> Option<ColumnType> {
+        Some(column.clone())
+    }
+
     /// Renders a `where` expression for one side: `column` gives this side's column for a primary's name,
     /// `now` is the start of the run. Text compares by code point.
     fn scope(

@@ -185,6 +185,10 @@ impl Dialect for Family {
         ddl::type_for(self.engine, meaning, key)
     }
 
+    fn adopted_type(&self, column: &ColumnType) -> Option<ColumnType> {
+        ddl::adopted_type(self.engine, column)
+    }
+
     fn scope(
         &self,
         expression: &Expression,

@@ -7,7 +7,7 @@
 //!
 //! Nothing is ever left out silently: what a given server cannot show (it has no such type, the test needs a
 //! file of the server's machine) is told by [`not_run`], which prints a line past the capture of test output.
-//! `tests/matrix` counts those lines. On the harness's own servers there are none.
+//! `tests/matrix` counts those lines. On the harness's own servers nothing is left out but what needs a MySQL.
 //!
 //! Start at [`open`]: an empty [`Database`] of an [`Engine`], which is dropped again with the value.
 
@@ -119,6 +119,12 @@ pub fn postgres() -> &'static Server {
 pub fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| given("TRUEUP_TEST_MYSQL_URL", Engine::Mariadb).unwrap_or_else(mariadb::start))
+}
+
+/// A MariaDB server beside a given MySQL: the installed one, whatever the variables say.
+pub fn private_mariadb() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(mariadb::start)
 }
 
 /// An empty database of `engine`.

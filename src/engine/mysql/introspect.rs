@@ -248,7 +248,7 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
 }
 
 fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
-    let declared = text(row, 2);
+    let declared = without_width(&text(row, 2));
     if is_json && text(row, 3) == "longtext" {
         return ColumnType::new("json", Type::JsonText);
     }
@@ -257,6 +257,22 @@ fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
     let foreign = matches!(meaning, Type::Text { .. }) && charset != "utf8mb4";
     let declared = if foreign { format!("{declared} CHARACTER SET {charset}") } else { declared };
     ColumnType::new(declared, meaning)
+}
+
+/// MariaDB prints `int(11)` and `year(4)` where MySQL prints `int` and `year`, and the widths mean nothing but in
+/// `tinyint(1)`, which some clients take for a boolean, and with zeros in front.
+fn without_width(declared: &str) -> String {
+    let is_plain = ["smallint(", "mediumint(", "int(", "bigint(", "tinyint(", "year("]
+        .iter()
+        .any(|word| declared.starts_with(word));
+    match (declared.split_once('('), declared.split_once(')')) {
+        (Some((word, _)), Some((_, rest)))
+            if is_plain && !declared.contains("zerofill") && declared != "tinyint(1)" =>
+        {
+            format!("{word}{rest}")
+        }
+        _ => declared.to_owned(),
+    }
 }
 
 fn meaning(word: &str, declared: &str, row: &[Option<String>]) -> Type {
@@ -360,6 +376,24 @@ fn as_number(default: DefaultKind, meaning: &Type) -> DefaultKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn widths_that_mean_nothing_are_not_part_of_a_type() {
+        for (printed, kept) in [
+            ("int(11)", "int"),
+            ("bigint(20) unsigned", "bigint unsigned"),
+            ("tinyint(4)", "tinyint"),
+            ("tinyint(1)", "tinyint(1)"),
+            ("tinyint(1) unsigned", "tinyint unsigned"),
+            ("year(4)", "year"),
+            ("int(5) unsigned zerofill", "int(5) unsigned zerofill"),
+            ("varchar(20)", "varchar(20)"),
+            ("decimal(10,2)", "decimal(10,2)"),
+            ("enum('int(11)')", "enum('int(11)')"),
+        ] {
+            assert_eq!(without_width(printed), kept, "{printed}");
+        }
+    }
 
     #[test]
     fn defaults_of_text_are_read_with_their_escapes() {

@@ -133,6 +133,17 @@ pub(super) fn type_for(engine: EngineName, meaning: &Type, key: bool) -> Option<
     }
 }
 
+/// The same type in this brand's catalog: JSON is a type on MySQL and a text on MariaDB, and MariaDB has some
+/// types of its own.
+pub(super) fn adopted_type(engine: EngineName, column: &ColumnType) -> Option<ColumnType> {
+    let word = literal::type_word(&column.declared);
+    match column.meaning {
+        Type::JsonText | Type::Json => type_for(engine, &column.meaning, false),
+        _ if engine == EngineName::Mysql && matches!(word.as_str(), "uuid" | "inet4" | "inet6") => None,
+        _ => Some(column.clone()),
+    }
+}
+
 fn with_digits(word: &str, digits: u8) -> String {
     if digits == 0 { word.to_owned() } else { format!("{word}({})", digits.min(6)) }
 }

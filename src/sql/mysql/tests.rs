@@ -241,6 +241,9 @@ fn tables_are_made_to_compare_by_code_point() {
     assert_eq!(declared(text(Some(5_000)), false).as_deref(), Some("text"));
     assert_eq!(declared(Type::Uuid, true).as_deref(), Some("uuid"));
     assert_eq!(MYSQL.type_for(&Type::Uuid, true), None);
+    let (json, uuid) = (ColumnType::new("json", Type::JsonText), ColumnType::new("uuid", Type::Uuid));
+    assert_eq!(MYSQL.adopted_type(&json), Some(ColumnType::new("json", Type::Json)));
+    assert_eq!((MYSQL.adopted_type(&uuid), MARIADB.adopted_type(&uuid)), (None, Some(uuid.clone())));
     assert_eq!(declared(Type::Integer { bytes: 16, unsigned: false }, false), None);
 }
 
