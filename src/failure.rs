@@ -72,7 +72,9 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// Our own words: tables, columns, rights; never a row's values.
     pub message: String,
-    /// What may quote row values: dropped under `--redact`.
+    /// The keys of the rows it is about; shown also under `--redact`.
+    pub key: Option<String>,
+    /// What may quote other row values: dropped under `--redact`.
     pub detail: Option<String>,
     /// What the user could do.
     pub hint: Option<String>,
@@ -81,7 +83,13 @@ pub struct Failure {
 impl Failure {
     /// A failure in our own words.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Failure { kind, message: message.into(), detail: None, hint: None }
+        Failure { kind, message: message.into(), key: None, detail: None, hint: None }
+    }
+
+    /// Adds the keys of the rows it is about, by name: `id = 5`. Nothing where there are none.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into()).filter(|key| !key.is_empty());
+        self
     }
 
     /// Adds what may quote row values.
@@ -97,10 +105,35 @@ impl Failure {
     }
 }
 
-/// The message and, behind a colon, the detail.
+impl Failure {
+    /// The message, the keys and, unless redacted, the detail, each behind a colon.
+    pub fn shown(&self, redact: bool) -> String {
+        let detail = self.detail.as_deref().filter(|_| !redact);
+        [Some(self.message.as_str()), self.key.as_deref(), detail]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": ")
+    }
+}
+
+/// All of it but the hint.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+        f.write_str(&self.shown(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_and_details_go_under_redact() {
+        let failure =
+            Failure::new(ErrorKind::Value, "table t, column v").key("id = 5").detail("'secret' is bad");
+        assert_eq!(failure.to_string(), "table t, column v: id = 5: 'secret' is bad");
+        assert_eq!(failure.shown(true), "table t, column v: id = 5");
+        assert_eq!(Failure::new(ErrorKind::Key, "m").key("").shown(false), "m");
     }
 }

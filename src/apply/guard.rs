@@ -133,5 +133,5 @@ fn stale_failure(tables: &[TablePlan], guarded: &[GuardedStep]) -> Option<Failur
         .filter_map(|(table, rows)| Some(format!("{}: {}", table.table, rows.keys(table.pair.as_ref()?))))
         .collect();
     let message = format!("{} on the replica changed since the plan was made", counts.join(", "));
-    Some(Failure::new(ErrorKind::Changed, message).detail(keys.join("; ")).hint("plan again"))
+    Some(Failure::new(ErrorKind::Changed, message).key(keys.join("; ")).hint("plan again"))
 }

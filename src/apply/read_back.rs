@@ -179,7 +179,7 @@ fn refuse_wrong(table: &TablePlan, pair: &TablePair, found: &Findings) -> Result
         names.join(", "),
     );
     Err(Failure::new(ErrorKind::Value, message)
-        .detail(found.wrong.keys(pair))
+        .key(found.wrong.keys(pair))
         .hint(
             "look for a trigger, ON UPDATE, rounding or truncation on the replica; \
              `compare: { column: ignore }` leaves a column alone",

@@ -78,7 +78,7 @@ impl Found {
             if by_key.insert(order.key_of(row), index).is_some() {
                 let message =
                     format!("table {}: more than one row of the replica has the same key", table.table);
-                return Err(Failure::new(ErrorKind::Key, message).detail(plan::key_text(pair, row)));
+                return Err(Failure::new(ErrorKind::Key, message).key(plan::key_text(pair, row)));
             }
         }
         let mut places = vec![None; pair.columns.len() + pair.replica_extra.len()];

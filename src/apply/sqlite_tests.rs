@@ -250,7 +250,7 @@ async fn a_trigger_on_the_replica_is_found_and_nothing_stays() {
     let failure = applied.error.expect("the trigger changed the value");
     assert_eq!((applied.outcome, failure.kind), (Outcome::Error, ErrorKind::Value));
     assert!(failure.message.starts_with("table t, column v: "), "{}", failure.message);
-    assert_eq!(failure.detail.as_deref(), Some("id = 1"));
+    assert_eq!(failure.key.as_deref(), Some("id = 1"));
     assert_eq!(pair.rows("SELECT v FROM t"), ["x"]);
 }
 

@@ -409,10 +409,7 @@ fn a_row_that_moved_makes_the_plan_stale_and_nothing_is_written() {
             "{what}"
         );
         assert!(failure(&applied).message.starts_with("table t: 1 row on the replica"), "{what}");
-        assert!(
-            failure(&applied).detail.as_deref().is_some_and(|keys| keys.starts_with("t: id = ")),
-            "{what}"
-        );
+        assert!(failure(&applied).key.as_deref().is_some_and(|keys| keys.starts_with("t: id = ")), "{what}");
     }
 }
 
@@ -489,7 +486,7 @@ fn a_trigger_that_rewrites_a_row_is_found_before_the_commit() {
     assert_eq!(applied.outcome, Outcome::Error);
     assert_eq!(failure(&applied).kind, ErrorKind::Value);
     assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
-    assert_eq!(failure(&applied).detail.as_deref(), Some("id = 1"));
+    assert_eq!(failure(&applied).key.as_deref(), Some("id = 1"));
     assert_eq!(engine.rows("t"), [[Some(1), Some(10)]]);
 }
 

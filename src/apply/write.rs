@@ -59,7 +59,7 @@ impl Run<'_> {
             write.action.as_str(),
         );
         Err(Failure::new(ErrorKind::Changed, message)
-            .detail(keys)
+            .key(keys)
             .hint("a trigger or a rule on the replica may have suppressed rows, or its collation holds two keys for equal")
             .into())
     }

@@ -73,7 +73,7 @@ fn extra_columns(work: &Work, keys: Vec<Key>) -> Select {
 fn vanished(work: &Work, change: &RowChange) -> Failure {
     let message =
         format!("a row of {} was there and could not be read again", table_on(&work.pair, Side::Replica));
-    Failure::new(ErrorKind::Changed, message).detail(key_text(&work.pair, change.row().bytes()))
+    Failure::new(ErrorKind::Changed, message).key(key_text(&work.pair, change.row().bytes()))
 }
 
 /// The changes, those that are `wanted` handed to `with` beside the row that the replica has under their key.

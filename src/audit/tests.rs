@@ -345,7 +345,7 @@ fn a_key_that_two_rows_share_is_named() {
             tables.get_mut(side).rows.insert(duplicate as usize, vec![int(duplicate), text("again")]);
             let failure = audit(&pair, &tables, &small(50)).expect_err("rows are not unique");
             assert_eq!(failure.kind, ErrorKind::Key);
-            assert_eq!(failure.detail, Some(format!("id = {duplicate}")));
+            assert_eq!(failure.key, Some(format!("id = {duplicate}")));
             assert!(failure.message.contains(side.name()), "{}", failure.message);
         }
     }
@@ -359,7 +359,7 @@ fn another_order_than_ours_is_an_error() {
     let failure =
         audit(&pair, &tables.map(|rows| FakeTable::new(&pair, rows)), &small(1)).expect_err("disorder");
     assert_eq!(failure.kind, ErrorKind::Internal);
-    assert!(failure.detail.is_some_and(|detail| detail.contains("id = 'B'")));
+    assert!(failure.key.is_some_and(|key| key.contains("id = 'B'")));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn rows_beyond_an_eighth_of_memory_are_named() {
     let tables = Sides::new(vec![large.clone()], vec![large]).map(|rows| FakeTable::new(&pair, rows));
     let options = AuditOptions { memory_bytes: 1 << 20, ..AuditOptions::default() };
     let failure = audit(&pair, &tables, &options).expect_err("too large");
-    assert_eq!((failure.kind, failure.detail.as_deref()), (ErrorKind::Value, Some("id = 5")));
+    assert_eq!((failure.kind, failure.key.as_deref()), (ErrorKind::Value, Some("id = 5")));
     assert_eq!(failure.hint.as_deref(), Some("`--memory 2MiB` would do"));
     assert!(audit(&pair, &tables, &AuditOptions::default()).is_ok());
 }

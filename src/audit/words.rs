@@ -1,4 +1,4 @@
-//! How failures of this room speak of keys and rows. Values stand in `detail` alone, which `--redact` drops.
+//! How failures of this room speak of keys and rows: keys stand in `key`, other values in `detail` alone.
 
 use crate::compare::OrderError;
 use crate::failure::{ErrorKind, Failure};
@@ -11,7 +11,7 @@ pub(super) fn order_failure(pair: &TablePair, error: &OrderError) -> Failure {
         OrderError::Duplicate { side, key } => {
             let message = format!("two rows have the same key in {}", table_on(pair, *side));
             Failure::new(ErrorKind::Key, message)
-                .detail(key_text(pair, key.bytes()))
+                .key(key_text(pair, key.bytes()))
                 .hint("name columns that identify a row on both sides with `key: [...]`")
         }
         OrderError::Disorder { side, first, then } => {
@@ -19,7 +19,7 @@ pub(super) fn order_failure(pair: &TablePair, error: &OrderError) -> Failure {
                 "the rows of {} did not come in the order of their keys, or not from the range asked for",
                 table_on(pair, *side)
             );
-            Failure::new(ErrorKind::Internal, message).detail(format!(
+            Failure::new(ErrorKind::Internal, message).key(format!(
                 "{} before {}",
                 key_text(pair, first.bytes()),
                 key_text(pair, then.bytes())
@@ -37,7 +37,7 @@ pub(super) fn row_too_large(pair: &TablePair, side: Side, row: &[u8]) -> Failure
         row.len()
     );
     Failure::new(ErrorKind::Value, message)
-        .detail(key_text(pair, row))
+        .key(key_text(pair, row))
         .hint(format!("`--memory {mebibytes}MiB` would do"))
 }
 

@@ -98,8 +98,7 @@ impl CliError {
         let (message, hint) = match self {
             // Each of these errors names its place and has its own hint.
             CliError::Spec(errors) => (errors.to_string(), None),
-            CliError::Failure(failure) if redact => (failure.message.clone(), failure.hint.clone()),
-            CliError::Failure(failure) => (failure.to_string(), failure.hint.clone()),
+            CliError::Failure(failure) => (failure.shown(redact), failure.hint.clone()),
             CliError::Usage { message, hint } => (message.clone(), hint.clone()),
             CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
             CliError::Io { action, error } => {

@@ -4,12 +4,14 @@ use crate::failure::{ErrorKind, Failure, system_words};
 
 /// An error of a database, readable after "could not …". Holds no URL and no password.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}{}", .database.as_ref().map(|words| format!(": {words}")).unwrap_or_default())]
+#[error("{}", Failure::from(self.clone()))]
 pub struct EngineError {
     /// What kind.
     pub kind: ErrorKind,
     /// Our own words. May name tables, columns and rights; never a row's values.
     pub message: String,
+    /// The key of the row it is about: `id = 5`; shown also under `--redact`.
+    pub key: Option<String>,
     /// The database's words, which may quote row values; `--redact` drops them.
     pub database: Option<String>,
     /// What the user could do.
@@ -19,7 +21,13 @@ pub struct EngineError {
 impl EngineError {
     /// An error in our own words.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        EngineError { kind, message: message.into(), database: None, hint: None }
+        EngineError { kind, message: message.into(), key: None, database: None, hint: None }
+    }
+
+    /// Adds the key of the row it is about. Nothing where there is none.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into()).filter(|key| !key.is_empty());
+        self
     }
 
     /// Adds what the database said.
@@ -54,6 +62,7 @@ pub(super) fn driver_words(error: &sqlx::Error) -> String {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        Failure { kind: error.kind, message: error.message, detail: error.database, hint: error.hint }
+        let EngineError { kind, message, key, database, hint } = error;
+        Failure { kind, message, key, detail: database, hint }
     }
 }

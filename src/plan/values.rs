@@ -2,7 +2,7 @@
 //!
 //! Owns the two errors of kind `value` that a plan can have: a value its column cannot hold, and a column that
 //! must have a value and gets none. Invariant: the message names table and column and never holds a value; the
-//! key, which is made of values, is the failure's detail.
+//! row's key is the failure's.
 
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
@@ -74,7 +74,7 @@ fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), 
         Some(column) => {
             let (message, hint) = unfilled_words(&table.table, column);
             let failure = Failure::new(ErrorKind::Value, message).hint(hint);
-            Err(failure.detail(key_text(pair, row.bytes())))
+            Err(failure.key(key_text(pair, row.bytes())))
         }
     }
 }
@@ -97,7 +97,7 @@ pub fn unfilled_words(table: &str, column: &Column) -> (String, String) {
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {
     let message = format!("table {}, column {column}: {reason}", table.table);
-    Failure::new(ErrorKind::Value, message).detail(key_text(pair, row.bytes())).hint(format!(
+    Failure::new(ErrorKind::Value, message).key(key_text(pair, row.bytes())).hint(format!(
         "correct the value on the primary, let the replica's column hold it, or leave it out with \
          `exclude_columns: [{column}]`"
     ))
@@ -114,7 +114,7 @@ mod tests {
         let failure = check_values(&table, &FAKE).expect_err("it does not fit");
         assert_eq!(failure.kind, ErrorKind::Value);
         assert_eq!(failure.message, "table t, column ref: too large");
-        assert_eq!(failure.detail.as_deref(), Some("id = 7"));
+        assert_eq!(failure.key.as_deref(), Some("id = 7"));
     }
 
     #[test]

@@ -86,8 +86,7 @@ fn put_error(json: &mut Json<'_>, error: Option<&Failure>, redact: bool) -> io::
     let Some(error) = error else { return json.raw("null") };
     json.object(Layout::Line, |json| {
         json.key("kind")?.string(error.kind.as_str())?;
-        let message = if redact { error.message.clone() } else { error.to_string() };
-        json.key("message")?.string(&message)
+        json.key("message")?.string(&error.shown(redact))
     })
 }
 

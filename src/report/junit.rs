@@ -77,7 +77,7 @@ fn whole_replica(report: &Report<'_>, part: &Part<'_>) -> Option<Verdict> {
     let error = part.plan.error.as_ref().or(part.applied_failure());
     let applied = part.applied.and_then(|applied| {
         let reason = |message| Reason { kind: applied.outcome.as_str(), message };
-        let told = || error.map_or_else(|| applied_words(part), |failure| failure_words(report, failure));
+        let told = || error.map_or_else(|| applied_words(part), |failure| failure.shown(report.redact));
         match applied.outcome {
             Outcome::Refused => {
                 let rules: Vec<String> = part.plan.refusals.iter().map(refusal_words).collect();
@@ -101,12 +101,8 @@ fn applied_words(part: &Part<'_>) -> String {
     lines.join(" ")
 }
 
-fn failure_words(report: &Report<'_>, failure: &Failure) -> String {
-    if report.redact { failure.message.clone() } else { failure.to_string() }
-}
-
 fn error_verdict(report: &Report<'_>, failure: &Failure) -> Verdict {
-    Verdict::Error(Reason { kind: failure.kind.as_str(), message: failure_words(report, failure) })
+    Verdict::Error(Reason { kind: failure.kind.as_str(), message: failure.shown(report.redact) })
 }
 
 fn verdict_of(report: &Report<'_>, part: &Part<'_>, table: &TablePlan) -> Verdict {

@@ -90,7 +90,7 @@ impl Markdown<'_, '_> {
     }
 
     fn failure(&mut self, word: &str, failure: &Failure) -> io::Result<()> {
-        let message = if self.report.redact { failure.message.clone() } else { failure.to_string() };
+        let message = failure.shown(self.report.redact);
         writeln!(self.out, "\n**{word}** {}", code_lines(&message))?;
         match &failure.hint {
             Some(hint) => writeln!(self.out, "<br>hint: {}", code_lines(hint)),

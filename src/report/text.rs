@@ -149,7 +149,7 @@ impl Text<'_, '_> {
     }
 
     fn failure(&mut self, indent: &str, failure: &Failure) -> io::Result<()> {
-        let message = if self.report.redact { failure.message.clone() } else { failure.to_string() };
+        let message = failure.shown(self.report.redact);
         let error = self.paint.on(RED, "Error:");
         writeln!(self.out, "{indent}{error} {}", lines_escaped(&message, indent))?;
         match &failure.hint {

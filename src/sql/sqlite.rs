@@ -11,7 +11,6 @@ mod select;
 
 #[cfg(test)]
 pub(crate) use literal::plain as plain_literal;
-pub(crate) use literal::shown as shown_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{

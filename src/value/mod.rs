@@ -13,6 +13,7 @@ mod domain;
 mod encoding;
 mod json;
 mod key;
+mod words;
 
 pub use block::{Row, RowBlock};
 pub use civil::{Civil, Date, Stamp, Time};
@@ -23,6 +24,7 @@ pub use domain::{Domain, StorageClass};
 pub use encoding::{Fields, NULL_LENGTH, decode, encode, fields, put_field, put_null};
 pub use json::{JsonError, canonical_json};
 pub use key::{Key, KeyOrder, KeyRange};
+pub use words::{named_values, value_text};
 
 /// One column's value of one row, in the domain of its column pair.
 ///

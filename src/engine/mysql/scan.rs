@@ -16,7 +16,7 @@ use super::{Access, error, query, raw, run};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
-use crate::value::{Key, KeyOrder, RowBlock, Value, decode, fields};
+use crate::value::{Key, KeyOrder, RowBlock, decode, fields, named_values};
 
 /// A block is sent once it has grown to this.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -126,17 +126,14 @@ impl Reading {
         Ok(())
     }
 
-    /// The key is a value of the row: it goes where `--redact` drops it.
     fn bad_value(&self, at: usize, expected: &str, row: &[u8]) -> EngineError {
-        let key: Vec<String> = self.columns[..self.order.columns().min(at)]
+        let key = self.columns[..self.order.columns().min(at)]
             .iter()
             .zip(fields(row))
-            .map(|(part, field)| format!("{} = {}", part.column.name, shown(&decode(&part.domain, field))))
-            .collect();
+            .map(|(part, field)| (part.column.name.as_str(), decode(&part.domain, field)));
         let column = &self.columns[at].column.name;
         let message = format!("table {}, column {column}: a value is not {expected}", self.table);
-        let error = EngineError::new(ErrorKind::Value, message);
-        if key.is_empty() { error } else { error.said(format!("at key {}", key.join(", "))) }
+        EngineError::new(ErrorKind::Value, message).key(named_values(key))
     }
 
     /// Rows in another order than ours would be missed by a merge, so they are never passed on.
@@ -147,16 +144,6 @@ impl Reading {
                 .hint("a date such as 2024-02-00 in a key, or a damaged index (CHECK TABLE), can do that"));
         }
         Ok(())
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Integer(number) => number.to_string(),
-        Value::Text(text) => format!("'{text}'"),
-        Value::Date(date) => date.to_string(),
-        Value::DateTime(stamp) | Value::Instant(stamp) => stamp.to_string(),
-        other => format!("{other:?}"),
     }
 }
 

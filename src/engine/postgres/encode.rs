@@ -5,7 +5,7 @@
 //! comes out is a whole number of rows, and a stream without COPY's trailer is never taken for a whole one.
 
 use crate::sql::SelectColumn;
-use crate::value::{Domain, NULL_LENGTH, RowBlock, Type, canonical_json, decode, fields};
+use crate::value::{Domain, NULL_LENGTH, RowBlock, Type, Value, canonical_json, decode, fields};
 
 /// COPY's header: a signature, flags, and the length of an extension.
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
@@ -299,16 +299,16 @@ fn stamp_of_date(days: i32) -> i64 {
     }
 }
 
-/// A value that is none of its domain: which column, what was expected, and the row's key for people.
-#[derive(Debug, PartialEq, Eq)]
+/// A value that is none of its domain: which column, what was expected, and the row's key.
+#[derive(Debug, PartialEq)]
 pub(super) struct BadValue {
     pub(super) column: usize,
     pub(super) expected: &'static str,
-    pub(super) key: String,
+    pub(super) key: Vec<Value>,
 }
 
 /// Why COPY's answer could not be read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Unreadable {
     Value(BadValue),
     Format(&'static str),
@@ -343,9 +343,8 @@ impl RowEncoder {
             Some(wire) => {
                 if let Err(expected) = self.steps[column].put(row, wire) {
                     let key = self.key.iter().zip(fields(&row[start..]));
-                    let key: Vec<String> =
-                        key.map(|(domain, field)| format!("{:?}", decode(domain, field))).collect();
-                    return Err(BadValue { column, expected, key: key.join(", ") });
+                    let key = key.map(|(domain, field)| decode(domain, field)).collect();
+                    return Err(BadValue { column, expected, key });
                 }
             }
         }

@@ -25,7 +25,7 @@ use super::{DIALECT, Pool, Session, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
-use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock};
+use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock, named_values};
 
 /// A block is handed on when it holds this much.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -545,12 +545,12 @@ fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
     }
 }
 
-/// A value that is none of its domain; the key may be secret and goes where `--redact` drops it.
+/// A value that is none of its domain.
 pub(super) fn bad_value(bad: &super::encode::BadValue, select: &Select) -> EngineError {
     let column = select.columns.get(bad.column).map_or("", |column| column.column.name.as_str());
     let message = format!("reading {}: a value of column {column} is not {}", select.table, bad.expected);
-    let error = EngineError::new(ErrorKind::Value, message);
-    if bad.key.is_empty() { error } else { error.said(format!("the row with the key {}", bad.key)) }
+    let names = select.columns.iter().map(|column| column.column.name.as_str());
+    EngineError::new(ErrorKind::Value, message).key(named_values(names.zip(bad.key.iter().cloned())))
 }
 
 /// Some keys of the select, in order, without reading the table.

@@ -19,7 +19,8 @@ use crate::failure::ErrorKind;
 use crate::sql::Select;
 use crate::sql::sqlite::{read_date_time, read_instant, read_uuid};
 use crate::value::{
-    Date, Decimal, Domain, RowBlock, Time, canonical_json, decode, fields, put_field, put_null,
+    Date, Decimal, Domain, RowBlock, Time, canonical_json, decode, fields, named_values, put_field, put_null,
+    value_text,
 };
 
 /// Adds a row of the select to a block.
@@ -54,24 +55,14 @@ fn unreadable(
         class(value),
         column.domain.name(),
     );
-    let key: Vec<String> = select.columns[..select.key_columns.min(at)]
+    let key = select.columns[..select.key_columns.min(at)]
         .iter()
         .zip(fields(encoded))
-        .map(|(column, field)| format!("{} = {}", column.column.name, shown(&column.domain, field)))
-        .collect();
-    let detail = if key.is_empty() {
-        format!("the value is {}", crate::sql::sqlite::shown_literal(&value_of(value)))
-    } else {
-        format!("in the row with {}", key.join(", "))
-    };
+        .map(|(column, field)| (column.column.name.as_str(), decode(&column.domain, field)));
     EngineError::new(ErrorKind::Value, message)
-        .said(detail)
+        .key(named_values(key))
+        .said(format!("the value is {}", value_text(&value_of(value))))
         .hint("correct the value, or leave the column out with `exclude_columns`")
-}
-
-/// A key's value for people, as a SQL literal.
-pub(super) fn shown(domain: &Domain, field: Option<&[u8]>) -> String {
-    crate::sql::sqlite::shown_literal(&decode(domain, field))
 }
 
 fn value_of(value: ValueRef<'_>) -> crate::value::Value {

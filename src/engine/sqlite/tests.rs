@@ -335,7 +335,7 @@ async fn every_domain_reads_what_is_in_it_and_refuses_the_rest() {
         let error = one(&domain, declared, literal).await.expect_err(literal);
         assert_eq!(error.kind, ErrorKind::Value, "{error}");
         assert!(error.message.contains("table `t`, column `v`"), "{error}");
-        assert!(error.database.is_some_and(|detail| detail.contains("id = 7")));
+        assert!(error.key.is_some_and(|key| key.contains("id = 7")));
     }
 }
 

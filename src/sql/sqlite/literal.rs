@@ -124,16 +124,6 @@ fn exact(value: f64) -> String {
     text + ")"
 }
 
-/// The literal of a value for people: doubles as they are read, not as they are written.
-pub(crate) fn shown(value: &Value) -> String {
-    match value {
-        Value::Float32(number) if number.is_finite() => format!("{:?}", f64::from(*number)),
-        Value::Float64(number) if number.is_finite() => format!("{number:?}"),
-        Value::OtherStorage(inner) => shown(inner),
-        value => plain(value),
-    }
-}
-
 /// A text literal: plain where it can be, `char()` for control characters other than tab and line feed.
 pub(crate) fn text(value: &str) -> String {
     let pieces = pieces(value);
@@ -304,7 +294,6 @@ mod tests {
         assert_eq!(real(0.1), "0.1");
         assert_eq!(real(1.0 / 3.0), "(6004799503160661*1.0/18014398509481984)");
         assert_eq!(real(-(2.0_f64.powi(70))), "(-1*1.0*4611686018427387904*256)");
-        assert_eq!(shown(&Value::Float64(1.0 / 3.0)), "0.3333333333333333");
         for value in [f64::MAX, f64::MIN_POSITIVE, 5e-324, 2.5e-310, -1.7e300, 123_456_789.123_456_79] {
             let text = exact(value);
             let mut parts = text.trim_matches(['(', ')']).split_inclusive(['*', '/']);
