@@ -42,7 +42,7 @@ fn own_domain(column: &Column) -> Domain {
         Type::Decimal { .. } => Domain::Decimal { with_scale: true },
         Type::Float32 => Domain::Float32,
         Type::Float64 => Domain::Float64,
-        Type::Text { .. } => Domain::Text { unpadded: false },
+        Type::Text { .. } => Domain::Text,
         Type::Bytes { .. } => Domain::Bytes,
         Type::Date => Domain::Date,
         Type::Time { .. } => Domain::Time,

@@ -104,7 +104,7 @@ fn default_value(column: &ColumnPair, literal: &LiteralDefault) -> Option<Value>
         Domain::Decimal { .. } => decimal(column, number.or(text)?).map(Value::Decimal),
         Domain::Float32 => number.or(text)?.parse().ok().map(Value::Float32),
         Domain::Float64 => number.or(text)?.parse().ok().map(Value::Float64),
-        Domain::Text { .. } => Some(Value::Text(text?.to_owned())),
+        Domain::Text => Some(Value::Text(text?.to_owned())),
         Domain::Date => Date::parse(text?).map(Value::Date),
         Domain::Time => Time::parse(text?).map(Value::Time),
         Domain::DateTime => match Stamp::parse(text?)? {

@@ -10,7 +10,7 @@ use super::*;
 use crate::sides::{Side, Sides};
 use crate::value::{Domain, Key, KeyOrder, KeyRange, Row, RowBlock, Value, encode};
 
-const TEXT: Domain = Domain::Text { unpadded: false };
+const TEXT: Domain = Domain::Text;
 const BIGINT: Domain = Domain::Integer { bytes: 8 };
 
 fn encoded(domains: &[Domain], values: &[Value]) -> Vec<u8> {

@@ -75,9 +75,9 @@ pub fn orders() -> TablePair {
         place: Place::START,
         columns: vec![
             pair_of("id", "id", Domain::Integer { bytes: 8 }, other.clone()),
-            pair_of("line", "line", Domain::Text { unpadded: false }, other.clone()),
+            pair_of("line", "line", Domain::Text, other.clone()),
             pair_of("total", "amount total", Domain::Decimal { with_scale: false }, decimal),
-            pair_of("note", "note", Domain::Text { unpadded: false }, other.clone()),
+            pair_of("note", "note", Domain::Text, other.clone()),
             pair_of("placed", "placed", Domain::Instant, other.clone()),
             pair_of("due", "due", Domain::Date, other.clone()),
             pair_of("paid", "paid", Domain::Boolean, other.clone()),
@@ -88,10 +88,7 @@ pub fn orders() -> TablePair {
         compared_columns: 9,
         scope: None,
         replica_missing: false,
-        replica_extra: vec![SelectColumn {
-            column: column("total", Type::Other),
-            domain: Domain::Text { unpadded: false },
-        }],
+        replica_extra: vec![SelectColumn { column: column("total", Type::Other), domain: Domain::Text }],
         foreign_keys: Vec::new(),
         dependents: Vec::new(),
         unique_keys: Vec::new(),
@@ -201,7 +198,7 @@ pub fn drifting() -> TablePlan {
             PlannedChange {
                 change: RowChange::Delete { before: order(1 << 60, "3", "", None) },
                 withheld: false,
-                extra: Some(encoded(&[Domain::Text { unpadded: false }], &[Value::Text("old".into())])),
+                extra: Some(encoded(&[Domain::Text], &[Value::Text("old".into())])),
             },
         ]
         .into_iter()

@@ -26,7 +26,7 @@ pub(super) fn same_type(meaning: &Type) -> Domain {
         Type::Decimal { .. } => Domain::Decimal { with_scale: true },
         Type::Float32 => Domain::Float32,
         Type::Float64 => Domain::Float64,
-        Type::Text { .. } => Domain::Text { unpadded: false },
+        Type::Text { .. } => Domain::Text,
         Type::Bytes { .. } => Domain::Bytes,
         Type::Date => Domain::Date,
         Type::Time { .. } => Domain::Time,
@@ -67,7 +67,7 @@ fn by_meaning(types: Sides<&ColumnType>, dialects: Sides<&dyn Dialect>) -> Optio
         // SQLite has no single precision: its double must be exactly such a number.
         (Type::Float32, Type::Float64) if dialects.replica.stores_any_class() => Domain::Float32,
         // `char(n)` is read without its padding on every engine; spaces at the end of a text are part of it.
-        (Type::Text { .. }, Type::Text { .. }) => Domain::Text { unpadded: false },
+        (Type::Text { .. }, Type::Text { .. }) => Domain::Text,
         (Type::Bytes { .. }, Type::Bytes { .. }) => Domain::Bytes,
         (Type::Date, Type::Date) => Domain::Date,
         (Type::Time { .. }, Type::Time { .. }) => Domain::Time,

@@ -484,10 +484,9 @@ impl Pairer<'_> {
             return Err(Failure::new(ErrorKind::Missing, message)
                 .hint(format!("add the column on the replica first, or leave {name} out of `where`")));
         }
-        let sides: [&dyn Fn(&str) -> Option<Column>; 2] = [&on_primary, &on_replica];
-        for column in sides {
-            check_kinds(&filter.value, column).map_err(|message| failed(ExpressionError { message }))?;
-        }
+        check_kinds(&filter.value, &on_primary)
+            .and_then(|()| check_kinds(&filter.value, &on_replica))
+            .map_err(|message| failed(ExpressionError { message }))?;
         Ok(Some(Sides {
             primary: dialects.primary.scope(&filter.value, &on_primary, now).map_err(failed)?,
             replica: match replica {
@@ -538,7 +537,7 @@ fn misfit(rule: &CompareRule, domain: &Domain) -> Option<(&'static str, &'static
         matches!(domain, Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64);
     // SQLite keeps times as text.
     let is_time = matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant);
-    let is_text = matches!(domain, Domain::Text { .. } | Domain::Native);
+    let is_text = matches!(domain, Domain::Text | Domain::Native);
     if options.tolerance.is_some() && !(is_number || number) {
         return Some(("tolerance", "numbers"));
     }

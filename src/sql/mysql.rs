@@ -123,8 +123,8 @@ impl Dialect for Family {
         condition::select(&self.table(&select.table), select)
     }
 
-    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
-        condition::needs_expression(column, domain)
+    fn order_needs_sort(&self, column: &Column, _domain: &Domain) -> bool {
+        condition::needs_expression(column)
     }
 
     fn insert(

@@ -62,9 +62,9 @@ impl Dialect for Postgres {
 
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
         match domain {
-            // Blanks are cut off before comparing, or another type is read as text: no index has that order.
-            Domain::Text { unpadded } => match column.column_type.meaning {
-                Type::Text { fixed, .. } => column.collation.is_some() || (*unpadded && !fixed),
+            // Another type that is read as text: no index has that order.
+            Domain::Text => match column.column_type.meaning {
+                Type::Text { .. } => column.collation.is_some(),
                 _ => true,
             },
             Domain::Uuid => column.column_type.meaning != Type::Uuid,

@@ -49,11 +49,8 @@ pub enum Domain {
     Float32,
     /// Double precision.
     Float64,
-    /// Text by its code points.
-    Text {
-        /// Trailing spaces mean nothing (`char(n)` on either side) and are not encoded.
-        unpadded: bool,
-    },
+    /// Text by its code points; `char(n)` is read without its padding.
+    Text,
     /// Bytes.
     Bytes,
     /// Dates.
@@ -91,7 +88,7 @@ impl Domain {
             Domain::Integer { .. } => "integer",
             Domain::Decimal { .. } => "decimal",
             Domain::Float32 | Domain::Float64 => "float",
-            Domain::Text { .. } => "text",
+            Domain::Text => "text",
             Domain::Bytes => "bytes",
             Domain::Date => "date",
             Domain::Time => "time",
@@ -118,7 +115,7 @@ impl Domain {
             Domain::Decimal { with_scale } => [3, u8::from(*with_scale)],
             Domain::Float32 => [4, 4],
             Domain::Float64 => [4, 8],
-            Domain::Text { unpadded } => [5, u8::from(*unpadded)],
+            Domain::Text => [5, 0],
             Domain::Bytes => [6, 0],
             Domain::Date => [7, 0],
             Domain::Time => [8, 0],
@@ -139,7 +136,7 @@ impl Domain {
             self,
             Domain::Boolean
                 | Domain::Integer { .. }
-                | Domain::Text { .. }
+                | Domain::Text
                 | Domain::Bytes
                 | Domain::Date
                 | Domain::Time

@@ -72,11 +72,8 @@ fn payload(domain: &Domain, value: &Value) -> Result<Vec<u8>, String> {
         (Domain::Decimal { with_scale }, Value::Decimal(value)) => value.to_wire(*with_scale),
         (Domain::Float32, Value::Float32(value)) => float32_payload(*value).to_vec(),
         (Domain::Float64, Value::Float64(value)) => float64_payload(*value).to_vec(),
-        (Domain::Text { unpadded: true }, Value::Text(value)) => {
-            value.trim_end_matches(' ').as_bytes().to_vec()
-        }
-        (Domain::Text { .. }, Value::Text(value)) => value.as_bytes().to_vec(),
-        (Domain::Text { .. }, Value::RawText(value)) | (Domain::Bytes, Value::Bytes(value)) => value.clone(),
+        (Domain::Text, Value::Text(value)) => value.as_bytes().to_vec(),
+        (Domain::Text, Value::RawText(value)) | (Domain::Bytes, Value::Bytes(value)) => value.clone(),
         (Domain::Date, Value::Date(value)) => value.0.to_be_bytes().to_vec(),
         (Domain::Time, Value::Time(value)) => value.0.to_be_bytes().to_vec(),
         (Domain::DateTime, Value::DateTime(value)) | (Domain::Instant, Value::Instant(value)) => {
@@ -135,7 +132,7 @@ pub fn decode(domain: &Domain, field: Option<&[u8]>) -> Value {
         Domain::Decimal { .. } => Value::Decimal(Decimal::from_wire(payload)),
         Domain::Float32 => Value::Float32(f32::from_be_bytes(array(payload))),
         Domain::Float64 => Value::Float64(f64::from_be_bytes(array(payload))),
-        Domain::Text { .. } => text(payload),
+        Domain::Text => text(payload),
         Domain::Bytes => Value::Bytes(payload.to_vec()),
         Domain::Date => Value::Date(Date(i32::from_be_bytes(array(payload)))),
         Domain::Time => Value::Time(Time(i64::from_be_bytes(array(payload)))),

@@ -18,7 +18,7 @@ use crate::sql::{Column, Select, SelectColumn, Selection, TableName};
 use crate::value::{ColumnType, Domain, Key, KeyOrder, RowBlock, Type, Value, encode};
 
 pub(super) const INT: Domain = Domain::Integer { bytes: 8 };
-pub(super) const TEXT: Domain = Domain::Text { unpadded: false };
+pub(super) const TEXT: Domain = Domain::Text;
 
 pub(super) fn int(value: i128) -> Value {
     Value::Integer(value)

@@ -16,7 +16,6 @@ pub(super) enum Encoder {
     Float64,
     WideFloat,
     Bytes,
-    Unpadded,
     Date,
     Stamp,
     Time,
@@ -42,8 +41,7 @@ impl Encoder {
             (Domain::Float32, Type::Float32) => Encoder::Float32,
             (Domain::Float64, Type::Float32) => Encoder::WideFloat,
             (Domain::Float64, Type::Float64) => Encoder::Float64,
-            (Domain::Text { unpadded: true }, Type::Text { .. }) => Encoder::Unpadded,
-            (Domain::Text { .. }, Type::Text { .. } | Type::Json | Type::JsonText) => Encoder::Bytes,
+            (Domain::Text, Type::Text { .. } | Type::Json | Type::JsonText) => Encoder::Bytes,
             (Domain::Native, Type::Other) | (Domain::Bytes, Type::Bytes { .. }) => Encoder::Bytes,
             (Domain::JsonText, Type::JsonText | Type::Json | Type::Text { .. }) => Encoder::Bytes,
             (Domain::Date, Type::Date) => Encoder::Date,
@@ -99,10 +97,6 @@ impl Encoder {
                 put_double(f64::from(number), row);
             }
             Encoder::Bytes => row.extend_from_slice(value),
-            Encoder::Unpadded => {
-                let spaces = value.iter().rev().take_while(|byte| **byte == b' ').count();
-                row.extend_from_slice(&value[..value.len() - spaces]);
-            }
             Encoder::Date => row.extend_from_slice(&date(value)?.0.to_be_bytes()),
             Encoder::Stamp => row.extend_from_slice(&stamp(value)?.0.to_be_bytes()),
             Encoder::Time => row.extend_from_slice(&time(value)?.0.to_be_bytes()),

@@ -83,10 +83,9 @@ impl Step {
             (Domain::Float32, FLOAT4) | (Domain::Float64, FLOAT8) => Some(Step::Float),
             (Domain::Float64, FLOAT4) => Some(Step::Float32To64),
             (Domain::Float32, FLOAT8) => Some(Step::Float64To32),
-            (Domain::Text { unpadded: true }, _) if text => Some(Step::Unpad),
             // The server's own order of char(n) is that of the text without its blanks, which mean nothing.
-            (Domain::Text { .. }, BPCHAR) => Some(Step::Unpad),
-            (Domain::Text { unpadded: false } | Domain::Native, _) if text => Some(Step::Copy),
+            (Domain::Text, BPCHAR) => Some(Step::Unpad),
+            (Domain::Text | Domain::Native, _) if text => Some(Step::Copy),
             (Domain::Bytes, BYTEA) | (Domain::Uuid, UUID) => Some(Step::Copy),
             (Domain::Uuid, _) if text => Some(Step::TextToUuid),
             (Domain::Date, DATE) | (Domain::Time, TIME) => Some(Step::Copy),

@@ -109,7 +109,7 @@ pub(super) fn encode_field(
         Domain::Decimal { with_scale } => decimal(row, *with_scale, scale, value),
         Domain::Float32 => float32(row, value),
         Domain::Float64 => float64(row, value),
-        Domain::Text { unpadded } => text(row, *unpadded, value),
+        Domain::Text => text(row, value),
         Domain::Bytes => bytes(row, value),
         Domain::Date => parsed(row, value, "a text `YYYY-MM-DD`", |text| {
             Date::parse(text).map(|date| date.0.to_be_bytes())
@@ -234,9 +234,8 @@ fn utf8(value: ValueRef<'_>) -> Option<&str> {
     }
 }
 
-fn text(row: &mut Vec<u8>, unpadded: bool, value: ValueRef<'_>) -> Encoded {
+fn text(row: &mut Vec<u8>, value: ValueRef<'_>) -> Encoded {
     let text = utf8(value).ok_or("text in UTF-8")?;
-    let text = if unpadded { text.trim_end_matches(' ') } else { text };
     put_field(row, text.as_bytes());
     Ok(())
 }

@@ -273,7 +273,7 @@ async fn every_domain_reads_what_is_in_it_and_refuses_the_rest() {
     let decimal = |text: &str| Value::Decimal(Decimal::parse(text).expect("a decimal"));
     let plain = Domain::Decimal { with_scale: false };
     let integer = Domain::Integer { bytes: 4 };
-    let text = Domain::Text { unpadded: false };
+    let text = Domain::Text;
     let json = Domain::Json { canonical: true };
     let good = [
         (Domain::Boolean, "BOOLEAN", "1", Value::Boolean(true)),
@@ -293,7 +293,6 @@ async fn every_domain_reads_what_is_in_it_and_refuses_the_rest() {
         (Domain::Float64, "", "9007199254740992", Value::Float64(9007199254740992.0)),
         (Domain::Float32, "REAL", "0.5", Value::Float32(0.5)),
         (text.clone(), "TEXT", "'a'||char(0)||'b'", Value::Text("a\0b".into())),
-        (Domain::Text { unpadded: true }, "TEXT", "'a  '", Value::Text("a".into())),
         (Domain::Bytes, "BLOB", "x'00ff'", Value::Bytes(vec![0, 255])),
         (Domain::Date, "DATE", "'2024-02-29'", Value::Date(Date::new(2024, 2, 29).expect("a date"))),
         (Domain::Time, "TIME", "'01:02:03.5'", Value::Time(Time(3_723_500_000))),
@@ -728,21 +727,6 @@ async fn thousands_of_keys_are_looked_up_at_once() {
     let deletes = Sqlite.delete(&pair.table, &columns, &values).expect("writable");
     let deleted: u64 = deletes.iter().map(|sql| write::execute(&place.sqlite(), sql).expect("deleted")).sum();
     assert_eq!(deleted, 5_000);
-}
-
-/// `char(n)` on the other side: blanks at the end mean nothing.
-#[tokio::test(flavor = "multi_thread")]
-async fn padded_text_is_found_without_its_padding() {
-    let place = Place::new(
-        "CREATE TABLE t (k TEXT, v); INSERT INTO t VALUES ('a  ', 1), ('a!', 2), ('', 3), (NULL, 4)",
-    );
-    let engine = place.engine().await;
-    let select =
-        select(&[(column("k", "TEXT"), Domain::Text { unpadded: true })], &[(column("v", ""), STORAGE)]);
-    let rows = scan(&engine, &select).await.expect("rows");
-    assert_ordered(&select, &rows);
-    assert_ranges(&engine, &select, &rows).await;
-    assert_keys(&engine, &select, &rows).await;
 }
 
 /// A stream that ends without an error says that it was complete.

@@ -3,7 +3,7 @@
 use super::condition::{by_code_point, keys_exactly, needs_expression};
 use super::identifier;
 use crate::sql::{Column, RowUpdate, Unwritable};
-use crate::value::{Domain, Type, Value};
+use crate::value::{Type, Value};
 
 /// Rows of one statement: a bound on what the server must hold of a statement's parse tree.
 const ROWS_MAX: usize = 5_000;
@@ -174,7 +174,7 @@ impl Changes<'_> {
         let collation = column.collation.as_deref().unwrap_or(self.binary_collation);
         let charset = collation.split('_').next().unwrap_or("utf8mb4");
         let indexed = format!("{name} = CONVERT(d.k{at} USING {charset}) COLLATE {collation}");
-        if !needs_expression(column, &Domain::Text { unpadded: false }) {
+        if !needs_expression(column) {
             return indexed;
         }
         format!("{indexed} AND {} = {}", by_code_point(&name), by_code_point(&format!("d.k{at}")))

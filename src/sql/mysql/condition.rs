@@ -35,7 +35,7 @@ pub(super) fn select(table: &str, select: &Select) -> String {
         sql.push_str(&conditions.join(" AND "));
     }
     if select.ordered && !key.is_empty() {
-        let order: Vec<String> = key.iter().map(|part| ordering(&part.column, &part.domain)).collect();
+        let order: Vec<String> = key.iter().map(|part| ordering(&part.column)).collect();
         sql.push_str(" ORDER BY ");
         sql.push_str(&order.join(", "));
     }
@@ -75,11 +75,9 @@ fn native_text(column: &str, declared: &str) -> String {
 }
 
 /// Whether the plain column neither sorts nor compares as the common order does.
-pub(super) fn needs_expression(column: &Column, domain: &Domain) -> bool {
+pub(super) fn needs_expression(column: &Column) -> bool {
     match column.column_type.meaning {
-        Type::Text { fixed, .. } => {
-            fixed || column.collation.is_some() || *domain == Domain::Text { unpadded: true }
-        }
+        Type::Text { fixed, .. } => fixed || column.collation.is_some(),
         // MariaDB's UUID sorts by its parts in another order than it prints them.
         Type::Uuid | Type::Json | Type::JsonText | Type::Other => true,
         _ => false,
@@ -87,17 +85,14 @@ pub(super) fn needs_expression(column: &Column, domain: &Domain) -> bool {
 }
 
 /// The expression that sorts and compares in the common order.
-fn ordering(column: &Column, domain: &Domain) -> String {
+fn ordering(column: &Column) -> String {
     let name = identifier(&column.name);
-    if !needs_expression(column, domain) {
+    if !needs_expression(column) {
         return name;
     }
     match column.column_type.meaning {
         Type::Uuid => format!("CAST({name} AS CHAR)"),
         Type::Other => format!("CAST({} AS BINARY)", native_text(&name, &column.column_type.declared)),
-        Type::Text { fixed: false, .. } if *domain == (Domain::Text { unpadded: true }) => {
-            format!("CAST(TRIM(TRAILING ' ' FROM CONVERT({name} USING utf8mb4)) AS BINARY)")
-        }
         _ => by_code_point(&name),
     }
 }
@@ -170,7 +165,7 @@ fn lexicographic(key: &[SelectColumn], values: &[Value], strict: Operator, last:
 fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
     let name = identifier(&part.column.name);
     let yes_no = |yes: bool| if yes { "TRUE".to_owned() } else { "FALSE".to_owned() };
-    let expression = ordering(&part.column, &part.domain);
+    let expression = ordering(&part.column);
     let or_null = |sql: String| match operator {
         Operator::Less if part.column.nullable => format!("({sql} OR {name} IS NULL)"),
         _ => sql,
@@ -183,7 +178,7 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
             Operator::Less | Operator::GreaterOrEqual => yes_no(!is_less),
         };
     }
-    match (place(&part.column, needs_expression(&part.column, &part.domain), value), operator) {
+    match (place(&part.column, needs_expression(&part.column), value), operator) {
         (Place::At(literal), _) => {
             let column = stamp_in_range(&part.column, value).unwrap_or(expression);
             or_null(format!("{column} {} {literal}", operator.sql()))
@@ -262,27 +257,13 @@ fn place_stamp(column: &Column, stamp: Stamp) -> Place {
 /// The rows that have one of these keys, and no others.
 pub(super) fn one_of(key: &[SelectColumn], keys: &[Vec<Value>]) -> String {
     let columns: Vec<(&Column, bool)> =
-        key.iter().map(|part| (&part.column, needs_expression(&part.column, &part.domain))).collect();
-    let padded = |part: &SelectColumn| {
-        part.domain == (Domain::Text { unpadded: true })
-            && !matches!(part.column.column_type.meaning, Type::Text { fixed: true, .. })
-    };
-    if key.iter().any(padded) {
-        let each = keys.iter().map(|values| {
-            let all: Vec<String> =
-                key.iter().zip(values).map(|(part, value)| compare(part, Operator::Equal, value)).collect();
-            format!("({})", all.join(" AND "))
-        });
-        return any(each.collect());
-    }
+        key.iter().map(|part| (&part.column, needs_expression(&part.column))).collect();
     exactly(&columns, keys)
 }
 
 /// The rows whose key is one of these, for changes: the columns as they are, text by its bytes.
 pub(super) fn keys_exactly(key: &[Column], keys: &[Vec<Value>]) -> String {
-    let domain = Domain::Text { unpadded: false };
-    let columns: Vec<(&Column, bool)> =
-        key.iter().map(|column| (column, needs_expression(column, &domain))).collect();
+    let columns: Vec<(&Column, bool)> = key.iter().map(|column| (column, needs_expression(column))).collect();
     exactly(&columns, keys)
 }
 
@@ -401,7 +382,7 @@ fn equal(column: &Column, by_expression: bool, value: &Value) -> String {
     }
     let part = |domain| SelectColumn { column: column.clone(), domain };
     let Some(literal) = indexable(column, by_expression, value) else {
-        return compare(&part(Domain::Text { unpadded: false }), Operator::Equal, value);
+        return compare(&part(Domain::Text), Operator::Equal, value);
     };
     match exact_bytes(column, by_expression, value) {
         Some((expression, bytes)) => format!("{name} = {literal} AND {expression} = {bytes}"),

@@ -261,7 +261,7 @@ mod tests {
                 text_name,
                 "text",
                 Type::Text { chars_max: None, fixed: false },
-                Domain::Text { unpadded: false },
+                Domain::Text,
             ),
         ];
         let row = |id, text: Value| {

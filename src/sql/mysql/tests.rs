@@ -65,7 +65,7 @@ fn composite_bounds_are_expanded_with_the_leading_column_alone() {
 
 #[test]
 fn text_keys_compare_by_their_bytes() {
-    let domain = Domain::Text { unpadded: false };
+    let domain = Domain::Text;
     let range =
         KeyRange { from: Some(key(std::slice::from_ref(&domain), &[Value::Text("a".to_owned())])), to: None };
     let plain = read(vec![(varchar("k", None), domain.clone())], 1, Selection::Range(range.clone()));

@@ -200,7 +200,7 @@ mod tests {
             "te\"xt",
             "text",
             Type::Text { chars_max: None, fixed: false },
-            Domain::Text { unpadded: false },
+            Domain::Text,
         );
         text.column.collation = Some("default".to_owned());
         let columns = [

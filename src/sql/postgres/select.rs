@@ -64,7 +64,7 @@ pub(crate) fn payload_expression(column: &SelectColumn) -> String {
     let meaning = &column.column.column_type.meaning;
     match &column.domain {
         Domain::Native => format!("{name}::text"),
-        Domain::Text { .. } if !matches!(meaning, Type::Text { .. }) => format!("{name}::text"),
+        Domain::Text if !matches!(meaning, Type::Text { .. }) => format!("{name}::text"),
         Domain::JsonText if *meaning != Type::JsonText => format!("{name}::text"),
         Domain::Json { canonical: false } if *meaning != Type::Json => format!("{name}::jsonb"),
         _ => name,
@@ -90,11 +90,8 @@ fn ordered_expression(column: &SelectColumn) -> String {
     let name = identifier(&column.column.name);
     let meaning = &column.column.column_type.meaning;
     match (&column.domain, meaning) {
-        (Domain::Text { unpadded: true }, Type::Text { fixed: false, .. }) => {
-            format!("rtrim({name}, ' ') COLLATE \"C\"")
-        }
-        (Domain::Text { .. }, Type::Text { .. }) => by_code_point(&name, &column.column),
-        (Domain::Text { .. } | Domain::Native | Domain::Json { .. } | Domain::JsonText, _) => {
+        (Domain::Text, Type::Text { .. }) => by_code_point(&name, &column.column),
+        (Domain::Text | Domain::Native | Domain::Json { .. } | Domain::JsonText, _) => {
             format!("{name}::text COLLATE \"C\"")
         }
         (Domain::Uuid, Type::Uuid) => name,
@@ -381,8 +378,7 @@ fn plain_keys(key: &[SelectColumn], keys: &[Vec<String>]) -> String {
 /// The expression an index on the column serves: without COLLATE, equality is the same or wider.
 fn equal_expression(column: &SelectColumn) -> String {
     match (&column.domain, &column.column.column_type.meaning) {
-        (Domain::Text { unpadded: false }, Type::Text { .. })
-        | (Domain::Text { .. }, Type::Text { fixed: true, .. }) => identifier(&column.column.name),
+        (Domain::Text, Type::Text { .. }) => identifier(&column.column.name),
         _ => ordered_expression(column),
     }
 }

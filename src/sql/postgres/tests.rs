@@ -134,8 +134,7 @@ fn moments_keep_their_era_and_their_range() {
 
 #[test]
 fn ranges_compare_whole_keys() {
-    let columns =
-        [(integer("a"), Domain::Integer { bytes: 4 }), (varchar("b", 9), Domain::Text { unpadded: false })];
+    let columns = [(integer("a"), Domain::Integer { bytes: 4 }), (varchar("b", 9), Domain::Text)];
     let from = [Value::Integer(-1), Value::Text("x".into())];
     assert_eq!(
         condition(&columns, &from, Some(&from)),
@@ -158,7 +157,7 @@ fn bounds_no_row_can_have_stay_between_their_neighbours() {
         condition(&dates, &bound, Some(&bound)),
         "\"d\" > '-infinity'::date AND \"d\" <= '-infinity'::date"
     );
-    let texts = [(varchar("b", 9), Domain::Text { unpadded: false })];
+    let texts = [(varchar("b", 9), Domain::Text)];
     assert_eq!(
         condition(&texts, &[Value::Text("a\0".into())], None),
         "convert_to(\"b\"::text, 'UTF8') >= '\\x6100'::bytea"
@@ -167,15 +166,14 @@ fn bounds_no_row_can_have_stay_between_their_neighbours() {
 
 #[test]
 fn a_select_says_which_rows_it_means() {
-    let columns = vec![SelectColumn { column: varchar("b", 9), domain: Domain::Text { unpadded: false } }];
+    let columns = vec![SelectColumn { column: varchar("b", 9), domain: Domain::Text }];
     let mut asked = select(columns, 1, Selection::Range(KeyRange::all()));
     asked.scope = Some("\"a\" = 1".to_owned());
     assert_eq!(
         render_select(&asked, Rows::Own),
         "SELECT \"b\" FROM ONLY \"public\".\"t\" WHERE (\"a\" = 1) ORDER BY \"b\" COLLATE \"C\""
     );
-    asked.selection =
-        Selection::Keys(vec![key(&[Domain::Text { unpadded: false }], &[Value::Text("x".into())])]);
+    asked.selection = Selection::Keys(vec![key(&[Domain::Text], &[Value::Text("x".into())])]);
     asked.locked = true;
     assert!(
         Postgres.select(&asked).starts_with("SELECT \"b\" FROM \"public\".\"t\" WHERE \"b\" IN ('x'::text)")

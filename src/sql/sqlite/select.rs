@@ -122,8 +122,7 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
 /// Whether an index on the plain column does not give the key order.
 pub(crate) fn needs_sort(column: &Column, domain: &Domain) -> bool {
     match domain {
-        Domain::Text { unpadded } => *unpadded || column.collation.is_some(),
-        Domain::Storage { .. } => column.collation.is_some(),
+        Domain::Text | Domain::Storage { .. } => column.collation.is_some(),
         Domain::Boolean | Domain::Integer { .. } | Domain::Bytes => false,
         _ => true,
     }
@@ -143,10 +142,7 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
         (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
         (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
-        (Domain::Text { unpadded: true }, _) => {
-            vec![function(OrderKind::Text, &format!("rtrim({plain_name}, ' ')"))]
-        }
-        (Domain::Text { .. }, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
+        (Domain::Text, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
         (Domain::Storage { .. }, _) => {
             let first = match encoding {
                 Encoding::Utf8 => term(name, None),
@@ -167,7 +163,7 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
 /// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,
 /// which reads the whole table.
 fn has_endless_spellings(domain: &Domain) -> bool {
-    matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant | Domain::Text { unpadded: true })
+    matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant)
 }
 
 /// The rows whose order terms equal one of these rows of bounds.
@@ -201,7 +197,7 @@ fn matching_terms(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> String {
 /// The column in the form that compares and sorts by code point.
 fn compared(column: &Column, domain: &Domain) -> String {
     let name = identifier(&column.name);
-    let is_text = matches!(domain, Domain::Text { .. } | Domain::Storage { .. } | Domain::JsonText);
+    let is_text = matches!(domain, Domain::Text | Domain::Storage { .. } | Domain::JsonText);
     if is_text && column.collation.is_some() { format!("{name} COLLATE BINARY") } else { name }
 }
 
