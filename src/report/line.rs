@@ -83,7 +83,9 @@ fn applied_details(part: &Part<'_>, applied: &Applied, redact: bool) -> Vec<Stri
             vec![done_words(applied), verified.to_owned()]
         }
         Outcome::Refused => plan.refusals.iter().map(refusal_words).collect(),
-        Outcome::Stale | Outcome::Locked | Outcome::Error | Outcome::Interrupted => {
+        // That it was stopped is what the word says already.
+        Outcome::Interrupted => vec![committed_words(applied)],
+        Outcome::Stale | Outcome::Locked | Outcome::Error => {
             let mut details = failures(plan, part.applied_failure(), redact);
             details.push(committed_words(applied));
             details
@@ -221,12 +223,12 @@ mod tests {
             Applied { outcome: Outcome::Interrupted, error: failure.clone(), batches: (2, 3), ..good() };
         ends(
             stopped.clone(),
-            "eu: interrupted, stopped before the end, 2 of 3 batches committed (1 schema change, 1 row inserted, \
+            "eu: interrupted, 2 of 3 batches committed (1 schema change, 1 row inserted, \
              1 updated, 1 deleted, 2 already there)",
         );
         ends(Applied { commit_unknown: true, ..stopped }, "already there), unknown whether the next one is");
         let nothing = Applied::nothing(Outcome::Interrupted, failure);
-        ends(nothing.clone(), "interrupted, stopped before the end, nothing was written");
+        ends(nothing.clone(), "eu: interrupted, nothing was written");
         ends(Applied { commit_unknown: true, ..nothing.clone() }, "it is unknown whether the changes are in");
         ends(Applied { schema_changes: 2, ..nothing }, "2 schema changes made, no row was written");
     }
