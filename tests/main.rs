@@ -21,4 +21,5 @@ mod script;
 mod servers;
 mod sides;
 mod tool;
+mod undo;
 mod watch;

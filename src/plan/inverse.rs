@@ -147,7 +147,10 @@ fn inverse_change(
         (SchemaAction::CreateTable, _) => Some(dropping(
             SchemaAction::DropTable,
             dialect.drop_table(table),
-            format!("drops the table {} with its {rows} rows", pair.replica_table),
+            match rows {
+                1 => format!("drops the table {} with its row", pair.replica_table),
+                rows => format!("drops the table {} with its {rows} rows", pair.replica_table),
+            },
             Some(rows),
         )),
         (SchemaAction::AddColumn, Some(column)) => Some(dropping(
@@ -197,4 +200,199 @@ fn inverse_row(planned: PlannedChange, pair: &TablePair) -> PlannedChange {
     // A row that came without values out of scope goes without.
     let extra = planned.extra.filter(|_| !pair.replica_extra.is_empty());
     PlannedChange { change, withheld: false, extra }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::failure::{ErrorKind, Failure};
+    use crate::plan::testing::*;
+    use crate::plan::{RowAction, Status, statements, writes};
+    use crate::sql::EngineName;
+    use crate::value::{ColumnType, Decimal, Domain, Type, Value};
+
+    fn plan_of(tables: Vec<TablePlan>) -> Plan {
+        let server = Server {
+            engine: EngineName::Sqlite,
+            version: "3".to_owned(),
+            identity: "sqlite".to_owned(),
+            instance: None,
+            display: "sqlite".to_owned(),
+            missing: true,
+            read_only: None,
+        };
+        Plan {
+            kind: PlanKind::Changes,
+            spec_path: "spec.yml".to_owned(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            primary: server.clone(),
+            primary_snapshot: String::new(),
+            replicas: vec![ReplicaPlan { server: Some(server), ..with_tables(tables) }],
+        }
+    }
+
+    fn inverted(plan: &Plan) -> Plan {
+        inverse(plan, &Spool::in_memory()).expect("in memory")
+    }
+
+    fn only(plan: &Plan) -> &TablePlan {
+        &plan.replicas[0].tables[0]
+    }
+
+    fn with_extra(mut table: TablePlan, names: &[&str]) -> TablePlan {
+        let extra = names.iter().map(|name| extra_column(name, true)).collect();
+        table.pair.as_mut().expect("paired").replica_extra = extra;
+        table
+    }
+
+    fn carrying(change: RowChange, extra: &[i64]) -> PlannedChange {
+        PlannedChange { change, withheld: false, extra: Some(row(extra)) }
+    }
+
+    fn structural(action: SchemaAction, object: &str, sql: &str) -> SchemaChange {
+        SchemaChange {
+            action,
+            object: object.to_owned(),
+            sql: vec![sql.to_owned()],
+            before: None,
+            after: Some(sql.to_owned()),
+            hazards: Vec::new(),
+            withheld: false,
+        }
+    }
+
+    prop_compose! {
+        fn any_change()(id in 1..1000_i64, action in 0..3, before in any::<i64>(), after in any::<i64>(), own in any::<i64>())
+            -> PlannedChange
+        {
+            let plain = |change| PlannedChange { change, withheld: false, extra: None };
+            match action {
+                0 => plain(insert(&[id, after])),
+                1 => plain(update(&[id, before], &[id, after], &[1])),
+                _ => carrying(delete(&[id, before]), &[own]),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_inverse_of_the_inverse_is_the_plan_again(changes in proptest::collection::vec(any_change(), 0..300)) {
+            let mut table = with_extra(table("t"), &["own"]);
+            table.rows = Sides::new(1000, 1000);
+            let table = table.with_changes(changes.iter().cloned().collect()).expect("in memory");
+            let plan = plan_of(vec![table]);
+            let inverse = inverse(&plan, &Spool::new(0)).expect("there is room");
+            let turned = changes_of(&only(&inverse).changes);
+            let key = |planned: &PlannedChange| planned.change.row().fields().next().flatten().map(<[u8]>::to_vec);
+            prop_assert!(turned.iter().map(key).eq(changes.iter().map(key)), "the order of keys is kept");
+            let again = inverted(&inverse);
+            prop_assert_eq!(changes_of(&only(&again).changes), changes);
+            prop_assert_eq!(only(&again).summary, only(&plan).summary);
+            prop_assert_eq!(only(&again).status, only(&inverse).status);
+            prop_assert_eq!(again.kind, PlanKind::Undo);
+        }
+    }
+
+    #[test]
+    fn a_deleted_row_comes_back_with_every_column() {
+        let mut table = with_extra(table("t"), &["own", "made"]);
+        let pair = table.pair.as_mut().expect("paired");
+        pair.replica_extra[1].column.generated = Some(crate::sql::Generated::Stored);
+        table.changes = [carrying(delete(&[1, 2]), &[3, 4])].into_iter().collect();
+        let inverse = inverted(&plan_of(vec![table]));
+        let table = only(&inverse);
+        let limits = crate::plan::ChunkLimits { rows_max: 9, bytes_max: 1000 };
+        let write = writes(table, RowAction::Insert, &[0], limits).next().expect("one").expect("in memory");
+        let sql = statements(table.pair.as_ref().expect("paired"), &write, &FAKE).expect("they fit");
+        // What is generated is not ours to write.
+        assert_eq!(sql, ["insert t id=1,ref=2,own=3"]);
+    }
+
+    #[test]
+    fn what_was_not_written_is_not_undone() {
+        let mut kept = with_changes(table("kept"), vec![insert(&[1, 1]), insert(&[2, 1]), delete(&[3, 1])]);
+        kept.changes = withheld(withheld(kept.changes, 0), 2);
+        (kept.summary.insert, kept.summary.delete) = (1, 0);
+        (kept.withheld.insert, kept.withheld.delete) = (1, 1);
+        kept.schema_changes = vec![add_column("kept.more", true)];
+        kept.rows = Sides::new(10, 9);
+        let broken = with_changes(table("broken"), vec![insert(&[1, 1])]);
+        let broken = broken.failed(Failure::new(ErrorKind::Value, "too long"));
+        let mut missing = table("missing");
+        missing.pair.as_mut().expect("paired").replica_missing = true;
+        let mut plan = plan_of(vec![broken, kept, missing]);
+        plan.replicas.push(ReplicaPlan {
+            error: Some(Failure::new(ErrorKind::Connect, "it is down")),
+            ..plan.replicas[0].clone()
+        });
+        let inverse = inverted(&plan);
+        assert_eq!((inverse.replicas.len(), inverse.replicas[0].tables.len()), (1, 1));
+        let table = only(&inverse);
+        assert_eq!(changes_of(&table.changes)[0].change, delete(&[2, 1]));
+        assert_eq!((table.changes.len(), table.withheld.total(), table.schema_changes.len()), (1, 0, 0));
+        // One row came, one that should have gone stayed.
+        assert_eq!((table.rows, table.status), (Sides::new(9, 10), Status::Drift));
+        assert!(!inverse.replicas[0].server.as_ref().expect("reached").missing);
+    }
+
+    #[test]
+    fn what_was_made_is_dropped_with_a_hazard_and_can_be_made_again() {
+        let mut fresh = with_changes(table("fresh"), vec![insert(&[1, 1])]);
+        fresh.rows = Sides::new(1, 0);
+        fresh.schema_changes =
+            vec![structural(SchemaAction::CreateTable, "fresh", "CREATE TABLE \"fresh\" (…)")];
+        let pair = fresh.pair.as_mut().expect("paired");
+        pair.replica_missing = true;
+        pair.columns.iter_mut().for_each(|column| column.on_replica = false);
+        let mut wider = with_changes(table("t"), vec![update(&[1, 1], &[1, 2], &[1])]);
+        wider.schema_changes = vec![structural(SchemaAction::AddColumn, "t.ref", "…")];
+        wider.pair.as_mut().expect("paired").columns[1].on_replica = false;
+
+        let plan = plan_of(vec![fresh, wider]);
+        let inverse = inverted(&plan);
+        let [fresh, wider] = inverse.replicas[0].tables.as_slice() else { panic!("two tables") };
+        let sql = |table: &TablePlan| (table.schema_changes[0].action, table.schema_changes[0].sql.clone());
+        assert_eq!(sql(fresh), (SchemaAction::DropTable, vec!["DROP TABLE \"fresh\"".to_owned()]));
+        let drop_column = "ALTER TABLE \"t\" DROP COLUMN \"ref\"".to_owned();
+        assert_eq!(sql(wider), (SchemaAction::DropColumn, vec![drop_column]));
+        let hazard = |table: &TablePlan| {
+            let Hazard { name, message, rows } = table.schema_changes[0].hazards[0].clone();
+            (name == DELETES_DATA, message, rows)
+        };
+        assert_eq!(hazard(fresh), (true, "drops the table fresh with its row".to_owned(), Some(1)));
+        assert_eq!(hazard(wider), (true, "drops the column ref of t with its values".to_owned(), Some(100)));
+        let there = |table: &TablePlan| {
+            let pair = table.pair.as_ref().expect("paired");
+            (pair.replica_missing, pair.columns.iter().all(|column| column.on_replica))
+        };
+        assert_eq!((there(fresh), there(wider)), ((false, true), (false, true)));
+        assert_eq!((fresh.status, wider.status), (Status::Drift, Status::Drift));
+
+        let again = inverted(&inverse);
+        let [fresh, wider] = again.replicas[0].tables.as_slice() else { panic!("two tables") };
+        assert_eq!(sql(fresh), sql(&plan.replicas[0].tables[0]));
+        let add_column = "ALTER TABLE \"t\" ADD COLUMN \"ref\" bigint".to_owned();
+        assert_eq!(sql(wider), (SchemaAction::AddColumn, vec![add_column]));
+        assert_eq!((fresh.status, there(wider)), (Status::Missing, (false, false)));
+    }
+
+    #[test]
+    fn both_ends_of_an_undone_update_are_the_replicas_own_values() {
+        let decimal = |scale| {
+            let meaning = Type::Decimal { precision: Some(10), scale: Some(scale) };
+            ColumnType::new("decimal", meaning)
+        };
+        let mut table = table("t");
+        let column = &mut table.pair.as_mut().expect("paired").columns[1];
+        column.domain = Domain::Decimal { with_scale: false };
+        column.sides.primary.column_type = decimal(4);
+        column.sides.replica.column_type = decimal(2);
+        let inverse = inverted(&plan_of(vec![table]));
+        let column = &only(&inverse).pair.as_ref().expect("paired").columns[1];
+        assert_eq!(column.name(), "ref");
+        let shown = column.primary_value(Some(&Decimal::parse("1.5").expect("a number").to_wire(false)));
+        assert_eq!(shown, Value::Decimal(Decimal::parse("1.50").expect("a number")));
+    }
 }
