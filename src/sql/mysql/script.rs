@@ -257,12 +257,7 @@ mod tests {
             part("id", "int", Type::Integer { bytes: 4, unsigned: false }, Domain::Integer { bytes: 4 }),
             part("f", "double", Type::Float64, Domain::Float64),
             part("j", "json", Type::Json, Domain::Json { canonical: true }),
-            part(
-                text_name,
-                "text",
-                Type::Text { chars_max: None, fixed: false },
-                Domain::Text,
-            ),
+            part(text_name, "text", Type::Text { chars_max: None, fixed: false }, Domain::Text),
         ];
         let row = |id, text: Value| {
             vec![Value::Integer(id), Value::Float64(-0.0), Value::Json("{}".to_owned()), text]

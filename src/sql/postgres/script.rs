@@ -199,12 +199,7 @@ mod tests {
     #[test]
     fn a_guard_tells_apart_what_equality_does_not() {
         let numeric = Type::Decimal { precision: None, scale: None };
-        let mut text = part(
-            "te\"xt",
-            "text",
-            Type::Text { chars_max: None, fixed: false },
-            Domain::Text,
-        );
+        let mut text = part("te\"xt", "text", Type::Text { chars_max: None, fixed: false }, Domain::Text);
         text.column.collation = Some("default".to_owned());
         let columns = [
             part("id", "integer", Type::Integer { bytes: 4, unsigned: false }, Domain::Integer { bytes: 4 }),
