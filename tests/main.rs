@@ -15,6 +15,7 @@ mod json;
 mod minimality;
 mod pair;
 mod readme;
+mod redact;
 mod reports;
 mod rights;
 mod script;
