@@ -53,9 +53,9 @@ impl Run<'_> {
         let rows: Sample = write.changes.iter().collect();
         let keys = table.pair.as_ref().map(|pair| rows.keys(pair)).unwrap_or_default();
         let message = format!(
-            "table {}: {} rows were to {}, but {matched} were matched",
+            "table {}: only {matched} of {} to {} could be matched",
             table.table,
-            write.changes.len(),
+            plural(write.changes.len()),
             write.action.as_str(),
         );
         Err(Failure::new(ErrorKind::Changed, message)
@@ -63,6 +63,10 @@ impl Run<'_> {
             .hint("a trigger or a rule on the replica may have suppressed rows, or its collation holds two keys for equal")
             .into())
     }
+}
+
+fn plural(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 /// Says where the database's own words come from.

@@ -272,11 +272,11 @@ pub struct UndoArgs {
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// URL of the primary, for example postgres://user:password@host/db or sqlite:path
+    /// URL of the primary
     pub primary: String,
-    /// URL of the replica; the spec holds the password of neither
+    /// URL of the replica
     pub replica: String,
-    /// Write to FILE, which must not exist yet, instead of standard output
+    /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

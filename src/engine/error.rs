@@ -43,6 +43,9 @@ impl EngineError {
     }
 }
 
+/// A constraint that refuses what a plan writes knows something that the plan does not.
+pub(super) const CONSTRAINT_HINT: &str = "a row outside the spec's tables or scope, a constraint that the primary lacks or a trigger may stand in the way";
+
 /// `why`, after what could not be done where that is said at all: of a change, whoever makes it says which.
 pub(super) fn doing(what: &str, why: &str) -> String {
     if what.is_empty() { why.to_owned() } else { format!("{what}: {why}") }

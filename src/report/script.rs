@@ -84,10 +84,6 @@ pub(super) fn write(
     let dialect = crate::sql::dialect(server.engine);
     let steps = plan::steps(replica).map_err(|failure| failed(&failure))?;
     let batches = plan::batches(steps, options.batch_rows);
-    if let Some(table) = keyless(replica, &batches) {
-        let message = format!("table {table} has no key: a script for such a table is not available yet");
-        return Err(failed(&Failure::new(ErrorKind::Key, message).hint("use `trueup apply`")));
-    }
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
     writer.header(&batches)?;
@@ -104,7 +100,7 @@ pub(super) fn write(
 fn pairs(replica: &ReplicaPlan) -> Vec<Option<TablePair>> {
     let named = |table: &TablePlan| {
         let mut pair = table.pair.clone()?;
-        if !pair.replica_qualified {
+        if !is_qualified(&pair) {
             pair.names.replica.schema = None;
         }
         Some(pair)
@@ -112,15 +108,13 @@ fn pairs(replica: &ReplicaPlan) -> Vec<Option<TablePair>> {
     replica.tables.iter().map(named).collect()
 }
 
-fn is_empty(batches: &Batches) -> bool {
-    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty) && batches.schema_after.is_empty()
+/// Whether the spec says in which schema the replica's table is: it does where its words are the whole name.
+fn is_qualified(pair: &TablePair) -> bool {
+    pair.replica_table == pair.names.replica.to_string()
 }
 
-/// A table that would have rows written and has no key: its rows cannot be told apart one by one.
-fn keyless<'a>(replica: &'a ReplicaPlan, batches: &Batches) -> Option<&'a str> {
-    let mut tables = batches.rows.iter().flatten().map(|step| &replica.tables[step.table]);
-    let found = tables.find(|table| table.pair.as_ref().is_some_and(|pair| pair.key_columns == 0));
-    found.map(|table| table.table.as_str())
+fn is_empty(batches: &Batches) -> bool {
+    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty) && batches.schema_after.is_empty()
 }
 
 struct Writer<'a> {
@@ -210,7 +204,7 @@ impl Writer<'_> {
         if path.is_empty() {
             // Unqualified names mean the schema in which the tables were found.
             let pairs = self.replica.tables.iter().filter_map(|table| table.pair.as_ref());
-            let mut unqualified = pairs.filter(|pair| !pair.replica_qualified);
+            let mut unqualified = pairs.filter(|pair| !is_qualified(pair));
             path.extend(unqualified.find_map(|pair| pair.names.replica.schema.clone()));
         }
         let opening = self.script.opening(&path);
@@ -658,11 +652,7 @@ mod tests {
         SET extra_float_digits = 3;
         SET xmloption = 'content';
         SET row_security = off;
-        DO $trueup$
-        BEGIN
-          PERFORM set_config('search_path', concat_ws(', ', '"shop"', nullif(current_setting('search_path'), '')), false);
-        END
-        $trueup$;
+        SET search_path = "shop";
 
         BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
         ALTER TABLE "t" ADD COLUMN "more" integer;
@@ -794,7 +784,7 @@ mod tests {
         -- script, and its transaction is not committed; then plan again.
 
         SET NAMES utf8mb4;
-        SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
+        SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION';
         SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
         SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
         SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT;
@@ -971,5 +961,17 @@ mod tests {
         assert!(impossible(&replica).expect("truncated").message.contains("stopped early"));
         replica.error = Some(Failure::new(ErrorKind::Connect, "no route"));
         assert!(impossible(&replica).expect("an error").message.ends_with("no script: no route"));
+    }
+
+    #[test]
+    fn names_are_qualified_where_the_spec_does_it() {
+        let mut pair = table("t").pair.expect("paired");
+        pair.names.replica = TableName::qualified("public", "t");
+        assert!(!is_qualified(&pair));
+        pair.replica_table = "public.t".to_owned();
+        assert!(is_qualified(&pair));
+        // The primary's name is not the replica's.
+        pair.replica_table = "shop.t".to_owned();
+        assert!(!is_qualified(&pair));
     }
 }

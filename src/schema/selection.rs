@@ -121,7 +121,9 @@ fn select_glob<'a>(
     }
     if !matched {
         let error = spec.error_at(entry.table.place, format!("no table of the primary matches {pattern}"));
-        let failure = Failure::new(ErrorKind::Missing, error.headline());
+        let failure = Failure::new(ErrorKind::Missing, error.headline()).hint(
+            "a glob is of base tables, of the default schema where it names none; case counts, and `skip_tables` wins",
+        );
         selected.push(Selected { entry, name: pattern.to_string(), table: Err(failure) });
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::engine::EngineError;
-use crate::engine::error::{doing, driver_words};
+use crate::engine::error::{CONSTRAINT_HINT, doing, driver_words};
 use crate::failure::ErrorKind;
 
 /// An error met while `what` was done (`read table shop.orders`).
@@ -31,15 +31,16 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
         1146 => failed(ErrorKind::Missing, "there is no such table"),
         1054 => failed(ErrorKind::Missing, "there is no such column"),
         1049 => failed(ErrorKind::Missing, "there is no such database"),
-        1062 | 1586 => failed(ErrorKind::Value, &named("a value is there twice under the unique key", words)),
+        1062 | 1586 => failed(ErrorKind::Value, &named("a value is there twice under the unique key", words))
+            .hint(CONSTRAINT_HINT),
         1264 | 1365 | 1690 => failed(ErrorKind::Value, &named("a number is out of range in column", words)),
         1265 | 1406 => failed(ErrorKind::Value, &named("a value is too long for column", words)),
         1292 | 1366 | 1367 | 1411 | 3140 => {
             failed(ErrorKind::Value, &named("a value does not fit column", words))
         }
         1048 | 1364 => failed(ErrorKind::Value, &named("a value is missing for column", words)),
-        1216 | 1217 | 1451 | 1452 => failed(ErrorKind::Value, &foreign_key(words)),
-        3819 | 4025 => failed(ErrorKind::Value, "a CHECK constraint refuses the row"),
+        1216 | 1217 | 1451 | 1452 => failed(ErrorKind::Value, &foreign_key(words)).hint(CONSTRAINT_HINT),
+        3819 | 4025 => failed(ErrorKind::Value, "a CHECK constraint refuses the row").hint(CONSTRAINT_HINT),
         1153 => failed(ErrorKind::Value, "a row is larger than the server takes")
             .hint("raise max_allowed_packet on the server"),
         1040 | 1203 | 1226 => failed(ErrorKind::Connect, "the server has no connection free"),

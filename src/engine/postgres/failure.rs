@@ -5,7 +5,7 @@
 use sqlx::postgres::PgDatabaseError;
 
 use super::super::EngineError;
-use super::super::error::{doing as said_of, driver_words};
+use super::super::error::{CONSTRAINT_HINT, doing as said_of, driver_words};
 use crate::failure::ErrorKind;
 
 /// An error while `doing` something, for example `reading public.orders`.
@@ -137,7 +137,8 @@ fn by_class(state: &str, error: &PgDatabaseError) -> Verdict {
             let name = error.constraint().or_else(|| error.column());
             let name = name.map(|name| format!(" {name}")).unwrap_or_default();
             let table = error.table().map(|table| format!(" of table {table}")).unwrap_or_default();
-            (ErrorKind::Value, format!("the {rule} constraint{name}{table} does not hold"), None)
+            let reason = format!("the {rule} constraint{name}{table} does not hold");
+            (ErrorKind::Value, reason, Some(CONSTRAINT_HINT.to_owned()))
         }
         _ => internal(),
     }
@@ -189,11 +190,11 @@ pub(super) fn not_connected(display: &str, error: sqlx::Error) -> EngineError {
             }
             _ => refused("the host could not be reached", "check host, port and firewall", error),
         },
-        sqlx::Error::Protocol(_) => refused(
-            "the server was not understood",
-            "is it a PostgreSQL server, and is the port right?",
-            error,
-        ),
+        // What the driver stumbled over says nothing to anybody.
+        sqlx::Error::Protocol(_) => {
+            EngineError::new(ErrorKind::Connect, said_of(doing, "the server was not understood"))
+                .hint("is it a PostgreSQL server, and is the port right?")
+        }
         _ => refused("no session could be begun", "look at the URL's parameters", error),
     }
 }

@@ -49,7 +49,7 @@ fn unreadable(
 ) -> EngineError {
     let column = &select.columns[at];
     let message = format!(
-        "table `{}`, column `{}`: a value of storage class {} does not read as {}: expected is {expected}",
+        "table `{}`, column `{}`: a value of storage class {} does not read as {} (expected: {expected})",
         select.table,
         column.column.name,
         class(value),

@@ -3,7 +3,7 @@
 use rusqlite::{ErrorCode, ffi};
 
 use crate::engine::EngineError;
-use crate::engine::error::doing;
+use crate::engine::error::{CONSTRAINT_HINT, doing};
 use crate::failure::ErrorKind;
 
 /// An error of opening or reading the file `name`.
@@ -63,7 +63,7 @@ pub(super) fn of_statement(what: &str, error: rusqlite::Error) -> EngineError {
             "the database may not be written",
             "check the rights of the file and of its directory",
         ),
-        ErrorCode::ConstraintViolation => (ErrorKind::Value, constraint(extended(&error)), ""),
+        ErrorCode::ConstraintViolation => (ErrorKind::Value, constraint(extended(&error)), CONSTRAINT_HINT),
         ErrorCode::NotADatabase => (ErrorKind::Connect, "the file is not a SQLite database", ""),
         ErrorCode::DatabaseCorrupt => (
             ErrorKind::Internal,
