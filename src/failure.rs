@@ -1,7 +1,9 @@
 //! Why something could not be told or done, by the kinds that output names. A noun, known to all.
 
+use serde::{Deserialize, Serialize};
+
 /// The kinds of error that output names, and what decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// No connection: host, port, TLS, password, database.
     Connect,
@@ -66,7 +68,7 @@ pub fn system_hint(error: &std::io::Error) -> Option<&'static str> {
 }
 
 /// Why something could not be told or done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The kind in output.
     pub kind: ErrorKind,

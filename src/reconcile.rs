@@ -3,6 +3,7 @@
 //! One failing table or replica does not stop the others: its failure becomes part of the plan. Only what makes
 //! looking at anything impossible (the spec, the primary) ends a run.
 
+pub mod adopt;
 mod check;
 mod look;
 
@@ -99,7 +100,8 @@ pub struct Run {
     observer: Arc<dyn Observer>,
     stop: Stop,
     spool: Spool,
-    primary: Primary,
+    /// Not there for a plan that needs none.
+    primary: Option<Primary>,
     replicas: Vec<Connected>,
 }
 
@@ -117,18 +119,46 @@ impl Run {
         observer: Arc<dyn Observer>,
         stop: Stop,
     ) -> Result<Run, RunError> {
-        let wanted = wanted_replicas(spec, &options.replicas)?;
+        wanted_replicas(spec, &options.replicas)?;
         let primary = engine::connect(&spec.primary, false)
             .await
             .map(Primary::new)
             .map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))?;
+        Run::with(spec, Some(primary), options, observer, stop).await
+    }
+
+    /// Connects to the replicas alone: an undo plan has nothing to do with the primary.
+    ///
+    /// # Errors
+    /// Where a replica that is asked for is not in the spec.
+    pub async fn connect_replicas(
+        spec: &Spec,
+        options: Options,
+        observer: Arc<dyn Observer>,
+        stop: Stop,
+    ) -> Result<Run, RunError> {
+        Run::with(spec, None, options, observer, stop).await
+    }
+
+    async fn with(
+        spec: &Spec,
+        primary: Option<Primary>,
+        options: Options,
+        observer: Arc<dyn Observer>,
+        stop: Stop,
+    ) -> Result<Run, RunError> {
         let mut replicas = Vec::new();
-        for replica in wanted {
+        for replica in wanted_replicas(spec, &options.replicas)? {
             replicas.push(connect_replica(spec, replica, options.writable).await);
         }
-        refuse_same_database(spec, Some(&primary), &mut replicas);
+        refuse_same_database(spec, primary.as_ref(), &mut replicas);
         let spool = audit::spool(options.memory_bytes);
         Ok(Run { spec: spec.clone(), options, observer, stop, spool, primary, replicas })
+    }
+
+    fn primary(&self) -> Result<&Primary, Failure> {
+        let missing = || Failure::new(ErrorKind::Internal, "the primary was not connected");
+        self.primary.as_ref().ok_or_else(missing)
     }
 
     /// The spec.
@@ -138,16 +168,16 @@ impl Run {
 
     /// Compares every table of every replica.
     pub async fn compare(&self) -> Result<Plan, RunError> {
-        let catalog = self
-            .primary
+        let primary = self.primary()?;
+        let catalog = primary
             .catalog(&schema::primary_schemas(&self.spec))
             .await
             .map_err(|error| unread_catalog(&self.spec, None, error))?;
         let selected = self.selected(&catalog)?;
-        let snapshot = self.primary.snapshot().await.map_err(Failure::from)?;
+        let snapshot = primary.snapshot().await.map_err(Failure::from)?;
         let mut prepared = Vec::new();
         for connected in &self.replicas {
-            prepared.push(self.prepare(connected, &catalog, &selected).await);
+            prepared.push(self.prepare(connected, primary, &catalog, &selected).await);
         }
         self.announce(&prepared);
         let mut replicas = Vec::new();
@@ -157,8 +187,10 @@ impl Run {
         Ok(Plan {
             kind: PlanKind::Changes,
             spec_path: self.spec.path.clone(),
+            spec_fingerprint: adopt::fingerprint(&self.spec),
+            batch_rows: self.spec.batch_rows,
             created_at: self.options.now,
-            primary: self.primary.server().clone(),
+            primary: primary.server().clone(),
             primary_snapshot: snapshot.method(),
             replicas,
         })
@@ -188,9 +220,12 @@ impl Run {
             return applied;
         }
         let effort = self.audit_options();
-        let against = match kind {
-            PlanKind::Changes => Against::Primary(&self.primary),
-            PlanKind::Undo => Against::Plan,
+        let against = match (kind, self.primary()) {
+            (PlanKind::Undo, _) => Against::Plan,
+            (PlanKind::Changes, Ok(primary)) => Against::Primary(primary),
+            (PlanKind::Changes, Err(failure)) => {
+                return Applied { outcome: Outcome::Error, error: Some(failure), ..applied };
+            }
         };
         verify::check(against, replica, plan, applied, &effort, &self.observer, &self.stop).await
     }
@@ -202,6 +237,7 @@ impl Run {
     async fn prepare<'a>(
         &'a self,
         connected: &'a Connected,
+        server: &Primary,
         primary: &Catalog,
         selected: &[Selected<'_>],
     ) -> Prepared<'a> {
@@ -221,12 +257,12 @@ impl Run {
             }
         };
         let databases = Databases {
-            dialects: Sides::new(self.primary.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
+            dialects: Sides::new(server.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
             now: self.options.now,
         };
-        let servers = Sides::new(self.primary.server(), replica.server());
+        let servers = Sides::new(server.server(), replica.server());
         let mut counterparts = Counterparts::new(
             servers.map(|server| server.instance.as_deref()),
             primary.default_schema.as_deref(),
@@ -242,9 +278,17 @@ impl Run {
                 Ok(pairing) => refuse_hidden_table(replica, pairing).await,
                 Err(failure) => Err(failure),
             };
+            let structure = match &pairing {
+                Ok(Pairing { pair, .. }) => Sides::new(
+                    primary.table(&pair.names.primary).cloned(),
+                    catalog.table(&pair.names.replica).cloned(),
+                ),
+                Err(_) => Sides::default(),
+            };
             prepared.tables.push(PreparedTable {
                 table: selected.name.clone(),
                 replica_table: schema::replica_table_name(selected),
+                structure,
                 pairing,
             });
         }
@@ -294,9 +338,11 @@ impl Run {
             name: prepared.connected.name.clone(),
             server: prepared.connected.replica.as_ref().ok().map(|replica| replica.server().clone()),
             snapshot: String::new(),
+            search_path: search_path(&self.spec, &prepared.connected.name),
             tables: Vec::new(),
             refusals: Vec::new(),
             error: prepared.error,
+            stale: None,
         };
         let Ok(replica) = &prepared.connected.replica else { return plan };
         if plan.error.is_some() {
@@ -314,12 +360,7 @@ impl Run {
         for table in prepared.tables {
             plan.tables.push(self.compare_table(&plan.name, table, &snapshots, replica.dialect()).await);
         }
-        let overrides = plan::LimitOverrides {
-            deletes: self.options.max_deletes,
-            changes: self.options.max_changes,
-            allowed: self.options.allowed.clone(),
-        };
-        plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &overrides);
+        plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
     }
 
@@ -336,6 +377,7 @@ impl Run {
             Err(failure) => return plan.failed(failure),
         };
         plan.schema_changes = pairing.schema_changes;
+        plan.structure = table.structure;
         let pair = pairing.pair;
         if pair.replica_missing && pair.schema == SchemaMode::Check {
             // Reported, never created: there is nothing to compare rows with.
@@ -361,6 +403,14 @@ impl Run {
         }
     }
 
+    fn limit_overrides(&self) -> plan::LimitOverrides {
+        plan::LimitOverrides {
+            deletes: self.options.max_deletes,
+            changes: self.options.max_changes,
+            allowed: self.options.allowed.clone(),
+        }
+    }
+
     fn audit_options(&self) -> AuditOptions {
         let default = AuditOptions::default();
         AuditOptions {
@@ -382,7 +432,14 @@ struct Prepared<'a> {
 struct PreparedTable {
     table: String,
     replica_table: String,
+    /// The table on each side, where there is one.
+    structure: Sides<Option<schema::Table>>,
     pairing: Result<Pairing, Failure>,
+}
+
+fn search_path(spec: &Spec, replica: &str) -> Vec<String> {
+    let side = spec.replica(replica).map(|replica| &replica.side);
+    side.into_iter().flat_map(|side| &side.search_path).map(|schema| schema.value.clone()).collect()
 }
 
 fn with_finding(

@@ -2,8 +2,10 @@
 //!
 //! Every "both of something" is a [`Sides`], so that no argument order decides which side is which.
 
+use serde::{Deserialize, Serialize};
+
 /// Which of the two databases something belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Side {
     /// The database that is right, and only ever read.
     Primary,
@@ -36,7 +38,7 @@ impl std::fmt::Display for Side {
 }
 
 /// One value for each side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sides<T> {
     /// The primary's.
     pub primary: T,

@@ -132,11 +132,6 @@ impl Drop for Kept {
 }
 
 impl Page {
-    /// `length` bytes of a file from `at` on.
-    pub fn of_file(file: Arc<File>, at: u64, length: usize) -> Self {
-        Page(Place::File { file, at, length })
-    }
-
     /// How many bytes.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -164,6 +159,47 @@ impl Page {
             }
         }
         Ok(())
+    }
+}
+
+/// A file that was written before, and of which pages may be kept instead of their bytes.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl Stored {
+    /// Takes an open file.
+    ///
+    /// # Errors
+    /// Where its length cannot be told.
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Stored { file: Arc::new(file), length })
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Fills the buffer with the bytes from `at` on.
+    ///
+    /// # Errors
+    /// Where there are not so many.
+    pub fn read(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, at)
+    }
+
+    /// A page of it.
+    pub fn page(&self, at: u64, length: usize) -> Page {
+        Page(Place::File { file: Arc::clone(&self.file), at, length })
     }
 }
 

@@ -92,6 +92,9 @@ fn without_writing(plan: &ReplicaPlan, options: &ApplyOptions) -> Option<Applied
     if let Some(failure) = plan.first_failure().filter(|_| plan.error.is_some() || !options.partial) {
         return failed(failure.clone());
     }
+    if let Some(stale) = &plan.stale {
+        return Some(Applied::nothing(Outcome::Stale, Some(stale.clone())));
+    }
     if let Some(table) = plan.tables.iter().find(|table| table.truncated) {
         let message = format!("table {}: looking stopped early, so this is not the whole plan", table.table);
         return failed(Failure::new(ErrorKind::Internal, message).hint("plan again without --max-diffs"));

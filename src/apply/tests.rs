@@ -76,6 +76,7 @@ impl FakeEngine {
                 version: "0".to_owned(),
                 identity: "fake".to_owned(),
                 instance: None,
+                place: None,
                 display: "fake".to_owned(),
                 missing: false,
                 read_only: None,

@@ -3,25 +3,35 @@
 //! Nothing is written before a person said yes or `-y` did; what is refused or interrupted before that says
 //! so in the document like everything else.
 
+use std::path::PathBuf;
+
 use crate::apply::ApplyOptions;
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
+use crate::reconcile::adopt;
 use crate::report::{self, BOLD, Command, Format, Report, outcome_of};
 
 use super::Context;
 use super::args::{ApplyArgs, RunArgs, WriteArgs};
 use super::failure::CliError;
-use super::output;
 use super::report_files::ReportFiles;
-use super::run::{Found, find, read_spec, refuse_scripts, refuse_unavailable, report};
+use super::run::{Found, find, find_saved, read_spec, refuse_scripts, refuse_unavailable, report};
+use super::{output, plan_file};
 
 /// Runs the command.
 pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     refuse_unavailable(&args.run)?;
-    refuse_unavailable_writing(args)?;
-    let spec = read_spec(&args.spec)?;
+    let saved = if plan_file::is_plan(&args.spec) { Some(plan_file::load(&args.spec)?) } else { None };
+    refuse_senseless(args, saved.is_some())?;
+    let spec = read_spec(&spec_path(args, saved.as_ref()))?;
     refuse_scripts(Command::Apply, &args.run, &spec)?;
     let files = ReportFiles::new(&args.run.report, &args.run.replica, &spec)?;
-    let found = find(&spec, &args.run, Some(&args.write), context).await?;
+    let found = match saved {
+        None => find(&spec, &args.run, Some(&args.write), context).await?,
+        Some(plan) => {
+            adopt::check_spec(&plan, &spec).map_err(CliError::Stale)?;
+            find_saved(plan, &spec, &args.run, &args.write, context).await?
+        }
+    };
     let before = report(Command::Apply, &found, &args.run);
     let asks = asks(&found.plan, &args.write, context);
     show(&before, asks, args.run.format, context)?;
@@ -35,13 +45,21 @@ pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     Ok(report::exit_code(Command::Apply, false, &found.plan, Some(&applied), signal))
 }
 
-fn refuse_unavailable_writing(args: &ApplyArgs) -> Result<(), CliError> {
-    let later = |what: &str| Err(CliError::NotAvailable(what.to_owned()));
-    if args.plan_spec.is_some() {
-        return later("applying a saved plan (--spec)");
+/// The spec that connections come from: of a saved plan the one it was made from, unless another is given.
+fn spec_path(args: &ApplyArgs, saved: Option<&Plan>) -> PathBuf {
+    let recorded = saved.map(|plan| PathBuf::from(&plan.spec_path));
+    args.plan_spec.clone().or(recorded).unwrap_or_else(|| args.spec.clone())
+}
+
+fn refuse_senseless(args: &ApplyArgs, saved: bool) -> Result<(), CliError> {
+    let usage = |message: &str, hint: &str| {
+        Err(CliError::Usage { message: message.to_owned(), hint: Some(hint.to_owned()) })
+    };
+    if args.plan_spec.is_some() && !saved {
+        return usage("--spec goes with a saved plan", "the first argument is the spec itself");
     }
-    if args.write.undo.is_some() {
-        return later("--undo");
+    if args.run.max_diffs.is_some() && saved {
+        return usage("--max-diffs does not go with a saved plan", "a saved plan is applied as a whole");
     }
     Ok(())
 }
@@ -123,7 +141,7 @@ pub async fn apply_unasked(found: &Found, write: &WriteArgs, context: &Context) 
         partial: write.partial,
         lock_wait: write.lock_timeout,
         verify: !write.no_verify,
-        batch_rows: write.batch_rows.unwrap_or(found.run.spec().batch_rows),
+        batch_rows: found.batch_rows,
     };
     found.run.apply(&found.plan, &options).await
 }

@@ -86,7 +86,7 @@ pub enum Command {
     /// Repeat verify, or plan and apply with --apply
     #[command(after_help = format!("{WATCH}\n\n{EXIT_CODES}"))]
     Watch(WatchArgs),
-    /// Render a saved plan in any format (not available yet)
+    /// Render a saved plan in any format
     Show(ShowArgs),
     /// Write the inverse of a saved plan (not available yet)
     Undo(UndoArgs),
@@ -109,7 +109,7 @@ pub enum Command {
 pub struct PlanArgs {
     /// The spec
     pub spec: PathBuf,
-    /// Save the plan to FILE (not available yet)
+    /// Save the plan to FILE, for `trueup apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// End with 2 where something would change
@@ -133,10 +133,10 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The spec, or a saved plan (not available yet)
+    /// The spec, or a saved plan
     #[arg(value_name = "SPEC|PLAN")]
     pub spec: PathBuf,
-    /// Take the connections for a saved plan from this spec (not available yet)
+    /// Take the connections for a saved plan from this spec [default: the one it was made from]
     #[arg(long = "spec", value_name = "SPEC")]
     pub plan_spec: Option<PathBuf>,
     #[command(flatten)]
@@ -256,9 +256,23 @@ impl WatchWriteArgs {
 pub struct ShowArgs {
     /// The saved plan
     pub plan: PathBuf,
-    /// Print in this format
+    /// Show this replica only (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub replica: Vec<String>,
+    /// Print in this format to standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Also write a report to a file; {replica} in PATH makes one file a replica (repeatable)
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportTo>,
+    /// Show keys and column names, but no values
+    #[arg(long)]
+    pub redact: bool,
+    /// Print at most this many row changes of a table in text, markdown and junit
+    #[arg(long, value_name = "N|all", value_parser = rows, default_value = "20")]
+    pub rows: Rows,
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
 }
 
 #[derive(Debug, Args)]
@@ -609,10 +623,10 @@ mod tests {
         Usage: trueup apply [OPTIONS] <SPEC|PLAN>
 
         Arguments:
-          <SPEC|PLAN>  The spec, or a saved plan (not available yet)
+          <SPEC|PLAN>  The spec, or a saved plan
 
         Options:
-              --spec <SPEC>  Take the connections for a saved plan from this spec (not available yet)
+              --spec <SPEC>  Take the connections for a saved plan from this spec [default: the one it was made from]
           -h, --help         Print help (see more with '--help')
 
         Writing:

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{ErrorKind, Failure, system_hint, system_words};
+use crate::plan::file::PlanFileError;
 use crate::report::{Paint, RED, Signal, counted};
 use crate::spec::{SpecError, SpecErrors};
 
@@ -24,6 +25,15 @@ pub enum CliError {
     Spec(SpecErrors),
     /// Nothing could be looked at.
     Failure(Failure),
+    /// A saved plan is for something else.
+    Stale(Failure),
+    /// A file is no plan that could be used.
+    PlanFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: PlanFileError,
+    },
     /// A file, or standard output.
     Io {
         /// What could not be done: `read spec.yml`.
@@ -58,6 +68,7 @@ impl CliError {
                 ErrorKind::Locked => 5,
                 _ => 1,
             },
+            CliError::Stale(_) => 4,
             _ => 1,
         }
     }
@@ -65,7 +76,8 @@ impl CliError {
     /// The same as a failure that keeps a run from seeing anything, where the command goes on.
     pub fn into_failure(self) -> Failure {
         match self {
-            CliError::Failure(failure) => failure,
+            CliError::Failure(failure) | CliError::Stale(failure) => failure,
+            CliError::PlanFile { error, .. } => error.into(),
             CliError::Spec(errors) => {
                 let first = errors.iter().next().map(SpecError::headline).unwrap_or_default();
                 let more = match errors.count() {
@@ -98,7 +110,17 @@ impl CliError {
         let (message, hint) = match self {
             // Each of these errors names its place and has its own hint.
             CliError::Spec(errors) => (errors.to_string(), None),
-            CliError::Failure(failure) => (failure.shown(redact), failure.hint.clone()),
+            CliError::Failure(failure) | CliError::Stale(failure) => {
+                (failure.shown(redact), failure.hint.clone())
+            }
+            CliError::PlanFile { path, error: PlanFileError::Read(error) } => {
+                let hint = system_hint(error).map(str::to_owned);
+                (format!("could not read {}: {}", path.display(), system_words(error)), hint)
+            }
+            CliError::PlanFile { path, error } => {
+                let hint = "make it again: trueup plan SPEC -o FILE".to_owned();
+                (format!("could not use {}: {error}", path.display()), Some(hint))
+            }
             CliError::Usage { message, hint } => (message.clone(), hint.clone()),
             CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
             CliError::Io { action, error } => {

@@ -16,9 +16,11 @@ mod init;
 mod man;
 mod output;
 mod plan;
+mod plan_file;
 mod progress;
 mod report_files;
 mod run;
+mod show;
 mod signal;
 mod verify;
 mod watch;
@@ -106,7 +108,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, CliError> {
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),
         Command::Watch(args) => watch::run(&args, context).await,
-        Command::Show(_) => later("trueup show"),
+        Command::Show(args) => show::run(&args, context),
         Command::Undo(_) => later("trueup undo"),
         Command::Init(args) => init::run(&args, context).await,
         Command::Digest(_) => later("trueup digest"),
@@ -121,6 +123,7 @@ impl Command {
             Command::Verify(args) => Some(&args.terminal),
             Command::Watch(args) => Some(&args.terminal),
             Command::Check(args) => Some(&args.terminal),
+            Command::Show(args) => Some(&args.terminal),
             Command::Demo(args) => Some(&args.terminal),
             _ => None,
         }
@@ -132,6 +135,7 @@ impl Command {
             Command::Apply(args) => args.run.redact,
             Command::Verify(args) => args.run.redact,
             Command::Watch(args) => args.run.redact,
+            Command::Show(args) => args.redact,
             _ => false,
         }
     }

@@ -9,8 +9,5 @@ use super::run::look;
 
 /// Runs the command.
 pub async fn run(args: &PlanArgs, context: &Context) -> Result<u8, CliError> {
-    if args.out.is_some() {
-        return Err(CliError::NotAvailable("saving a plan with --out".to_owned()));
-    }
-    look(Command::Plan, &args.spec, &args.run, args.detailed_exitcode, context).await
+    look(Command::Plan, &args.spec, &args.run, args.detailed_exitcode, args.out.as_deref(), context).await
 }

@@ -40,7 +40,15 @@ impl ReportFiles {
             names.filter(|name| only.is_empty() || only.iter().any(|only| only == name)).collect();
         let files = ReportFiles { files: wanted.iter().flat_map(|to| expanded(to, &names)).collect() };
         files.refuse_twins()?;
-        files.files.iter().try_for_each(|file| refuse_place(&file.path, spec))?;
+        files.files.iter().try_for_each(|file| refuse_place(&file.path, &own_files(spec)))?;
+        Ok(files)
+    }
+
+    /// Settles the places of what is shown of the saved plan at `own`.
+    pub fn of_plan(wanted: &[ReportTo], names: &[&str], own: &Path) -> Result<Self, CliError> {
+        let files = ReportFiles { files: wanted.iter().flat_map(|to| expanded(to, names)).collect() };
+        files.refuse_twins()?;
+        files.files.iter().try_for_each(|file| refuse_place(&file.path, &[own]))?;
         Ok(files)
     }
 
@@ -111,7 +119,7 @@ fn as_file_name(name: &str) -> String {
 }
 
 /// What would surprise: a folder that is not there, and the files that the run itself works with.
-fn refuse_place(path: &Path, spec: &Spec) -> Result<(), CliError> {
+fn refuse_place(path: &Path, own: &[&Path]) -> Result<(), CliError> {
     let usage = |message: String, hint: &str| Err(CliError::Usage { message, hint: Some(hint.to_owned()) });
     let shown = path.display();
     if path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/') {
@@ -127,16 +135,20 @@ fn refuse_place(path: &Path, spec: &Spec) -> Result<(), CliError> {
             "make it first",
         );
     }
-    let sides = std::iter::once(&spec.primary).chain(spec.replicas.iter().map(|replica| &replica.side));
-    let databases = sides
-        .filter(|side| side.url.scheme == EngineScheme::Sqlite)
-        .filter_map(|side| side.url.database.as_deref());
-    let own = databases.chain([spec.path.as_str()]);
-    if own.map(Path::new).any(|own| place(own) == place(path)) {
+    if own.iter().any(|own| place(own) == place(path)) {
         let message = format!("could not write {shown}: the report would replace a file of this run");
         return usage(message, "give the report a file of its own");
     }
     Ok(())
+}
+
+/// The spec and the SQLite databases.
+fn own_files(spec: &Spec) -> Vec<&Path> {
+    let sides = std::iter::once(&spec.primary).chain(spec.replicas.iter().map(|replica| &replica.side));
+    let databases = sides
+        .filter(|side| side.url.scheme == EngineScheme::Sqlite)
+        .filter_map(|side| side.url.database.as_deref());
+    databases.chain([spec.path.as_str()]).map(Path::new).collect()
 }
 
 /// Devices and pipes may take several reports.

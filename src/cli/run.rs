@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanKind};
 use crate::reconcile::{Options, Run, RunError};
-use crate::report::{Command, Format, Report, ScriptOptions};
-use crate::spec::{ReplicaSpec, Spec};
+use crate::report::{Command, Format, Report};
+use crate::spec::Spec;
 
 use super::Context;
-use super::args::{DigestWhere, RunArgs, WriteArgs};
+use super::args::{DigestWhere, ReportTo, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
+use super::plan_file;
 use super::progress::Progress;
 use super::report_files::ReportFiles;
 
@@ -29,12 +30,7 @@ pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
 /// Refuses, before anything is touched, what this version cannot do.
 pub fn refuse_unavailable(args: &RunArgs) -> Result<(), CliError> {
     let later = |what: String| Err(CliError::NotAvailable(what));
-    let formats = std::iter::once(args.format).chain(args.report.iter().map(|report| report.format));
-    for format in formats {
-        if !format.is_available() {
-            return later(format!("the format {}", format.as_str()));
-        }
-    }
+    refuse_format(args.format, &args.report)?;
     if args.recheck > 0 || args.recheck_delay.is_some() {
         return later("--recheck".to_owned());
     }
@@ -70,13 +66,13 @@ pub fn refuse_scripts(command: Command, args: &RunArgs, spec: &Spec) -> Result<(
     Ok(())
 }
 
-/// Where each replica looks unqualified names up, for scripts.
-fn search_paths(spec: &Spec) -> Vec<(String, Vec<String>)> {
-    let path = |replica: &ReplicaSpec| {
-        let schemas = replica.side.search_path.iter().map(|schema| schema.value.clone());
-        (replica.name.value.clone(), schemas.collect::<Vec<String>>())
-    };
-    spec.replicas.iter().map(path).filter(|(_, path)| !path.is_empty()).collect()
+/// Refuses forms that this version cannot write.
+pub fn refuse_format(format: Format, reports: &[ReportTo]) -> Result<(), CliError> {
+    let mut formats = std::iter::once(format).chain(reports.iter().map(|report| report.format));
+    match formats.find(|format| !format.is_available()) {
+        Some(format) => Err(CliError::NotAvailable(format!("the format {}", format.as_str()))),
+        None => Ok(()),
+    }
 }
 
 /// Both sides, connected, and what was found between them.
@@ -87,10 +83,10 @@ pub struct Found {
     pub plan: Plan,
     /// Watches the run.
     pub progress: Arc<Progress>,
-    /// Where each replica looks unqualified names up, as the spec has it.
-    pub search_paths: Vec<(String, Vec<String>)>,
     /// Row changes in one transaction.
     pub batch_rows: u64,
+    /// Whether the plan was saved before.
+    pub saved: bool,
 }
 
 /// Connects and compares. `write` is given by apply alone.
@@ -132,7 +128,7 @@ async fn find_with(
     let (run, plan) = found?;
     note_snapshots(&plan, context);
     let batch_rows = write.and_then(|write| write.batch_rows).unwrap_or(spec.batch_rows);
-    Ok(Found { run, plan, progress, search_paths: search_paths(spec), batch_rows })
+    Ok(Found { run, plan, progress, batch_rows, saved: false })
 }
 
 async fn connect_and_compare(
@@ -142,7 +138,35 @@ async fn connect_and_compare(
     context: &Context,
     progress: &Arc<Progress>,
 ) -> Result<(Run, Plan), CliError> {
-    let options = Options {
+    let stop = context.signals.stop.clone();
+    let run = Run::connect(spec, options(args, write), Arc::clone(progress) as _, stop).await?;
+    let plan = run.compare().await?;
+    Ok((run, plan))
+}
+
+/// Connects for a saved plan and holds it against what is there.
+pub async fn find_saved(
+    plan: Plan,
+    spec: &Spec,
+    args: &RunArgs,
+    write: &WriteArgs,
+    context: &Context,
+) -> Result<Found, CliError> {
+    let progress = Progress::begin(&context.terminal, |_| {});
+    let (stop, options) = (context.signals.stop.clone(), options(args, Some(write)));
+    let observer = Arc::clone(&progress) as _;
+    let run = match plan.kind {
+        PlanKind::Changes => Run::connect(spec, options, observer, stop).await?,
+        PlanKind::Undo => Run::connect_replicas(spec, options, observer, stop).await?,
+    };
+    let plan = run.adopt(plan).await?;
+    progress.finish();
+    let batch_rows = write.batch_rows.unwrap_or(spec.batch_rows);
+    Ok(Found { run, plan, progress, batch_rows, saved: true })
+}
+
+fn options(args: &RunArgs, write: Option<&WriteArgs>) -> Options {
+    Options {
         replicas: args.replica.clone(),
         tables: args.table.clone(),
         max_diffs: args.max_diffs,
@@ -154,11 +178,7 @@ async fn connect_and_compare(
         allowed: write.map(WriteArgs::allowed).unwrap_or_default(),
         writable: write.is_some(),
         now: jiff::Timestamp::now(),
-    };
-    let stop = context.signals.stop.clone();
-    let run = Run::connect(spec, options, Arc::clone(progress) as _, stop).await?;
-    let plan = run.compare().await?;
-    Ok((run, plan))
+    }
 }
 
 impl From<RunError> for CliError {
@@ -189,17 +209,19 @@ pub fn report<'a>(command: Command, found: &'a Found, args: &RunArgs) -> Report<
         elapsed: jiff::Timestamp::now().duration_since(found.plan.created_at).try_into().ok(),
         redact: args.redact,
         rows: args.rows,
-        script: ScriptOptions { batch_rows: found.batch_rows, search_paths: &found.search_paths },
+        batch_rows: found.batch_rows,
+        saved: found.saved,
         ..Report::new(command, &found.plan)
     }
 }
 
-/// What plan and verify do: compare, print, write report files, and give the exit code.
+/// What plan and verify do: compare, print, write report files, maybe save the plan, and give the exit code.
 pub async fn look(
     command: Command,
     path: &Path,
     args: &RunArgs,
     detailed: bool,
+    save: Option<&Path>,
     context: &Context,
 ) -> Result<u8, CliError> {
     refuse_unavailable(args)?;
@@ -211,6 +233,11 @@ pub async fn look(
     let printed = output::print_report(&report, args.format, &context.terminal);
     files.write(&report)?;
     printed?;
+    if let Some(path) = save.filter(|_| context.signals.received().is_none()) {
+        plan_file::save(&found.plan, path)?;
+        let shown = path.display();
+        context.terminal.note(&format!("Saved to {shown}. To apply exactly this: trueup apply {shown}"));
+    }
     if args.format != Format::Text {
         output::note_troubles(&report, &context.terminal);
     }

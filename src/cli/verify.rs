@@ -9,5 +9,5 @@ use super::run::look;
 
 /// Runs the command.
 pub async fn run(args: &VerifyArgs, context: &Context) -> Result<u8, CliError> {
-    look(Command::Verify, &args.spec, &args.run, true, context).await
+    look(Command::Verify, &args.spec, &args.run, true, None, context).await
 }

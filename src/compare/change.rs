@@ -1,5 +1,7 @@
 //! What one row of a replica needs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::value::Row;
 
 /// One change of one row, as encoded rows of the pair's columns (key first). The key is the prefix of either
@@ -64,7 +66,7 @@ impl PlannedChange {
 }
 
 /// How many rows to insert, update and delete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowCounts {
     /// Rows missing on the replica.
     pub insert: u64,

@@ -1,5 +1,7 @@
 //! What many ranges add up to: ranges that differ, joined where they touch, and one digest for each side.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sides::Sides;
 use crate::spool::SpoolError;
 use crate::value::{BlockHasher, Digest, KeyOrder, KeyRange};
@@ -7,7 +9,7 @@ use crate::value::{BlockHasher, Digest, KeyOrder, KeyRange};
 use super::ChangeList;
 
 /// A range of keys in which the sides differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeDrift {
     /// The keys.
     pub range: KeyRange,

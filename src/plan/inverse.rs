@@ -31,6 +31,8 @@ pub fn inverse(plan: &Plan, spool: &Spool) -> Result<Plan, SpoolError> {
     Ok(Plan {
         kind: PlanKind::Undo,
         spec_path: plan.spec_path.clone(),
+        spec_fingerprint: plan.spec_fingerprint.clone(),
+        batch_rows: plan.batch_rows,
         created_at: plan.created_at,
         primary: plan.primary.clone(),
         primary_snapshot: plan.primary_snapshot.clone(),
@@ -48,13 +50,22 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
     }
     Ok(ReplicaPlan {
         name: replica.name.clone(),
-        // A file that was missing is there once the plan is applied.
-        server: Some(Server { missing: false, ..server.clone() }),
+        server: Some(server_after(server)),
         snapshot: replica.snapshot.clone(),
+        search_path: replica.search_path.clone(),
         tables,
         refusals: Vec::new(),
         error: None,
+        stale: None,
     })
+}
+
+/// A file that was missing is there once the plan is applied, and known by its place alone.
+fn server_after(server: &Server) -> Server {
+    match server.missing {
+        true => Server { missing: false, identity: String::new(), ..server.clone() },
+        false => server.clone(),
+    }
 }
 
 /// `None` for a table that is missing on the replica before and after the plan.
@@ -85,6 +96,7 @@ fn inverse_table(
         ranges: joined(ranges.collect(), &changes, &after.key_order())?,
         schema_changes,
         pair: Some(after),
+        structure: table.structure.clone(),
         truncated: table.truncated,
         ..TablePlan::unknown(table.table.clone(), table.replica_table.clone())
     };
@@ -219,12 +231,15 @@ mod tests {
             version: "3".to_owned(),
             identity: "sqlite".to_owned(),
             instance: None,
+            place: None,
             display: "sqlite".to_owned(),
             missing: true,
             read_only: None,
         };
         Plan {
             kind: PlanKind::Changes,
+            spec_fingerprint: String::new(),
+            batch_rows: 100_000,
             spec_path: "spec.yml".to_owned(),
             created_at: jiff::Timestamp::UNIX_EPOCH,
             primary: server.clone(),

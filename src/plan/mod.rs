@@ -1,12 +1,13 @@
 //! 6. The plan: what would change on each replica, and why it might be refused. Pure.
 //!
 //! The nouns are here; what is done with them has a file each: `order` (steps that break no constraint), `limits`
-//! (why it may be refused), `inverse` (what takes it back), `values` (what the replica cannot hold), `write`
-//! (statements), `summary` (sums and outcomes), `words` (keys in messages).
+//! (why it may be refused), `inverse` (what takes it back), `file` (the saved form), `values` (what the replica
+//! cannot hold), `write` (statements), `summary` (sums and outcomes), `words` (keys in messages).
 //!
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+pub mod file;
 mod inverse;
 mod layers;
 mod limits;
@@ -29,22 +30,28 @@ pub use write::{
     written_columns,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::compare::RowCounts;
 pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
 use crate::failure::Failure;
-use crate::schema::TablePair;
 pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text};
+use crate::schema::{Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::value::Digest;
 
 /// What was found on the primary and on all replicas.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// What it was made from.
     pub kind: PlanKind,
     /// The spec's path as given.
     pub spec_path: String,
+    /// The digest of the spec's parsed form without URLs and connection options.
+    pub spec_fingerprint: String,
+    /// Row changes of a replica in one transaction, by the spec.
+    pub batch_rows: u64,
     /// When the run began.
     pub created_at: jiff::Timestamp,
     /// The primary.
@@ -56,7 +63,7 @@ pub struct Plan {
 }
 
 /// What a plan was made from, and so what its rows are held against once they are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PlanKind {
     /// From a comparison: it makes replicas equal to the primary.
     #[default]
@@ -66,7 +73,7 @@ pub enum PlanKind {
 }
 
 /// What one replica needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReplicaPlan {
     /// Its name in the spec.
     pub name: String,
@@ -74,16 +81,21 @@ pub struct ReplicaPlan {
     pub server: Option<Server>,
     /// How its one moment was held, for people.
     pub snapshot: String,
+    /// The schemas in which the spec has unqualified names looked up; none is the server's own choice.
+    pub search_path: Vec<String>,
     /// Its tables, in the spec's order.
     pub tables: Vec<TablePlan>,
     /// Safety rules that forbid applying.
     pub refusals: Vec<Refusal>,
     /// Why nothing of it could be looked at.
     pub error: Option<Failure>,
+    /// Of a saved plan: why it is not for this replica as it is now.
+    #[serde(skip)]
+    pub stale: Option<Failure>,
 }
 
 /// What one table of a replica needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TablePlan {
     /// What was compared; absent when pairing failed.
     pub pair: Option<TablePair>,
@@ -101,7 +113,10 @@ pub struct TablePlan {
     pub schema_changes: Vec<SchemaChange>,
     /// Differing ranges, merged where they touch.
     pub ranges: Vec<RangeDrift>,
-    /// Row changes in key order, withheld ones included.
+    /// The tables as they were described, `None` where there is none: what the plan was made for.
+    pub structure: Sides<Option<Table>>,
+    /// Row changes in key order, withheld ones included. A saved plan holds them behind everything else.
+    #[serde(skip)]
     pub changes: ChangeList,
     /// Rows to write.
     pub summary: RowCounts,
@@ -116,7 +131,7 @@ pub struct TablePlan {
 }
 
 /// How a table stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// All rows and the structure equal.
     InSync,
@@ -129,7 +144,7 @@ pub enum Status {
 }
 
 /// A safety rule that forbids applying.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// `limits.deletes`, `limits.changes`, `empty_primary`, or a hazard's name.
     pub rule: String,

@@ -69,6 +69,7 @@ impl TablePlan {
             digest: None,
             schema_changes: Vec::new(),
             ranges: Vec::new(),
+            structure: Sides::default(),
             changes: ChangeList::default(),
             summary: RowCounts::default(),
             withheld: RowCounts::default(),

@@ -23,9 +23,11 @@ pub(crate) fn with_tables(tables: Vec<TablePlan>) -> ReplicaPlan {
         name: "eu".to_owned(),
         server: None,
         snapshot: String::new(),
+        search_path: Vec::new(),
         tables,
         refusals: Vec::new(),
         error: None,
+        stale: None,
     }
 }
 

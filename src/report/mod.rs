@@ -18,7 +18,7 @@ mod paint;
 mod phrases;
 mod row;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -30,7 +30,6 @@ pub use line::committed_words;
 pub use outcome::{Signal, exit_code, outcome_of};
 pub use paint::{BOLD, GREEN, Paint, RED, YELLOW};
 pub use phrases::refusal_words;
-pub use script::ScriptOptions;
 pub use words::{counted, name, thousands, visible};
 
 use std::io;
@@ -48,6 +47,8 @@ pub enum Command {
     Apply,
     /// `verify`.
     Verify,
+    /// `show`.
+    Show,
 }
 
 impl Command {
@@ -57,6 +58,7 @@ impl Command {
             Command::Plan => "plan",
             Command::Apply => "apply",
             Command::Verify => "verify",
+            Command::Show => "show",
         }
     }
 }
@@ -138,8 +140,10 @@ pub struct Report<'a> {
     pub elapsed: Option<Duration>,
     /// How many row changes of a table text and markdown show. JSON has all or, for `verify`, none unless this is `All`.
     pub rows: Rows,
-    /// How scripts are cut.
-    pub script: ScriptOptions<'a>,
+    /// Whether the plan was saved before, and is shown as that.
+    pub saved: bool,
+    /// Most row changes of one transaction of a script.
+    pub batch_rows: u64,
 }
 
 /// One replica of a report.
@@ -188,7 +192,8 @@ impl<'a> Report<'a> {
             elapsed: None,
             redact: false,
             rows: Rows::AtMost(20),
-            script: ScriptOptions::default(),
+            saved: command == Command::Show,
+            batch_rows: plan.batch_rows,
         }
     }
 
@@ -234,7 +239,10 @@ impl<'a> Report<'a> {
 
     /// Writes the first line of the text: how much is read.
     pub fn text_reading(&self, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
-        let line = text::reading_line(self.reading.unwrap_or_else(|| self.estimated()), paint);
+        let line = match self.saved {
+            true => text::saved_line(self.plan, paint),
+            false => text::reading_line(self.reading.unwrap_or_else(|| self.estimated()), paint),
+        };
         out.write_all(line.as_bytes())
     }
 
@@ -271,7 +279,7 @@ impl<'a> Report<'a> {
     /// Where there is none ([`script_failure`](Self::script_failure)) and where it cannot be written out.
     pub fn script(&self, out: &mut dyn io::Write) -> io::Result<()> {
         match (self.script_failure(), self.parts().next()) {
-            (None, Some(part)) => script::write(self.plan, part.plan, &self.script, out),
+            (None, Some(part)) => script::write(self.plan, part.plan, self.batch_rows, out),
             (failure, _) => {
                 Err(io::Error::other(failure.map(|failure| failure.to_string()).unwrap_or_default()))
             }

@@ -19,6 +19,8 @@ pub fn empty_plan() -> Plan {
     Plan {
         kind: PlanKind::Changes,
         spec_path: "spec.yml".into(),
+        spec_fingerprint: String::new(),
+        batch_rows: 100_000,
         created_at: "2026-11-22T06:00:00.25Z".parse().unwrap(),
         primary: server(EngineName::Postgres, "15.18", "postgres://db/shop"),
         primary_snapshot: "an exported snapshot".into(),
@@ -32,6 +34,7 @@ pub fn server(engine: EngineName, version: &str, display: &str) -> Server {
         version: version.into(),
         identity: display.into(),
         instance: None,
+        place: None,
         display: display.into(),
         missing: false,
         read_only: None,
@@ -144,6 +147,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         digest: None,
         schema_changes: Vec::new(),
         ranges: Vec::new(),
+        structure: Sides::default(),
         changes: ChangeList::default(),
         summary: RowCounts::default(),
         withheld: RowCounts::default(),
@@ -179,6 +183,7 @@ pub fn drifting() -> TablePlan {
                 rows: Sides::new(1, 2),
             },
         ],
+        structure: Sides::default(),
         changes: [
             planned(RowChange::Insert { after: order(150, "9.5", "line\nfeed \"quoted\"", Some(true)) }),
             planned(RowChange::Update {
@@ -226,6 +231,7 @@ pub fn plan() -> Plan {
         name: "eu".into(),
         server: Some(server(EngineName::Mariadb, "10.11.19", "mysql://trueup@db.eu/shop")),
         snapshot: "one connection".into(),
+        search_path: Vec::new(),
         tables: vec![drifting(), in_sync("users"), in_sync("countries")],
         refusals: vec![Refusal {
             rule: "limits.deletes".into(),
@@ -234,6 +240,7 @@ pub fn plan() -> Plan {
             found: "120 of 999 rows to delete".into(),
         }],
         error: None,
+        stale: None,
     };
     let edge = ReplicaPlan {
         name: "edge".into(),

@@ -27,22 +27,6 @@ use crate::value::{Domain, Row, Value, decode, encode};
 
 use super::words::counted;
 
-/// How a script is cut, and what it needs to know beside the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScriptOptions<'a> {
-    /// Most row changes of one transaction.
-    pub batch_rows: u64,
-    /// The schemas in which the spec has unqualified names looked up, by the replica's name. Of a replica
-    /// without any, it is the schema in which its tables were found.
-    pub search_paths: &'a [(String, Vec<String>)],
-}
-
-impl Default for ScriptOptions<'_> {
-    fn default() -> Self {
-        ScriptOptions { batch_rows: 100_000, search_paths: &[] }
-    }
-}
-
 /// The report is written with I/O errors alone; what else can go wrong in the middle of a script is one of them.
 fn failed(failure: &Failure) -> io::Error {
     let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -70,11 +54,11 @@ pub(super) fn impossible(replica: &ReplicaPlan) -> Option<Failure> {
     Some(Failure::new(ErrorKind::Internal, message).hint("plan again without --max-diffs"))
 }
 
-/// Writes the script of one replica.
+/// Writes the script of one replica, at most `batch_rows` row changes a transaction.
 pub(super) fn write(
     plan: &Plan,
     replica: &ReplicaPlan,
-    options: &ScriptOptions<'_>,
+    batch_rows: u64,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     if let Some(failure) = impossible(replica) {
@@ -83,15 +67,14 @@ pub(super) fn write(
     let Some(server) = &replica.server else { return Ok(()) };
     let dialect = crate::sql::dialect(server.engine);
     let steps = plan::steps(replica).map_err(|failure| failed(&failure))?;
-    let batches = plan::batches(steps, options.batch_rows);
+    let batches = plan::batches(steps, batch_rows);
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
     writer.header(&batches)?;
     if is_empty(&batches) {
         return Ok(());
     }
-    let search_path = options.search_paths.iter().find(|(name, _)| *name == replica.name);
-    writer.opening(search_path.map_or(&[], |(_, path)| path))?;
+    writer.opening(&replica.search_path)?;
     writer.refusals()?;
     writer.body(&batches)
 }
@@ -621,9 +604,8 @@ mod tests {
         let replica =
             ReplicaPlan { server: Some(server(engine, "10.1", "somewhere")), ..with_tables(vec![table]) };
         let plan = Plan { replicas: vec![replica], ..empty_plan() };
-        let script = ScriptOptions { batch_rows, ..ScriptOptions::default() };
         let mut out = Vec::new();
-        Report { script, ..Report::new(Command::Plan, &plan) }.script(&mut out).expect("a script");
+        Report { batch_rows, ..Report::new(Command::Plan, &plan) }.script(&mut out).expect("a script");
         let text = String::from_utf8(out).expect("text");
         text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
     }

@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
-use crate::plan::{Outcome, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
+use crate::plan::{Outcome, Plan, PlanKind, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
 use crate::value::Value;
 
@@ -37,6 +37,14 @@ pub fn reading_line(reading: Reading, paint: Paint) -> String {
         None => String::new(),
     };
     paint.on(DIM, format_args!("Comparing {tables}{rows}.")) + "\n"
+}
+
+/// The first line of a plan that was saved: from what and when it was made.
+pub fn saved_line(plan: &Plan, paint: Paint) -> String {
+    let undo = if plan.kind == PlanKind::Undo { "undoes a plan " } else { "" };
+    let seconds = jiff::Timestamp::from_second(plan.created_at.as_second()).unwrap_or(plan.created_at);
+    let words = format!("Saved plan, {undo}made from {} at {seconds}.\n", name(&plan.spec_path));
+    paint.on(DIM, words.trim_end()) + "\n"
 }
 
 /// What was found, and what it amounts to.
@@ -88,7 +96,13 @@ impl Text<'_, '_> {
         if let Some(server) = &plan.server {
             let fresh = if server.missing { ", does not exist yet" } else { "" };
             let version = [server.engine.as_str(), &server.version].join(" ");
-            let line = format!("  {} · {}{fresh}", version.trim(), visible(&server.display));
+            // A saved plan holds no URL.
+            let place = if server.display.is_empty() {
+                String::new()
+            } else {
+                format!(" · {}", visible(&server.display))
+            };
+            let line = format!("  {}{place}{fresh}", version.trim());
             writeln!(self.out, "{}", self.paint.on(DIM, line))?;
         }
         if let Some(error) = &plan.error {

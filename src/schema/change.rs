@@ -1,9 +1,11 @@
 //! What the structure of one replica's table needs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sql::TableName;
 
 /// A structural change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaChange {
     /// What kind.
     pub action: SchemaAction,
@@ -29,7 +31,7 @@ impl SchemaChange {
 }
 
 /// Why a change is made only when it is allowed by name (`--allow NAME`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hazard {
     /// Its name, for example [`DELETES_DATA`].
     pub name: String,
@@ -43,7 +45,7 @@ pub struct Hazard {
 pub const DELETES_DATA: &str = "DELETES_DATA";
 
 /// The kinds of structural change there are so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SchemaAction {
     /// CREATE TABLE.
     CreateTable,

@@ -8,6 +8,7 @@ mod domain;
 mod pair;
 mod pairing;
 mod selection;
+mod since;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,11 @@ pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name};
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
+pub use since::table_difference;
 pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text};
+
+use serde::{Deserialize, Serialize};
 
 use crate::sql::{Column, ForeignKey, TableName};
 
@@ -33,8 +37,15 @@ pub struct Catalog {
     pub tables: Vec<Table>,
 }
 
+impl Catalog {
+    /// A table by its name, qualified as the catalog has it.
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == *name)
+    }
+}
+
 /// A base table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Its name, always with the schema where the engine has schemas.
     pub name: TableName,
@@ -58,7 +69,7 @@ impl Table {
 }
 
 /// Columns that identify a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UniqueKey {
     /// The constraint's or index's name.
     pub name: String,

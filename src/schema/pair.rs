@@ -1,5 +1,7 @@
 //! A table pair: what is compared with what, and in which domains.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sides::{Side, Sides};
 use crate::spec::{CompareRule, Place, SchemaMode};
 use crate::sql::{Column, ForeignKey, Select, SelectColumn, Selection, TableName};
@@ -8,7 +10,7 @@ use crate::value::{Domain, Key, KeyOrder, Value, decode};
 use super::UniqueKey;
 
 /// A table on the primary and its counterpart on one replica.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TablePair {
     /// The name in output: as in the spec, for a glob's tables without schema in the default schema.
     pub table: String,
@@ -46,7 +48,7 @@ pub struct TablePair {
 }
 
 /// A table whose rows change when rows of another one are deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependent {
     /// The table that points.
     pub table: TableName,
@@ -55,7 +57,7 @@ pub struct Dependent {
 }
 
 /// Which kinds of row change the spec lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writes {
     /// Missing rows are written.
     pub insert: bool,
@@ -66,7 +68,7 @@ pub struct Writes {
 }
 
 /// A column on the primary and its counterpart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ColumnPair {
     /// The column on each side. The replica's is the one to be created where it is missing.
     pub sides: Sides<Column>,

@@ -25,6 +25,8 @@ mod yaml;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sql::expression::Expression;
 
 pub use amounts::{AmountError, parse_duration, parse_size};
@@ -149,7 +151,7 @@ pub enum Limit {
 }
 
 /// What the spec does with structure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum SchemaMode {
     /// Part of the plan.
     #[default]
@@ -203,7 +205,7 @@ pub struct CompareEntry {
 }
 
 /// What is excused in a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CompareRule {
     /// Never compared; still written when its row is inserted.
     Ignore,
@@ -212,7 +214,7 @@ pub enum CompareRule {
 }
 
 /// Differences to excuse; all that are given apply together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompareOptions {
     /// `|a - b| <= tolerance`, an exact decimal in plain notation (`0.005`), never negative.
     pub tolerance: Option<String>,
@@ -227,7 +229,7 @@ pub struct CompareOptions {
 }
 
 /// `precision:` of a date-time, time or instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// Whole seconds.
     Seconds,
@@ -238,7 +240,7 @@ pub enum Precision {
 }
 
 /// A fixed offset from UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// Minutes east of UTC; 0 is `UTC`.
     pub offset_minutes: i32,

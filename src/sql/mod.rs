@@ -16,11 +16,13 @@ pub use statement::{
     Select, SelectColumn, Selection, TableDefinition, TableName,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::value::{ColumnType, Domain, Value};
 use expression::{Expression, ExpressionError};
 
 /// The engines, as named in output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EngineName {
     /// SQLite 3.
     Sqlite,

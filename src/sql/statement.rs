@@ -1,9 +1,11 @@
 //! What statements are about: tables and columns as DDL knows them, and the read that every scan is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::value::{ColumnType, Domain, Key, KeyRange, Value};
 
 /// A table's name, qualified where the engine has schemas (PostgreSQL) or databases (MySQL family).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableName {
     /// Schema or database; `None` is the connection's default.
     pub schema: Option<String>,
@@ -34,7 +36,7 @@ impl std::fmt::Display for TableName {
 }
 
 /// What a column's default is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefaultKind {
     /// A literal, as a value that any dialect can render.
     Literal(LiteralDefault),
@@ -45,7 +47,7 @@ pub enum DefaultKind {
 }
 
 /// A literal default in words all engines share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LiteralDefault {
     /// A number in plain or exponent notation.
     Number(String),
@@ -56,7 +58,7 @@ pub enum LiteralDefault {
 }
 
 /// How a generated column is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Generated {
     /// Computed when read.
     Virtual,
@@ -65,7 +67,7 @@ pub enum Generated {
 }
 
 /// How a column numbers itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Identity {
     /// GENERATED ALWAYS AS IDENTITY: takes a given value only by OVERRIDING SYSTEM VALUE.
     Always,
@@ -74,7 +76,7 @@ pub enum Identity {
 }
 
 /// A column as the catalog describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -101,7 +103,7 @@ impl Column {
 }
 
 /// What a foreign key does to the rows that point at a row which goes away or changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForeignKeyAction {
     /// NO ACTION or RESTRICT.
     Refuse,
@@ -114,7 +116,7 @@ pub enum ForeignKeyAction {
 }
 
 /// A foreign key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignKey {
     /// The constraint's name, empty where the engine has none.
     pub name: String,
@@ -142,7 +144,7 @@ pub struct TableDefinition {
 }
 
 /// A column that is read, and the domain its values are encoded in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectColumn {
     /// The column on the side that is read.
     pub column: Column,

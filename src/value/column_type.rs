@@ -1,7 +1,9 @@
 //! What a column's declared type means, in words that all engines share.
 
+use serde::{Deserialize, Serialize};
+
 /// The meaning of a declared type. `Other` is a type that only its own engine understands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Type {
     /// true or false.
     Boolean,
@@ -65,7 +67,7 @@ pub enum Type {
 }
 
 /// A column's type: as declared in its engine's own words, and what that means.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColumnType {
     /// The type as the engine's DDL would write it, for example `character varying(40)`.
     pub declared: String,

@@ -1,5 +1,7 @@
 //! blake3 digests of encoded rows.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::Domain;
 
 /// A 256-bit blake3 digest.
@@ -25,6 +27,20 @@ impl Digest {
     /// Lower-case hex, 64 characters.
     pub fn hex(&self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let hex = String::deserialize(deserializer)?;
+        let hash = blake3::Hash::from_hex(hex).map_err(serde::de::Error::custom)?;
+        Ok(Digest(*hash.as_bytes()))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the values of a column pair are compared as, and the payload bytes each domain encodes to.
 
+use serde::{Deserialize, Serialize};
+
 /// SQLite's storage classes other than NULL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StorageClass {
     /// 64-bit integer.
     Integer,
@@ -31,7 +33,7 @@ pub enum StorageClass {
 /// | `DateTime`, `Instant` | microseconds since 2000-01-01 00:00, 64 bit |
 /// | `Json` | the byte 1, then JSON text |
 /// | `Storage` | `i` + 64 bit, `r` + double, `t` + text, `b` + blob |
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Domain {
     /// true or false.
     Boolean,

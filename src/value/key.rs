@@ -5,6 +5,10 @@
 
 use std::cmp::Ordering;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{Domain, Value, decode, fields};
 
 /// The key of a row: the encoded fields of the key columns. Also a bound of a range.
@@ -23,6 +27,20 @@ impl Key {
     }
 }
 
+/// As base64: bytes have no other short form in a text.
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64.decode(&text).map(Key::new).map_err(serde::de::Error::custom)
+    }
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Key({} bytes)", self.0.len())
@@ -30,7 +48,7 @@ impl std::fmt::Debug for Key {
 }
 
 /// Keys `from <= key < to`; `None` is open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
     /// First key that may be in the range.
     pub from: Option<Key>,

@@ -423,6 +423,7 @@ async fn greet(connection: &mut MySqlConnection, url: &SideUrl) -> Result<(Serve
         version,
         identity: format!("{engine}|{instance}|{named}"),
         instance: Some(format!("{engine}|{instance}")),
+        place: None,
         display: url.display(),
         missing: false,
         read_only,

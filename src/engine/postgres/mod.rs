@@ -405,6 +405,7 @@ async fn look_at_server(connection: &mut PgConnection, display: &str) -> Result<
         version,
         identity,
         instance: None,
+        place: None,
         display: display.to_owned(),
         missing: false,
         read_only,

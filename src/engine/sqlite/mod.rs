@@ -30,6 +30,7 @@ use crate::server::Server;
 use crate::spec::Side;
 use crate::sql::sqlite::{Encoding, Sqlite};
 use crate::sql::{Dialect, EngineName};
+use crate::value::Digest;
 
 /// How long to wait for another connection's lock where the spec does not say.
 const BUSY_DEFAULT: Duration = Duration::from_secs(5);
@@ -87,6 +88,7 @@ fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
         version: rusqlite::version().to_owned(),
         identity: session.identity(missing)?,
         instance: None,
+        place: Some(Digest::of(session.path.as_os_str().as_encoded_bytes())),
         display: side.url.display(),
         missing,
         read_only: if side.url.read_only { Some("its URL says mode=ro".to_owned()) } else { unwritable },

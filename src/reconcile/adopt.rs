@@ -1,0 +1,223 @@
+//! A saved plan held against the spec and the databases as they are now.
+//!
+//! What a plan was made for must still be there: the spec, each database, the structure of each table. Rows are not
+//! looked at here; their guards do that. Invariant: a replica whose plan is for something else is marked stale
+//! and nothing is written to it; the others are not kept from being written.
+
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{self, Plan, PlanKind, ReplicaPlan, TablePlan};
+use crate::schema::{self, Catalog, SchemaAction, SchemaChange, Table, TablePair};
+use crate::spec::Spec;
+use crate::sql::{Column, TableName};
+use crate::value::Digest;
+
+use super::{Run, RunError};
+
+/// Differences that one message names.
+const DIFFERENCES_MAX: usize = 3;
+
+/// The digest of a spec's parsed form without URLs and connection options, which ties a plan to its spec.
+pub fn fingerprint(spec: &Spec) -> String {
+    Digest::of(spec.canonical_text().as_bytes()).hex()
+}
+
+/// An error where a plan was made from another spec than this one.
+///
+/// # Errors
+/// Of kind `changed`.
+pub fn check_spec(plan: &Plan, spec: &Spec) -> Result<(), Failure> {
+    if plan.spec_fingerprint == fingerprint(spec) {
+        return Ok(());
+    }
+    let message = format!("{} is not the spec that the plan was made from", spec.path);
+    Err(Failure::new(ErrorKind::Changed, message).hint(
+        "its tables, limits or options differ (URLs do not count): plan again, or give the right --spec",
+    ))
+}
+
+impl Run {
+    /// The plan as it may be applied now: the replicas and tables that were asked for, each replica with what
+    /// makes the plan stale for it, and with the refusals that hold now.
+    ///
+    /// # Errors
+    /// Where a table that was asked for is not in the plan, or the primary cannot be read.
+    pub async fn adopt(&self, mut plan: Plan) -> Result<Plan, RunError> {
+        self.choose(&mut plan)?;
+        let (primary, stale) = self.primary_now(&plan).await?;
+        for replica in &mut plan.replicas {
+            replica.stale.clone_from(&stale);
+            self.adopt_replica(replica, primary.as_ref()).await;
+        }
+        for index in 0..plan.replicas.len() {
+            plan.replicas[index].refusals =
+                plan::refusals(&plan.replicas[index], plan.kind, &self.spec.limits, &self.limit_overrides());
+        }
+        Ok(plan)
+    }
+
+    fn choose(&self, plan: &mut Plan) -> Result<(), Failure> {
+        let wanted = &self.options.replicas;
+        if let Some(name) =
+            wanted.iter().find(|name| !plan.replicas.iter().any(|replica| replica.name == **name))
+        {
+            return Err(Failure::new(ErrorKind::Missing, format!("--replica {name} is not in the plan")));
+        }
+        plan.replicas.retain(|replica| wanted.is_empty() || wanted.contains(&replica.name));
+        for pattern in &self.options.tables {
+            let any = plan
+                .replicas
+                .iter()
+                .flat_map(|replica| &replica.tables)
+                .any(|table| is_meant(pattern, table));
+            if !any {
+                let message = format!("--table {pattern} matches no table of the plan");
+                return Err(Failure::new(ErrorKind::Missing, message));
+            }
+        }
+        if !self.options.tables.is_empty() {
+            for replica in &mut plan.replicas {
+                replica
+                    .tables
+                    .retain(|table| self.options.tables.iter().any(|pattern| is_meant(pattern, table)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The primary's tables, unless the plan needs no primary, and why the plan is not for this primary.
+    async fn primary_now(&self, plan: &Plan) -> Result<(Option<Catalog>, Option<Failure>), Failure> {
+        if plan.kind == PlanKind::Undo {
+            return Ok((None, None));
+        }
+        let primary = self.primary()?;
+        let stale = (!primary.server().is_that_of(&plan.primary)).then(|| another_database("the primary"));
+        Ok((Some(primary.catalog(&schema::primary_schemas(&self.spec)).await?), stale))
+    }
+
+    async fn adopt_replica(&self, plan: &mut ReplicaPlan, primary: Option<&Catalog>) {
+        let connected = self.replicas.iter().find(|connected| connected.name == plan.name);
+        let replica = match connected.map(|connected| &connected.replica) {
+            Some(Ok(replica)) => replica,
+            Some(Err(failure)) => {
+                plan.error = Some(failure.clone());
+                return;
+            }
+            // The fingerprint holds the replicas' names.
+            None => return,
+        };
+        let then = plan.server.replace(replica.server().clone());
+        if plan.error.is_some() || plan.stale.is_some() {
+            return;
+        }
+        if !then.is_some_and(|then| replica.server().is_that_of(&then)) {
+            plan.stale = Some(another_database(&format!("the replica {}", plan.name)));
+            return;
+        }
+        let catalog = match replica.catalog(&schema::replica_schemas(&self.spec)).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                plan.error = Some(error.into());
+                return;
+            }
+        };
+        let tables = plan.tables.iter_mut();
+        let differences: Vec<String> =
+            tables.flat_map(|table| adopt_table(table, primary, &catalog)).collect();
+        if !differences.is_empty() {
+            plan.stale = Some(other_structure(&differences));
+        }
+    }
+}
+
+fn is_meant(pattern: &crate::spec::TablePattern, table: &TablePlan) -> bool {
+    let Some(pair) = &table.pair else { return false };
+    let TableName { schema, name } = &pair.names.primary;
+    let schema = schema.as_deref().unwrap_or_default();
+    // A name without schema in output is one of the default schema.
+    let default = if table.table == *name { schema } else { "" };
+    pattern.matches(schema, name, default)
+}
+
+fn another_database(what: &str) -> Failure {
+    Failure::new(ErrorKind::Changed, format!("{what} is another database than the plan was made for"))
+        .hint("plan again with this spec, or give the --spec whose URLs lead to the plan's databases")
+}
+
+fn other_structure(differences: &[String]) -> Failure {
+    let mut words = differences[..differences.len().min(DIFFERENCES_MAX)].join("; ");
+    if differences.len() > DIFFERENCES_MAX {
+        words.push_str(&format!("; and {} more", differences.len() - DIFFERENCES_MAX));
+    }
+    let message = format!("the structure changed since the plan was made: {words}");
+    Failure::new(ErrorKind::Changed, message).hint("plan again")
+}
+
+/// Leaves the structural changes still to be made, and says what else is not as it was.
+fn adopt_table(table: &mut TablePlan, primary: Option<&Catalog>, replica: &Catalog) -> Vec<String> {
+    let Some(pair) = &table.pair else { return Vec::new() };
+    if table.error.is_some() {
+        return Vec::new();
+    }
+    let mut differences = Vec::new();
+    if let Some(primary) = primary {
+        let now = primary.table(&pair.names.primary);
+        let difference = schema::table_difference(table.structure.primary.as_ref(), now);
+        differences.extend(difference.map(|words| format!("primary, table {}: {words}", table.table)));
+    }
+    match still_to_change(table, pair, replica.table(&pair.names.replica)) {
+        Ok(changes) => table.schema_changes = changes,
+        Err(words) => differences.push(format!("replica, table {}: {words}", table.replica_table)),
+    }
+    differences
+}
+
+/// The structural changes that are not made yet. An earlier run of the same plan may have been cut off between
+/// them and the rest: what is there as the plan would make it counts as made.
+fn still_to_change(
+    table: &TablePlan,
+    pair: &TablePair,
+    now: Option<&Table>,
+) -> Result<Vec<SchemaChange>, String> {
+    let then = table.structure.replica.as_ref();
+    let Some(difference) = schema::table_difference(then, now) else {
+        return Ok(table.schema_changes.clone());
+    };
+    let Some(now) = now else { return Err(difference) };
+    let concerned: Vec<&str> = table
+        .schema_changes
+        .iter()
+        .filter(|change| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn))
+        .filter_map(|change| change.object.rsplit_once('.').map(|(_, column)| column))
+        .collect();
+    let known = match then {
+        // A table of this plan's own making, with just the columns that it would make.
+        None => !table.schema_changes.is_empty() && is_made(pair, now),
+        Some(then) => {
+            let mut without = now.clone();
+            without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
+            schema::table_difference(Some(then), Some(&without)).is_none()
+        }
+    };
+    if !known {
+        return Err(difference);
+    }
+    let left = |change: &&SchemaChange| match change.action {
+        SchemaAction::CreateTable => false,
+        SchemaAction::AddColumn => !has_column(now, change),
+        SchemaAction::DropColumn => has_column(now, change),
+        SchemaAction::DropTable | SchemaAction::AlterColumn => true,
+    };
+    Ok(table.schema_changes.iter().filter(left).cloned().collect())
+}
+
+fn has_column(now: &Table, change: &SchemaChange) -> bool {
+    change.object.rsplit_once('.').is_some_and(|(_, column)| now.column(column).is_some())
+}
+
+fn is_made(pair: &TablePair, now: &Table) -> bool {
+    let as_planned = |wanted: &Column| {
+        now.column(&wanted.name).is_some_and(|column| column.column_type == wanted.column_type)
+    };
+    now.columns.len() == pair.columns.len()
+        && pair.columns.iter().all(|column| as_planned(&column.sides.replica))
+}
