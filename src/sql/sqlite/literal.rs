@@ -124,7 +124,8 @@ fn exact(value: f64) -> String {
     text + ")"
 }
 
-/// A text literal: plain where it can be, `char()` for control characters other than tab and line feed.
+/// A text literal: plain where it can be, `char()` for control characters, line feeds among them: a script has no
+/// line that is part of a value.
 pub(crate) fn text(value: &str) -> String {
     let pieces = pieces(value);
     match pieces.as_slice() {
@@ -144,16 +145,15 @@ fn concatenated(pieces: &[String]) -> String {
 }
 
 fn pieces(value: &str) -> Vec<String> {
-    let escaped = |character: char| character.is_control() && !matches!(character, '\t' | '\n');
     let mut pieces = Vec::new();
     let mut rest = value;
     while !rest.is_empty() {
-        let readable = rest.find(escaped).unwrap_or(rest.len());
+        let readable = rest.find(char::is_control).unwrap_or(rest.len());
         if readable > 0 {
             pieces.push(format!("'{}'", rest[..readable].replace('\'', "''")));
         }
         rest = &rest[readable..];
-        let controls = rest.find(|character| !escaped(character)).unwrap_or(rest.len());
+        let controls = rest.find(|character: char| !character.is_control()).unwrap_or(rest.len());
         let codes: Vec<String> =
             rest[..controls].chars().map(|control| u32::from(control).to_string()).collect();
         pieces.extend(codes.chunks(CHAR_ARGUMENTS_MAX).map(|codes| format!("char({})", codes.join(","))));
@@ -283,7 +283,7 @@ mod tests {
     fn texts_keep_control_characters_out_of_the_script() {
         assert_eq!(text("it's"), "'it''s'");
         assert_eq!(text("a\0b"), "('a'||char(0)||'b')");
-        assert_eq!(text("\r\n"), "(char(13)||'\n')");
+        assert_eq!(text("a\tb\r\n"), "('a'||char(9)||'b'||char(13,10))");
         assert_eq!(text(""), "''");
     }
 
