@@ -55,7 +55,7 @@ fn a_sound_spec_is_summed_up_for_each_replica() {
         assert_eq!((sound.exit, sound.stderr.as_str()), (Some(0), ""), "{}", sound.told());
         for line in [
             "spec.yml is valid: 1 replica, 2 table entries.",
-            &format!("Replica copy  {} ", engine.name()),
+            &format!("Replica copy  {} ", engine.product().name),
             "  t: key id; 2 columns\n",
             "  u -> w: key a; 2 columns\n    note: w.b is missing on the replica: apply brings it\n",
             "No problems: 2 table pairs can be compared.\n",
