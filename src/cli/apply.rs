@@ -3,7 +3,7 @@
 //! Nothing is written before a person said yes or `-y` did; what is refused or interrupted before that says
 //! so in the document like everything else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::apply::ApplyOptions;
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
@@ -15,7 +15,7 @@ use super::args::{ApplyArgs, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::report_files::ReportFiles;
 use super::run::{Found, find, find_saved, read_spec, refuse_scripts, refuse_unavailable, report};
-use super::{output, plan_file};
+use super::{output, plan_file, undo};
 
 /// Runs the command.
 pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
@@ -35,7 +35,7 @@ pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     let before = report(Command::Apply, &found, &args.run);
     let asks = asks(&found.plan, &args.write, context);
     show(&before, asks, args.run.format, context)?;
-    let applied = decide_and_apply(&found, args, asks, context).await;
+    let applied = decide_and_apply(&found, args, asks, context).await?;
     found.progress.finish();
     let after = Report { applied: Some(&applied), ..report(Command::Apply, &found, &args.run) };
     let printed = finish(&after, &args.run, context);
@@ -107,10 +107,15 @@ fn show(before: &Report<'_>, asks: Asks, format: Format, context: &Context) -> R
     Ok(())
 }
 
-async fn decide_and_apply(found: &Found, args: &ApplyArgs, asks: Asks, context: &Context) -> Vec<Applied> {
+async fn decide_and_apply(
+    found: &Found,
+    args: &ApplyArgs,
+    asks: Asks,
+    context: &Context,
+) -> Result<Vec<Applied>, CliError> {
     let plan = &found.plan;
     if context.signals.received().is_some() {
-        return not_applied(plan, Outcome::Interrupted);
+        return Ok(not_applied(plan, Outcome::Interrupted));
     }
     match asks {
         Asks::Nobody => {}
@@ -118,18 +123,34 @@ async fn decide_and_apply(found: &Found, args: &ApplyArgs, asks: Asks, context: 
             let hint =
                 "There is no terminal to ask at: nothing was written. To apply without asking, use -y.";
             output::print_error(hint);
-            return not_applied(plan, Outcome::Refused);
+            return Ok(not_applied(plan, Outcome::Refused));
         }
         Asks::Person => match ask(plan, &args.write, context).await {
             Some(true) => {}
             Some(false) => {
                 output::print_error("Apply cancelled. Nothing was written.");
-                return not_applied(plan, Outcome::Refused);
+                return Ok(not_applied(plan, Outcome::Refused));
             }
-            None => return not_applied(plan, Outcome::Interrupted),
+            None => return Ok(not_applied(plan, Outcome::Interrupted)),
         },
     }
-    apply_unasked(found, &args.write, context).await
+    if let Some(path) = &args.write.undo {
+        save_inverse(plan, args, path, context)?;
+    }
+    Ok(apply_unasked(found, &args.write, context).await)
+}
+
+/// The inverse of what is about to be written, and of nothing else.
+fn save_inverse(plan: &Plan, args: &ApplyArgs, path: &Path, context: &Context) -> Result<(), CliError> {
+    let mut written = plan.clone();
+    written.replicas.retain(|replica| would_be_written(replica, args.write.partial));
+    if written.replicas.is_empty() {
+        return Ok(());
+    }
+    plan_file::save(&undo::inverse_of(&written)?, path)?;
+    let shown = path.display();
+    context.terminal.note(&format!("Saved to {shown} what takes this back: trueup apply {shown}"));
+    Ok(())
 }
 
 /// Applies without asking, unless a signal came meanwhile.

@@ -88,7 +88,7 @@ pub enum Command {
     Watch(WatchArgs),
     /// Render a saved plan in any format
     Show(ShowArgs),
-    /// Write the inverse of a saved plan (not available yet)
+    /// Write the inverse of a saved plan
     Undo(UndoArgs),
     /// Write a commented spec from two live databases
     Init(InitArgs),
@@ -172,7 +172,7 @@ pub struct WriteArgs {
     /// Wait this long for the replica's lock, for example 30s or 5m
     #[arg(long, value_name = "D", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
-    /// Save the inverse of what is applied (not available yet)
+    /// Save the inverse of what is applied to FILE, before the first write
     #[arg(long, value_name = "FILE")]
     pub undo: Option<PathBuf>,
     /// Do not compare the rows written after the commit
@@ -641,7 +641,7 @@ mod tests {
                                     apply.batch_rows, or 100000]
               --partial             Write a replica although some of its tables are in error, without those
               --lock-timeout <D>    Wait this long for the replica's lock, for example 30s or 5m [default: 0s]
-              --undo <FILE>         Save the inverse of what is applied (not available yet)
+              --undo <FILE>         Save the inverse of what is applied to FILE, before the first write
               --no-verify           Do not compare the rows written after the commit
 
         Comparing and reporting:

@@ -22,6 +22,7 @@ mod report_files;
 mod run;
 mod show;
 mod signal;
+mod undo;
 mod verify;
 mod watch;
 
@@ -109,7 +110,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, CliError> {
         Command::Man => man::run(),
         Command::Watch(args) => watch::run(&args, context).await,
         Command::Show(args) => show::run(&args, context),
-        Command::Undo(_) => later("trueup undo"),
+        Command::Undo(args) => undo::run(&args, context),
         Command::Init(args) => init::run(&args, context).await,
         Command::Digest(_) => later("trueup digest"),
     }
