@@ -112,6 +112,21 @@ fn a_missing_sqlite_primary_and_a_missing_directory_are_errors() {
     assert!(!stage.path().join("no").exists());
 }
 
+/// The spec's path stands in errors as it was given.
+#[test]
+fn errors_name_the_spec_as_it_was_given() {
+    let (primary, replica) = (filled(Engine::Sqlite, "(1, 1)"), filled(Engine::Sqlite, "(1, 1)"));
+    let stage = Stage::new(&primary.url, &[("copy", &replica.url)]);
+    primary.execute_script("DROP TABLE t");
+    std::fs::create_dir(stage.path().join("a")).expect("a directory can be made");
+    for path in ["spec.yml", "./spec.yml", "a/../spec.yml"] {
+        let run = stage.run(&["plan", path, "--format", "json"]);
+        let message = at(&run.document(), "/replicas/0/tables/0/error/message").clone();
+        let message = message.as_str().unwrap_or_default();
+        assert!(message.starts_with(&format!("{path}:5:9: ")), "{}", run.told());
+    }
+}
+
 #[test]
 fn a_directory_and_a_file_that_is_no_database_are_errors() {
     let database = filled(Engine::Sqlite, "(1, 1)");
