@@ -28,7 +28,7 @@
 //! Verdict
 //!            event      what the stages report while they work
 //!            reconcile  the conductor: connect, compare, apply
-//!            report     a plan → text, JSON; pure
+//!            report     a plan → text, JSON, SQL, markdown, JUnit; pure
 //!            init       two catalogs → a commented spec; pure
 //!            watch      repeats runs: when they are due, and the loop around them
 //!            cli        the only room that prints, reads arguments and touches files

@@ -52,6 +52,79 @@ fn the_right_to_select_is_enough_for_the_primary_and_for_a_plan() {
     }
 }
 
+/// The rights of README's table for rows, each with an insert, an update and a delete to make.
+#[test]
+fn the_four_rights_on_rows_are_enough_for_apply_from_a_saved_plan() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        replica.execute_script("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3, 3)");
+        let reader = primary.limited_role(SELECT);
+        let writer = replica.limited_role("GRANT SELECT, INSERT, UPDATE, DELETE ON t TO {role}");
+        apply_is_allowed(engine, &reader, &writer);
+        assert_eq!(replica.dump(), primary.dump(), "{}", engine.name());
+    }
+}
+
+#[test]
+fn a_missing_table_takes_the_right_to_create_one() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        replica.execute_script("DROP TABLE t");
+        let reader = primary.limited_role(SELECT);
+        let grants = match engine {
+            Engine::Postgres => "GRANT USAGE, CREATE ON SCHEMA public TO {role}".to_owned(),
+            _ => format!("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `{}`.* TO {{role}}", replica.name),
+        };
+        let writer = replica.limited_role(&grants);
+        apply_is_allowed(engine, &reader, &writer);
+        assert_eq!(plan(&reader, &writer).exit, Some(0), "{}", engine.name());
+        // What a role owns would keep it from being dropped.
+        replica.execute_script("DROP TABLE t");
+    }
+}
+
+#[test]
+fn a_missing_column_takes_the_table_or_the_right_to_alter_it() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        primary.execute_script("ALTER TABLE t ADD COLUMN w integer; UPDATE t SET w = id");
+        let reader = primary.limited_role(SELECT);
+        let grants = match engine {
+            Engine::Postgres => "ALTER TABLE t OWNER TO {role}",
+            _ => "GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON t TO {role}",
+        };
+        let writer = replica.limited_role(grants);
+        apply_is_allowed(engine, &reader, &writer);
+        assert_eq!(replica.dump(), primary.dump(), "{}", engine.name());
+        replica.execute_script("DROP TABLE t");
+    }
+}
+
+#[test]
+fn the_right_to_select_is_enough_for_init_and_check_which_tells_what_apply_lacks() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        let (reader, watcher) = (primary.limited_role(SELECT), replica.limited_role(SELECT));
+        let drafted = run(&reader, &watcher, &["init", &reader, &watcher]);
+        assert_eq!(drafted.exit, Some(0), "{}\n{}", engine.name(), drafted.told());
+        let checked = run(&reader, &watcher, &["check", "spec.yml"]);
+        assert_eq!(checked.exit, Some(0), "{}\n{}", engine.name(), checked.told());
+        assert!(checked.told().contains("GRANT INSERT"), "{}\n{}", engine.name(), checked.told());
+    }
+}
+
+/// A plan is saved and applied, and what was written is verified.
+fn apply_is_allowed(engine: Engine, reader: &str, writer: &str) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    std::fs::write(directory.path().join("spec.yml"), SPEC).expect("the spec can be written");
+    let variables: BTreeMap<String, String> =
+        [("PRIMARY_URL", reader), ("REPLICA_URL", writer)].map(|(n, url)| (n.into(), url.into())).into();
+    for args in [&["plan", "spec.yml", "-o", "fix.plan"][..], &["apply", "fix.plan", "-y"]] {
+        let done = tool::run(directory.path(), &variables, args);
+        assert_eq!(done.exit, Some(0), "{}\n{}", engine.name(), done.told());
+    }
+}
+
 #[test]
 fn a_table_that_may_not_be_read_is_an_error() {
     let (primary, replica, blind) = with_a_blind_role(Engine::Postgres);
