@@ -477,7 +477,7 @@ fn why_there_is_no_connection_is_said_without_the_password() {
         (url("nobody_here", "wr0ng-s3cret", host, port, name), "password is wrong"),
         (url(user, password, host, port, "no_such_db"), "no such database"),
         (url(user, password, "127.0.0.1", free, name), "nothing listens"),
-        (url(user, password, "no-such-host.invalid", port, name), "could not be reached"),
+        (url(user, password, "no-such-host.invalid", port, name), "host name is unknown"),
         (format!("postgres://{user}@{host}:{port}/{name}"), "password is wrong"),
     ];
     if database.query("SHOW ssl") == [[Some("off".to_owned())]] {
