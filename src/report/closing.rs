@@ -37,6 +37,7 @@ pub fn replica_line(part: &Part<'_>) -> Line {
         Outcome::InSync => line(GREEN, "No changes.", "The replica matches the primary."),
         Outcome::Drift => plain(sums(&[*part])),
         Outcome::Interrupted => line(RED, "Interrupted:", "not everything was compared."),
+        _ if part.plan.summary().total() > 0 => plain(format!("{} {}", sums(&[*part]), could_not(&[*part]))),
         _ => line(RED, "Error:", could_not(&[*part])),
     }
 }

@@ -18,8 +18,8 @@ use crate::schema::TablePair;
 use super::closing::{Line, applied_lines, found_lines};
 use super::marked::both;
 use super::phrases::{
-    Sign, counts_in_words, key_words, notes, refusal_words, schema_change_words, sign_of, standing,
-    table_words,
+    Sign, counts_in_words, hazard_words, key_words, notes, refusal_words, schema_change_words, sign_of,
+    standing, table_words,
 };
 use super::row::{Cell, decoded, with_copies};
 use super::text_value::{REDACTED, shown};
@@ -193,6 +193,9 @@ impl Markdown<'_, '_> {
     fn schema_change(&mut self, change: &SchemaChange) -> io::Result<()> {
         let (sign, words) = schema_change_words(change);
         writeln!(self.out, "{} {words}", diff_sign(sign))?;
+        for hazard in &change.hazards {
+            writeln!(self.out, "!     {}", hazard_words(hazard))?;
+        }
         let (before, after) = (change.before.as_deref(), change.after.as_deref());
         if before.is_none() && after.is_none() {
             return change.sql.iter().try_for_each(|sql| self.definition(ChangeTag::Equal, sql));

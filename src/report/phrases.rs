@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::compare::{RowChange, RowCounts};
-use crate::plan::{Changes, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan};
+use crate::plan::{Changes, Hazard, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
 use crate::value::Key;
 
@@ -110,6 +110,12 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         }
     };
     (sign, format!("{what} {}{hazards}{withheld}", name(&change.object)))
+}
+
+/// `DELETES_DATA: the column holds values (12 rows)`
+pub fn hazard_words(hazard: &Hazard) -> String {
+    let rows = hazard.rows.map(|rows| format!(" ({})", counted(rows, "row"))).unwrap_or_default();
+    visible(&format!("{}: {}{rows}", hazard.name, hazard.message))
 }
 
 /// `id = 5, line = 2`; nothing for a table without key.

@@ -2,7 +2,7 @@
 
 use super::samples::{applied, empty_plan, in_sync, plan};
 use super::{Command, Format, Paint, Reading, Report, Rows};
-use crate::plan::{Plan, ReplicaPlan};
+use crate::plan::{Hazard, Plan, ReplicaPlan, SchemaAction, SchemaChange};
 
 fn json(report: &Report<'_>) -> String {
     let mut out = Vec::new();
@@ -237,12 +237,12 @@ fn redacted_output_has_keys_and_names_but_no_values() {
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
 
-        + add column shop.orders.note
-          +note text
-
         Differing ranges:
           id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
           id, line from (400, "a") to before (500, "a"): 1 row on the primary, 2 on the replica
+
+        + add column shop.orders.note
+          +note text
 
           + id = 150, line = "a\u{1b}"  total: ‹redacted›, note: ‹redacted›, placed: ‹redacted›, due: ‹redacted›, paid: ‹redacted›, scan: ‹redacted›, extra: ‹redacted›
           ~ id = 151, line = "a\u{1b}"
@@ -277,12 +277,12 @@ fn the_text_of_plan() {
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
 
-        + add column shop.orders.note
-          +note text
-
         Differing ranges:
           id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
           id, line from (400, "a") to before (500, "a"): 1 row on the primary, 2 on the replica
+
+        + add column shop.orders.note
+          +note text
 
           + id = 150, line = "a\u{1b}"  total: 9.50, note: "line\nfeed \"quoted\"", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {"gift":true}
           ~ id = 151, line = "a\u{1b}"
@@ -324,12 +324,12 @@ fn rows_are_cut() {
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
 
-        + add column shop.orders.note
-          +note text
-
         Differing ranges:
           id, line before (200, "a"): 1,100 rows on the primary, 99 on the replica
           … and 1 more range
+
+        + add column shop.orders.note
+          +note text
 
           + id = 150, line = "a\u{1b}"  total: 9.50, note: "line\nfeed \"quoted\"", placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {"gift":true}
           … and 1 more row to update, 1 to delete
@@ -539,12 +539,12 @@ fn the_junit_of_verify() {
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
 
-        + add column shop.orders.note
-          +note text
-
         Differing ranges:
           id, line before (200, &quot;a&quot;): 1,100 rows on the primary, 99 on the replica
           id, line from (400, &quot;a&quot;) to before (500, &quot;a&quot;): 1 row on the primary, 2 on the replica
+
+        + add column shop.orders.note
+          +note text
 
           + id = 150, line = &quot;a\u{1b}&quot;  total: 9.50, note: &quot;line\nfeed \&quot;quoted\&quot;&quot;, placed: 2026-11-22T12:34:56.500000Z, due: 2026-12-01, paid: true, scan: x'000102', extra: {&quot;gift&quot;:true}
           ~ id = 151, line = &quot;a\u{1b}&quot;
@@ -596,10 +596,11 @@ fn the_junit_of_apply() {
           <failure type="withheld" message="withheld: 1 row to update">
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+        2 differing ranges
 
         + add column shop.orders.note
           +note text
-        2 differing ranges
+
         1 row to insert, 1 to update, 1 to delete
         1 row to update (withheld)
     </failure>
@@ -628,4 +629,72 @@ fn the_junit_of_apply() {
       </testsuite>
     </testsuites>
     "#);
+}
+
+#[test]
+fn a_change_of_structure_shows_both_definitions_and_what_it_takes_with_it() {
+    let mut plan = plan();
+    let change = |action, before: &str, after: &str, hazards: Vec<Hazard>| SchemaChange {
+        action,
+        object: "shop.orders.legacy".into(),
+        sql: vec!["ALTER TABLE …".into()],
+        before: Some(before.into()).filter(|text: &String| !text.is_empty()),
+        after: Some(after.into()).filter(|text: &String| !text.is_empty()),
+        hazards,
+        withheld: false,
+    };
+    let hazard = Hazard {
+        name: "DELETES_DATA".into(),
+        message: "the column's values are lost".into(),
+        rows: Some(1_999),
+    };
+    plan.replicas[0].tables[0].schema_changes = vec![
+        change(SchemaAction::AlterColumn, "legacy varchar(20)", "legacy varchar(40) NOT NULL", Vec::new()),
+        change(SchemaAction::DropColumn, "legacy text", "", vec![hazard]),
+    ];
+    let report = Report { only: Some(0), rows: Rows::AtMost(0), ..Report::new(Command::Plan, &plan) };
+    insta::assert_snapshot!(written(&report, Format::Text), @r#"
+    Comparing 3 tables.
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+
+      # public.orders (shop.orders on the replica) differs in 4 rows
+        1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
+        2 differing ranges
+
+        ~ alter column shop.orders.legacy
+          -legacy varchar(20)
+          +legacy varchar(40) NOT NULL
+
+        - drop column shop.orders.legacy (needs --allow DELETES_DATA)
+          DELETES_DATA: the column's values are lost (1,999 rows)
+          -legacy text
+
+        1 row to insert, 1 to update, 1 to delete
+        1 row to update (withheld)
+
+      2 tables in sync (24 rows): users, countries
+
+      would be refused: table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)
+
+    Plan: 2 schema changes, 1 row to insert, 1 to update, 1 to delete.
+    Withheld: 1 row to update; the spec says not to write them.
+    "#);
+    let markdown = written(&report, Format::Markdown);
+    let fence = markdown.split("```").nth(1).unwrap_or_default();
+    insta::assert_snapshot!(fence, @r#"
+    diff
+    ! alter column shop.orders.legacy
+    -     legacy varchar(20)
+    +     legacy varchar(40) NOT NULL
+    - drop column shop.orders.legacy (needs --allow DELETES_DATA)
+    !     DELETES_DATA: the column's values are lost (1,999 rows)
+    -     legacy text
+    "#);
+    let document: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
+    assert_eq!(
+        document["replicas"][0]["tables"][0]["schema_changes"][1]["hazards"],
+        serde_json::json!([{"name": "DELETES_DATA", "message": "the column's values are lost", "rows": 1999}])
+    );
 }

@@ -18,8 +18,8 @@ use super::closing::{self, Line};
 use super::marked::both;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
 use super::phrases::{
-    Sign, counts_in_words, key_words, notes, range_line, refusal_words, schema_change_words, sign_of,
-    standing,
+    Sign, counts_in_words, hazard_words, key_words, notes, range_line, refusal_words, schema_change_words,
+    sign_of, standing,
 };
 use super::row::{Cell, decoded, with_copies};
 use super::text_value::{REDACTED, shown};
@@ -148,11 +148,13 @@ impl Text<'_, '_> {
         if table.counted() {
             self.table_notes(table)?;
         }
+        if let Some(pair) = &table.pair {
+            self.ranges(table, pair)?;
+        }
         for change in &table.schema_changes {
             self.schema_change(change)?;
         }
         if let Some(pair) = &table.pair {
-            self.ranges(table, pair)?;
             self.changes(table, pair)?;
         }
         Ok(())
@@ -175,6 +177,9 @@ impl Text<'_, '_> {
     fn schema_change(&mut self, change: &SchemaChange) -> io::Result<()> {
         let (sign, words) = schema_change_words(change);
         writeln!(self.out, "\n    {} {words}", self.paint.on(style_of(sign), sign))?;
+        for hazard in &change.hazards {
+            writeln!(self.out, "      {}", self.paint.on(RED, hazard_words(hazard)))?;
+        }
         let (before, after) = (change.before.as_deref(), change.after.as_deref());
         if before.is_none() && after.is_none() {
             return change.sql.iter().try_for_each(|sql| self.diff_line(ChangeTag::Equal, sql));
@@ -217,7 +222,11 @@ impl Text<'_, '_> {
             return writeln!(self.out, "    {}", self.paint.on(DIM, ranges));
         }
         if let [range] = table.ranges.as_slice() {
-            let line = format!("Differing range: {}", range_line(pair, range));
+            // Its rows are those of the table, which stand above.
+            let line = match (&range.range.from, &range.range.to) {
+                (None, None) => "Differing range: all keys".to_owned(),
+                _ => format!("Differing range: {}", range_line(pair, range)),
+            };
             return writeln!(self.out, "    {}", self.paint.on(DIM, line));
         }
         writeln!(self.out, "\n    {}", self.paint.on(DIM, "Differing ranges:"))?;
@@ -236,7 +245,7 @@ impl Text<'_, '_> {
 
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
         let limit = self.report.rows_shown();
-        if limit > 0 && !table.changes.is_empty() {
+        if !table.changes.is_empty() && (limit > 0 || !table.schema_changes.is_empty()) {
             writeln!(self.out)?;
         }
         let mut shown = [RowCounts::default(), RowCounts::default()];
