@@ -18,6 +18,7 @@ mod pair;
 mod readme;
 mod reports;
 mod rights;
+mod saved_plans;
 mod script;
 mod servers;
 mod sides;
