@@ -123,7 +123,7 @@ fn errors_name_the_spec_as_it_was_given() {
         let run = stage.run(&["plan", path, "--format", "json"]);
         let message = at(&run.document(), "/replicas/0/tables/0/error/message").clone();
         let message = message.as_str().unwrap_or_default();
-        assert!(message.starts_with(&format!("{path}:5:9: ")), "{}", run.told());
+        assert!(message.starts_with(&format!("{path}:5:10: ")), "{}", run.told());
     }
 }
 
