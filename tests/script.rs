@@ -88,13 +88,13 @@ impl Pair {
 }
 
 /// How a client ended.
-struct Client {
-    ok: bool,
-    said: String,
+pub struct Client {
+    pub ok: bool,
+    pub said: String,
 }
 
 /// Runs a script file with the engine's own client.
-fn client(engine: Engine, url: &str, file: &Path, options: &[&str]) -> Client {
+pub fn client(engine: Engine, url: &str, file: &Path, options: &[&str]) -> Client {
     let script = || Stdio::from(std::fs::File::open(file).expect("the script is there"));
     let mut command = match engine {
         Engine::Sqlite => {

@@ -8,10 +8,12 @@ use trueup::engine::{Replica, connect};
 use trueup::event::{Observer, Silent, Stop};
 use trueup::plan::{self, Applied, LimitOverrides, Outcome, Plan, PlanKind};
 use trueup::reconcile::{Options, Run};
+use trueup::report::{Command, Format, Paint, Report};
 use trueup::spec::Spec;
 use trueup::spool::Spool;
 use trueup::verify::{Against, Verdict, verify_applied};
 
+use super::script::client;
 use super::servers::{Database, Engine, open};
 
 const PRIMARY: &str = "
@@ -271,6 +273,43 @@ fn stale(fixture: &Fixture) {
     }
     fixture.make(&run, &undo, 100_000);
     assert_eq!(fixture.replica.dump(), before, "{}", fixture.pair);
+}
+
+#[test]
+fn the_script_of_an_undo_does_the_same() {
+    for engine in Engine::all() {
+        let fixture = Fixture::new(engine, engine);
+        scripted(&fixture);
+    }
+}
+
+fn scripted(fixture: &Fixture) {
+    let (run, before) = (fixture.run(), fixture.replica.dump());
+    let plan = fixture.plan(&run);
+    fixture.make(&run, &plan, 100_000);
+    let undo = inverse(&plan);
+    let mut script = Vec::new();
+    let report = Report::new(Command::Plan, &undo);
+    report.write(Format::Sql, Paint::Plain, &mut script).expect("there is a script");
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = directory.path().join("undo.sql");
+    std::fs::write(&file, script).expect("the script can be written");
+    let client = || client(fixture.replica.engine, &fixture.replica.url, &file, &[]);
+
+    fixture.replica.execute_script("INSERT INTO fresh VALUES (5, 'x', 5)");
+    let meddled = fixture.replica.dump();
+    let ended = client();
+    assert!(
+        !ended.ok && ended.said.contains("rows that the plan does not know"),
+        "{}: {}",
+        fixture.pair,
+        ended.said
+    );
+    assert_eq!(fixture.replica.dump(), meddled, "{}", fixture.pair);
+    fixture.replica.execute_script("DELETE FROM fresh WHERE id = 5");
+    let ended = client();
+    assert!(ended.ok, "{}: {}", fixture.pair, ended.said);
+    assert_eq!(fixture.replica.dump(), before, "{}: undone (first), before (second)", fixture.pair);
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl State {
 
     fn run(&mut self, sql: &str) -> u64 {
         let (verb, rest) = sql.split_once(' ').expect("a statement has a verb");
-        if verb == "add" {
+        if matches!(verb, "add" | "drop") {
             return 0;
         }
         let (table, rows) = rest.split_once(' ').expect("a statement has rows");
@@ -634,4 +634,74 @@ fn structure_changes_before_the_transaction_elsewhere_and_only_if_the_rows_are_a
     let applied = apply(&engine, &with_new_column());
     assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Error, 1));
     assert!(failure(&applied).message.contains("cannot roll them back"));
+}
+
+fn dropping(action: SchemaAction) -> ReplicaPlan {
+    let mut plan = one_table(vec![delete(&[1, 10])]);
+    plan.tables[0].schema_changes =
+        vec![SchemaChange { action, sql: vec!["drop t".to_owned()], ..add_column("t.ref", false) }];
+    plan
+}
+
+#[test]
+fn what_is_dropped_goes_after_the_rows_and_in_their_transaction_where_it_can() {
+    let engine = FakeEngine::new(&[("t", &[&[1, 10]])]);
+    let applied = apply(&engine, &dropping(SchemaAction::DropTable));
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Applied, 1), "{:?}", applied.error);
+    let calls = ["delete t id=1", "read t", "foreign keys", "any rows t", "drop t", "commit"];
+    assert_eq!(engine.calls()[4..], calls);
+
+    let engine = FakeEngine { dialect: &FAKE_COMMITTING, ..FakeEngine::new(&[("t", &[&[1, 10]])]) };
+    let applied = apply(&engine, &dropping(SchemaAction::DropTable));
+    assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Applied, 1), "{:?}", applied.error);
+    let calls = ["delete t id=1", "read t", "foreign keys", "any rows t", "commit", "drop t"];
+    assert_eq!(engine.calls()[4..], calls);
+
+    // Of a column nothing but the hazard is asked.
+    let engine = FakeEngine::new(&[("t", &[&[1, 10], &[2, 20]])]);
+    assert_eq!(apply(&engine, &dropping(SchemaAction::DropColumn)).outcome, Outcome::Applied);
+    assert!(!engine.calls().contains(&"any rows t".to_owned()));
+}
+
+#[test]
+fn a_table_with_rows_that_the_plan_does_not_know_is_not_dropped() {
+    for dialect in [&FAKE, &FAKE_COMMITTING] {
+        let engine = FakeEngine { dialect, ..FakeEngine::new(&[("t", &[&[1, 10], &[2, 20]])]) };
+        let applied = apply(&engine, &dropping(SchemaAction::DropTable));
+        assert_eq!(applied.outcome, Outcome::Stale);
+        assert!(failure(&applied).message.contains("rows that the plan does not know"));
+        assert_eq!(engine.rows("t").len(), 2);
+        assert_eq!(engine.calls().last().map(String::as_str), Some("rollback"));
+    }
+}
+
+#[test]
+fn a_row_that_is_put_back_must_be_as_it_was_also_out_of_scope() {
+    let plan = |extra: i64| {
+        let mut plan = one_table(Vec::new());
+        let changes = [crate::plan::PlannedChange {
+            change: insert(&[1, 10]),
+            withheld: false,
+            extra: Some(row(&[extra])),
+        }];
+        let table = plan.tables.remove(0).with_changes(changes.into_iter().collect()).expect("in memory");
+        plan.tables.push(table);
+        plan.tables[0].pair.as_mut().expect("paired").replica_extra = vec![extra_column("more", true)];
+        plan
+    };
+    let engine = FakeEngine::new(&[("t", &[])]);
+    assert_eq!(apply(&engine, &plan(5)).outcome, Outcome::Applied);
+    assert_eq!(engine.rows("t"), [[Some(1), Some(5), Some(10)]]);
+    let again = apply(&engine, &plan(5));
+    assert_eq!((again.outcome, again.already), (Outcome::Applied, 1));
+    assert_eq!(apply(&engine, &plan(6)).outcome, Outcome::Stale);
+    // A trigger that sets a column out of scope is found too.
+    let engine = FakeEngine::new(&[("t", &[])]).with(Trick::Rewrites(77));
+    let mut rewritten = plan(5);
+    let pair = rewritten.tables[0].pair.as_mut().expect("paired");
+    pair.replica_extra[0].column.name = "ref".to_owned();
+    pair.columns[1].sides.replica.name = "more".to_owned();
+    let applied = apply(&engine, &rewritten);
+    assert_eq!(applied.outcome, Outcome::Error);
+    assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
 }

@@ -111,6 +111,8 @@ proptest! {
             prop_assert!(keys.iter().any(Option::is_some));
             return Ok(());
         };
+        // What can be done can be undone.
+        prop_assert!(super::order::steps(&plan_of(&after, &before, &keys)).is_ok());
         let lists: Vec<Vec<PlannedChange>> = plan.tables.iter().map(|table| changes_of(&table.changes)).collect();
         let mut database = before;
         let mut written = 0;
