@@ -78,8 +78,9 @@ fn the_tour_does_what_it_says() {
 fn every_command_is_described() {
     let help = String::from_utf8_lossy(&shell(Path::new("."), "trueup --help").stdout).into_owned();
     let commands = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
-    let names =
-        commands.expect("a list of commands").lines().filter_map(|line| line.split_whitespace().next());
+    // What a command does may go on in further lines, which are indented deeper.
+    let names = commands.expect("a list of commands").lines().filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split_whitespace().next());
     for name in names.filter(|name| !["help", "digest"].contains(name)) {
         assert!(README.contains(&format!("| `{name}")), "README's table of commands lacks {name}");
     }
