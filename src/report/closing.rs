@@ -4,7 +4,7 @@
 
 use anstyle::Style;
 
-use crate::plan::{Applied, Outcome, Status};
+use crate::plan::{Applied, Outcome, PlanKind, Status};
 
 use super::outcome::outcome_of;
 use super::paint::{BOLD, GREEN, RED, YELLOW};
@@ -34,6 +34,7 @@ fn plain(words: impl Into<String>) -> Line {
 /// What was found for one of several replicas.
 pub fn replica_line(part: &Part<'_>) -> Line {
     match outcome_of(part.plan) {
+        Outcome::InSync if part.kind == PlanKind::Undo => plain("No changes."),
         Outcome::InSync => line(GREEN, "No changes.", "The replica matches the primary."),
         Outcome::Drift => plain(sums(&[*part])),
         Outcome::Interrupted => line(RED, "Interrupted:", "not everything was compared."),
@@ -46,6 +47,9 @@ pub fn replica_line(part: &Part<'_>) -> Line {
 pub fn found_lines(command: Command, parts: &[Part<'_>]) -> Vec<Line> {
     let outcomes: Vec<Outcome> = parts.iter().map(|part| outcome_of(part.plan)).collect();
     if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::InSync) {
+        if parts.iter().any(|part| part.kind == PlanKind::Undo) {
+            return vec![plain("No changes.")];
+        }
         let words = match parts.len() {
             1 => "The replica matches the primary.".to_owned(),
             many => format!("All {many} replicas match the primary."),
@@ -71,14 +75,14 @@ pub fn applied_lines(part: &Part<'_>) -> Vec<Line> {
     let Some(applied) = part.applied else { return Vec::new() };
     let (committed, of) = applied.batches;
     match applied.outcome {
-        Outcome::Applied => complete(applied),
+        Outcome::Applied => complete(part, applied),
         Outcome::InSync => vec![plain("Nothing to apply.")],
         // The check afterwards found rows that differ again.
-        Outcome::Drift if committed > 0 => complete(applied),
+        Outcome::Drift if committed > 0 => complete(part, applied),
         Outcome::Drift => vec![plain("Nothing to apply: only withheld changes are left.")],
         // All that was to be written is in; what went wrong stands beside it.
         _ if committed > 0 && committed == of => {
-            let mut lines = complete(applied);
+            let mut lines = complete(part, applied);
             lines.extend(left_out(part));
             lines
         }
@@ -97,7 +101,7 @@ fn left_out(part: &Part<'_>) -> Option<Line> {
     (tables > 0).then(|| line(RED.bold(), "Error:", words))
 }
 
-fn complete(applied: &Applied) -> Vec<Line> {
+fn complete(part: &Part<'_>, applied: &Applied) -> Vec<Line> {
     let rows = &applied.rows;
     let structure = match applied.schema_changes {
         0 => String::new(),
@@ -114,10 +118,16 @@ fn complete(applied: &Applied) -> Vec<Line> {
         let were = if applied.already == 1 { "was" } else { "were" };
         lines.push(plain(format!("{} {were} there already.", counted(applied.already, "change"))));
     }
-    lines.push(match applied.verified {
-        Some(true) => plain("Verified: the rows written equal the primary."),
-        Some(false) => line(RED, "Not verified:", "rows written differ from the primary again."),
-        None => plain("Not verified: the rows written were not compared again."),
+    lines.push(match (applied.verified, part.kind) {
+        (Some(true), PlanKind::Changes) => plain("Verified: the rows written equal the primary."),
+        (Some(true), PlanKind::Undo) => plain("Verified: the rows written are as they were before the plan."),
+        (Some(false), PlanKind::Changes) => {
+            line(RED, "Not verified:", "rows written differ from the primary again.")
+        }
+        (Some(false), PlanKind::Undo) => {
+            line(RED, "Not verified:", "rows written differ from the plan again.")
+        }
+        (None, _) => plain("Not verified: the rows written were not compared again."),
     });
     lines
 }

@@ -36,7 +36,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
+use crate::plan::{Applied, Outcome, Plan, PlanKind, ReplicaPlan};
 
 /// Which command a report is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,10 @@ pub struct Report<'a> {
 struct Part<'a> {
     plan: &'a ReplicaPlan,
     applied: Option<&'a Applied>,
+    /// What the plan was made from.
+    kind: PlanKind,
+    /// Whether the plan was saved before: whole tables were compared then, not now.
+    saved: bool,
 }
 
 impl<'a> Part<'a> {
@@ -163,7 +167,11 @@ impl<'a> Part<'a> {
     }
 
     /// Whether the replica equals the primary now: it did before, or apply wrote all that differed and saw it equal.
+    /// Of a plan that is applied later, or that has nothing to do with the primary, nobody can say so.
     fn in_sync(&self) -> bool {
+        if self.kind == PlanKind::Undo || (self.saved && self.applied.is_some()) {
+            return false;
+        }
         let all_written = self.plan.withheld().total() == 0 && self.plan.first_failure().is_none();
         match self.applied {
             None => self.outcome() == Outcome::InSync,
@@ -306,12 +314,15 @@ impl<'a> Report<'a> {
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
-        let (plan, applied, only) = (self.plan, self.applied, self.only);
-        plan.replicas
-            .iter()
-            .enumerate()
-            .filter(move |(index, _)| only.is_none_or(|only| only == *index))
-            .map(move |(index, plan)| Part { plan, applied: applied.and_then(|all| all.get(index)) })
+        let Report { plan, applied, only, saved, .. } = *self;
+        plan.replicas.iter().enumerate().filter(move |(index, _)| only.is_none_or(|only| only == *index)).map(
+            move |(index, replica)| Part {
+                plan: replica,
+                applied: applied.and_then(|all| all.get(index)),
+                kind: plan.kind,
+                saved,
+            },
+        )
     }
 
     /// How many row changes of a table are shown where they are limited.
