@@ -40,12 +40,15 @@ impl Script for PostgresScript {
     }
 
     fn opening(&mut self, search_path: &[String]) -> String {
-        let mut sql = OPENING.to_owned();
-        if !search_path.is_empty() {
-            let schemas: Vec<String> = search_path.iter().map(|schema| identifier(schema)).collect();
-            sql.push_str(&format!("SET search_path = {};\n", schemas.join(", ")));
+        let schemas: Vec<String> = search_path.iter().map(|schema| identifier(schema)).collect();
+        let Ok(schemas) = quoted(&schemas.join(", ")) else { return OPENING.to_owned() };
+        if search_path.is_empty() {
+            return OPENING.to_owned();
         }
-        sql
+        // What the session has stays behind it, for types that are elsewhere.
+        let path = format!("concat_ws(', ', {schemas}, nullif(current_setting('search_path'), ''))");
+        let set = block(&format!("BEGIN\n  PERFORM set_config('search_path', {path}, false);\nEND\n"));
+        format!("{OPENING}{set}")
     }
 
     fn stop(&mut self, message: &str) -> String {
