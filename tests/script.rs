@@ -146,8 +146,8 @@ const TEXTS: &[&str] = &[
     "`backticks` \"quotes\"",
 ];
 
-const HOSTILE_TABLE: &str = "ho`st\"ile 100% $trueup$ \\ ;";
-const HOSTILE_COLUMN: &str = "c'ol\" `umn` \\x :v -- %s";
+const HOSTILE_TABLE: &str = "ho`st\"ile '/* 100% $trueup$ \\ ;\n.quit\n\\q\ngo\nx";
+const HOSTILE_COLUMN: &str = "c'ol\" `umn` \\x :v -- %s\n\tdelimiter //";
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -509,7 +509,7 @@ fn there_is_no_script_where_there_can_be_none() {
 
 #[test]
 fn a_normal_user_of_postgres_runs_it_too() {
-    let spec = "tables: [t, { table: u, to: Other.u }]\n";
+    let spec = "tables: [public.t, { table: u, to: Other.u }]\n";
     let pair = Pair::open(Engine::Postgres, Engine::Postgres, spec);
     pair.both(ROWS);
     pair.primary.execute_script(
@@ -534,6 +534,22 @@ fn a_normal_user_of_postgres_runs_it_too() {
     let client = pair.run_with(&script, &writer, &[]);
     assert!(client.ok, "{}", client.said);
     pair.assert_equal();
+}
+
+#[test]
+fn a_script_runs_on_a_copy_of_the_database() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let pair = three_changes(engine, ALL_TABLES);
+        let script = pair.script();
+        let before = pair.replica.dump();
+        let copy = open(engine, "script copy");
+        copy.execute_script(ROWS);
+        copy.execute_script("INSERT INTO t VALUES (1, 'one', 1), (2, 'TWO', 2), (3, 'three', 3);");
+        let client = pair.run_with(&script, &copy.url, &[]);
+        assert!(client.ok, "{}\n{}", pair.name(), client.said);
+        assert_eq!(copy.dump(), pair.primary.dump(), "{}", pair.name());
+        assert_eq!(pair.replica.dump(), before, "{}", pair.name());
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         table: name.to_owned(),
         names: Sides::new(TableName::plain(name), TableName::plain(name)),
         replica_table: name.to_owned(),
+        replica_qualified: false,
         place: Place::START,
         columns: columns.iter().map(paired).collect(),
         key_columns: 1,

@@ -75,6 +75,7 @@ pub fn orders() -> TablePair {
         table: "public.orders".into(),
         names: Sides::new(TableName::qualified("public", "orders"), TableName::qualified("shop", "orders")),
         replica_table: "shop.orders".into(),
+        replica_qualified: true,
         place: Place::START,
         columns: vec![
             pair_of("id", "id", Domain::Integer { bytes: 8 }, other.clone()),

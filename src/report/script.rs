@@ -83,17 +83,12 @@ pub(super) fn write(
 fn pairs(replica: &ReplicaPlan) -> Vec<Option<TablePair>> {
     let named = |table: &TablePlan| {
         let mut pair = table.pair.clone()?;
-        if !is_qualified(&pair) {
+        if !pair.replica_qualified {
             pair.names.replica.schema = None;
         }
         Some(pair)
     };
     replica.tables.iter().map(named).collect()
-}
-
-/// Whether the spec says in which schema the replica's table is: it does where its words are the whole name.
-fn is_qualified(pair: &TablePair) -> bool {
-    pair.replica_table == pair.names.replica.to_string()
 }
 
 fn is_empty(batches: &Batches) -> bool {
@@ -187,7 +182,7 @@ impl Writer<'_> {
         if path.is_empty() {
             // Unqualified names mean the schema in which the tables were found.
             let pairs = self.replica.tables.iter().filter_map(|table| table.pair.as_ref());
-            let mut unqualified = pairs.filter(|pair| !is_qualified(pair));
+            let mut unqualified = pairs.filter(|pair| !pair.replica_qualified);
             path.extend(unqualified.find_map(|pair| pair.names.replica.schema.clone()));
         }
         let opening = self.script.opening(&path);
@@ -943,17 +938,5 @@ mod tests {
         assert!(impossible(&replica).expect("truncated").message.contains("stopped early"));
         replica.error = Some(Failure::new(ErrorKind::Connect, "no route"));
         assert!(impossible(&replica).expect("an error").message.ends_with("no script: no route"));
-    }
-
-    #[test]
-    fn names_are_qualified_where_the_spec_does_it() {
-        let mut pair = table("t").pair.expect("paired");
-        pair.names.replica = TableName::qualified("public", "t");
-        assert!(!is_qualified(&pair));
-        pair.replica_table = "public.t".to_owned();
-        assert!(is_qualified(&pair));
-        // The primary's name is not the replica's.
-        pair.replica_table = "shop.t".to_owned();
-        assert!(!is_qualified(&pair));
     }
 }

@@ -18,6 +18,8 @@ pub struct TablePair {
     pub names: Sides<TableName>,
     /// The replica's name for people: as in the spec's `to`, else like `table`.
     pub replica_table: String,
+    /// Whether the spec says in which schema the replica's table is; else it is in the default one.
+    pub replica_qualified: bool,
     /// Where the spec speaks of it.
     pub place: Place,
     /// The columns in scope: the key's, then those compared, then those that the spec ignores. Columns

@@ -211,7 +211,7 @@ impl OnPrimary<'_> {
 
 impl Pairer<'_> {
     fn pair(&self, name: &str) -> Result<Pairing, Vec<Failure>> {
-        let replica_name = self.replica_name();
+        let (replica_name, replica_qualified) = self.replica_name();
         let replica = self.databases.replica.tables.iter().find(|table| table.name == replica_name);
         let mut problems = self.problems();
         problems.extend(replica.and_then(hidden_rows));
@@ -248,6 +248,7 @@ impl Pairer<'_> {
                 Some(to) => to.value.to_string(),
                 None => name.to_owned(),
             },
+            replica_qualified,
             place: self.entry.table.place,
             key_columns,
             compared_columns: compared,
@@ -275,22 +276,23 @@ impl Pairer<'_> {
     }
 
     /// `to`, else the same name: in the same schema where the spec names one and the replica has schemas of
-    /// the same kind, else in the replica's default schema.
-    fn replica_name(&self) -> TableName {
+    /// the same kind, else in the replica's default schema. And whether the spec named the schema.
+    fn replica_name(&self) -> (TableName, bool) {
         let default = &self.databases.replica.default_schema;
         if let Some(to) = &self.entry.to {
-            let schema = default.as_ref().and_then(|_| to.value.schema.clone()).or_else(|| default.clone());
-            return TableName { schema, name: to.value.name.clone() };
+            let named = default.as_ref().and_then(|_| to.value.schema.clone());
+            let qualified = named.is_some();
+            return (
+                TableName { schema: named.or_else(|| default.clone()), name: to.value.name.clone() },
+                qualified,
+            );
         }
         let dialects = self.databases.dialects;
         let named = self.entry.table.value.schema.is_some()
             && self.primary.name.schema.as_deref() != self.databases.primary_default;
-        let schema = if named && dialects.primary.same_family(dialects.replica) {
-            self.primary.name.schema.clone()
-        } else {
-            default.clone()
-        };
-        TableName { schema, name: self.primary.name.name.clone() }
+        let qualified = named && dialects.primary.same_family(dialects.replica);
+        let schema = if qualified { self.primary.name.schema.clone() } else { default.clone() };
+        (TableName { schema, name: self.primary.name.name.clone() }, qualified)
     }
 
     /// Whether a column is in scope: key columns always are.
@@ -395,7 +397,7 @@ impl Pairer<'_> {
         if self.entry.schema == SchemaMode::Ignore {
             let what = match replica {
                 Some(table) => format!("the replica's table {} has no column {name}", table.name),
-                None => format!("the replica has no table {}", self.replica_name()),
+                None => format!("the replica has no table {}", self.replica_name().0),
             };
             let message = self.spec.error_at(self.entry.table.place, what).headline();
             return Err(Failure::new(ErrorKind::Missing, message).hint(
@@ -437,7 +439,7 @@ impl Pairer<'_> {
     fn generated_key(&self, column: &str) -> Failure {
         let message = format!(
             "the key column {column} is generated on the replica in the table {}, so that no row can be written by it",
-            self.replica_name()
+            self.replica_name().0
         );
         let error = self.spec.error_at(self.entry.table.place, message);
         Failure::new(ErrorKind::Key, error.headline())

@@ -54,6 +54,7 @@ impl Pair {
             table: "items".to_owned(),
             names: Sides::new(TableName::plain("items"), TableName::plain("items")),
             replica_table: "items".to_owned(),
+            replica_qualified: false,
             place: Place { line: 1, column: 1 },
             key_columns,
             compared_columns: columns.len(),
