@@ -286,11 +286,11 @@ pub struct UndoArgs {
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// URL of the primary
+    /// URL of the primary, for example postgres://user:password@host/db or sqlite:path
     pub primary: String,
-    /// URL of the replica
+    /// URL of the replica; the spec holds the password of neither
     pub replica: String,
-    /// Write to FILE instead of standard output
+    /// Write to FILE, which must not exist yet, instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{ErrorKind, Failure};
 use crate::init::{self, Database, Draft};
 use crate::reconcile;
-use crate::report::counted;
+use crate::report::{counted, thousands};
 use crate::sides::{self, Sides};
 use crate::spec::{Place, Side, SideUrl};
 
@@ -72,10 +72,10 @@ async fn draft(args: &InitArgs, urls: &Sides<SideUrl>) -> Result<Draft, CliError
 fn written(path: &Path, draft: &Draft) -> String {
     let mut text = format!("{} is written: {}", path.display(), counted(draft.entries as u64, "table"));
     if draft.to_look_at > 0 {
-        text += &format!(", {} of them with a NOTE to look at", draft.to_look_at);
+        text += &format!(", {} of them with a NOTE to look at", thousands(draft.to_look_at as u64));
     }
     if draft.refused > 0 {
-        text += &format!("; {} left out, with the reason", draft.refused);
+        text += &format!("; {} left out, with the reason", thousands(draft.refused as u64));
     }
     format!("{text}.\nNext: trueup plan {}\n", path.display())
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no password, whatever the URLs hold; a URL with one is written as a variable.
 
-use crate::report::{self, counted};
+use crate::report::{self, counted, thousands};
 use crate::sides::Sides;
 use crate::spec::quote_scalar;
 
@@ -88,7 +88,11 @@ impl Document<'_> {
         };
         let asking = self.entries.iter().filter(|entry| entry.notes.ask()).count();
         if asking > 0 {
-            let are = if asking == 1 { "1 of them is" } else { &format!("{asking} of them are") };
+            let are = if asking == 1 {
+                "1 of them is"
+            } else {
+                &format!("{} of them are", thousands(asking as u64))
+            };
             words += &format!(" {are} not compared in full, or otherwise worth a look: see NOTE.");
         }
         let rest = [
@@ -100,7 +104,9 @@ impl Document<'_> {
         let rest: Vec<String> = rest
             .iter()
             .filter(|(count, ..)| *count > 0)
-            .map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more }))
+            .map(|(count, one, more)| {
+                format!("{} {}", thousands(*count as u64), if *count == 1 { one } else { more })
+            })
             .collect();
         if !rest.is_empty() {
             words += &format!(" Not compared: {} (at the end).", rest.join(", "));

@@ -7,6 +7,7 @@
 mod document;
 mod entry;
 mod names;
+mod notes;
 mod pair;
 mod tables;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod text;
 
 use crate::failure::{ErrorKind, Failure};
+use crate::report::{name, thousands};
 use crate::schema::{Catalog, Table};
 use crate::server::Server;
 use crate::sides::Sides;
@@ -165,9 +167,15 @@ fn nothing_to_compare(document: &Document<'_>) -> Failure {
         return Failure::new(ErrorKind::Key, message);
     }
     let names = sides.as_ref().map(|side| {
+        let all = side.catalog.tables.len();
         let names = side.catalog.tables.iter().map(|table| table.name.name.as_str());
-        let more = if side.catalog.tables.len() > NAMES_SHOWN { ", …" } else { "" };
-        format!("{}{more}", list(names.take(NAMES_SHOWN)))
+        match all.checked_sub(NAMES_SHOWN) {
+            None | Some(0) => list(names),
+            Some(more) => {
+                let shown: Vec<String> = names.take(NAMES_SHOWN).map(name).collect();
+                format!("{} and {} more", shown.join(", "), thousands(more as u64))
+            }
+        }
     });
     let message = "no table of the primary has the name of a table of the replica";
     Failure::new(ErrorKind::Missing, message).hint(format!(
