@@ -1,7 +1,7 @@
 //! The structural differences of one table pair, and the changes that remove them.
 //!
 //! What is reconciled so far: a missing table, with its columns, NOT NULL, literal defaults and primary key, and
-//! a missing column. Any other difference in scope (type, nullability, primary key, generated) is an error that
+//! a missing column. Any other difference in scope (type, nullability, primary key) is an error that
 //! names it, on one engine also of literal defaults; foreign keys, further unique keys, indexes, checks and defaults
 //! that are expressions are not looked at yet.
 
@@ -164,12 +164,11 @@ fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair
         let is_key = structure.key.iter().any(|column| column == pair.name());
         // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
         let nullability = !is_key && primary.nullable != replica.nullable;
-        let generated = primary.generated != replica.generated;
         // Not what it means: `json` is a text on MariaDB, and none on MySQL.
         let declared = same_family && primary.column_type.declared != replica.column_type.declared;
         let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
         let default = same_family && !expression && literal_default(primary) != literal_default(replica);
-        if nullability || declared || generated || default {
+        if nullability || declared || default {
             differences.push(Difference {
                 column: Some(replica.name.clone()),
                 before: described(replica),
