@@ -16,6 +16,7 @@ mod messages;
 mod minimality;
 mod pair;
 mod readme;
+mod redact;
 mod reports;
 mod rights;
 mod saved_plans;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::failure::{ErrorKind, Failure, system_hint, system_words};
 use crate::plan::file::PlanFileError;
 use crate::report::{Paint, RED, Signal, counted};
-use crate::spec::{SpecError, SpecErrors};
+use crate::spec::{SpecError, SpecErrors, redact as without_passwords};
+
+use super::output::print_error;
 
 /// Why a command ended without a report, or although it has one.
 #[derive(Debug)]
@@ -50,9 +52,9 @@ impl From<Failure> for CliError {
 }
 
 impl CliError {
-    /// A file that could not be read or written.
+    /// A file that could not be read or written. Somebody may have given a URL for a path, with its password.
     pub fn file(verb: &str, path: &Path, error: io::Error) -> Self {
-        CliError::Io { action: format!("{verb} {}", path.display()), error }
+        CliError::Io { action: format!("{verb} {}", without_passwords(&path.to_string_lossy())), error }
     }
 
     /// Told to stop before anything was written.
@@ -121,7 +123,7 @@ impl CliError {
                 let hint = "make it again: trueup plan SPEC -o FILE".to_owned();
                 (format!("could not use {}: {error}", path.display()), Some(hint))
             }
-            CliError::Usage { message, hint } => (message.clone(), hint.clone()),
+            CliError::Usage { message, hint } => (without_passwords(message), hint.clone()),
             CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
             CliError::Io { action, error } => {
                 let hint = system_hint(error).map(str::to_owned);
@@ -131,6 +133,21 @@ impl CliError {
         let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
         format!("{} {message}{hint}", paint.on(RED.bold(), "error:"))
     }
+}
+
+/// From here on a panic, which is a mistake of ours, is told like every other error. What it says may quote row
+/// values, so `redact` leaves only its place.
+pub fn tell_panics(redact: bool) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        print_error(&panic_words(&place, panic.payload_as_str(), redact));
+    }));
+}
+
+fn panic_words(place: &str, says: Option<&str>, redact: bool) -> String {
+    let says =
+        says.filter(|_| !redact).map(|says| format!(": {}", without_passwords(says))).unwrap_or_default();
+    format!("error: trueup made a mistake at {place}{says}\n  hint: please report it, with what you ran")
 }
 
 impl fmt::Display for CliError {
@@ -156,6 +173,17 @@ mod tests {
         );
         assert_eq!(error.shown(Paint::Plain, true), "error: table t: column v\n  hint: fix it");
         assert_eq!(error.exit_code(None), 1);
+    }
+
+    #[test]
+    fn a_panic_shows_no_values_under_redact_and_never_a_password() {
+        let shown = |redact| panic_words("src/a.rs:1:2", Some("'4711' of postgres://a:secret@b"), redact);
+        assert!(
+            shown(false).contains("src/a.rs:1:2: '4711'") && !shown(false).contains("secret"),
+            "{}",
+            shown(false)
+        );
+        assert!(shown(true).starts_with("error: trueup made a mistake at src/a.rs:1:2\n"), "{}", shown(true));
     }
 
     #[test]

@@ -40,7 +40,12 @@ use crate::spec::redact;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => ExitCode::from(run(cli.command)),
+        Ok(cli) => {
+            failure::tell_panics(cli.command.redact());
+            // A panic of ours was told when it happened, and is an error like any other.
+            let code = std::panic::catch_unwind(move || run(cli.command));
+            ExitCode::from(code.unwrap_or(1))
+        }
         Err(error) => {
             show_usage(&error);
             // Wrong usage is 1 here, not clap's 2: that means drift.

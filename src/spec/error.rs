@@ -235,7 +235,8 @@ fn cut(line: &str, indent: usize, width: usize) -> Quote {
 /// Hides what may be a password in any text, even a broken URL: all between the user's `:` and the last
 /// `@` after `://`, and what follows `password`, `passwd` or `pwd` and a `:` or `=`. It rather hides too much.
 pub fn redact(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(|line| redact_assignments(&redact_urls(line))).collect();
+    let lines: Vec<String> =
+        text.split('\n').map(|line| redact_assignments(&redact_parameters(&redact_urls(line)))).collect();
     lines.join("\n")
 }
 
@@ -256,6 +257,26 @@ fn redact_urls(line: &str) -> String {
         None if is_port(&rest[colon + 1..]) => line.to_owned(),
         None => format!("{head}{}:{HIDDEN}", &rest[..colon]),
     }
+}
+
+/// What a misspelled `password` among a URL's parameters may hold.
+fn redact_parameters(line: &str) -> String {
+    let begin = line.find("://").and_then(|start| Some(start + line[start..].find('?')? + 1));
+    let Some((head, query)) = begin.map(|begin| line.split_at(begin)) else { return line.to_owned() };
+    let shown = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, value)) if may_be_password(name) && !value.starts_with("${") => {
+            format!("{name}={HIDDEN}")
+        }
+        _ => pair.to_owned(),
+    });
+    head.to_owned() + &shown.collect::<Vec<_>>().join("&")
+}
+
+/// Misspelled words keep their first letter, or a part of those that name secrets.
+fn may_be_password(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let named = ["pass", "pw", "secret", "token", "auth"].iter().any(|word| name.contains(word));
+    named || (name.starts_with('p') && name != "port")
 }
 
 /// A URL whose `//` or scheme was forgotten (`postgres:ana:secret@db`, `ana:secret@db`): in a word with an `@`
