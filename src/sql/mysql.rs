@@ -18,6 +18,13 @@ use super::{
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
+/// Zero dates and rows with id 0 stay what they are; what does not fit is an error. NO_BACKSLASH_ESCAPES is not
+/// among them, whatever our own literals would gain: the catalog prints members of an enum and defaults with
+/// backslashes in every mode, and MySQL 8 and 9 parse the stored text of generated columns and of defaults in the
+/// session's mode, so that a table with `('it\'s')` in one cannot even be read.
+pub(crate) const SQL_MODE: &str =
+    "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+
 /// Statements stay below this; servers take at least 1 MiB by default (`max_allowed_packet`), 16 or 64 MiB
 /// in practice.
 const STATEMENT_BYTES_MAX: usize = 1_000_000;

@@ -26,16 +26,11 @@ use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, TlsMode};
-use crate::sql::mysql::{MARIADB, MYSQL};
+use crate::sql::mysql::{MARIADB, MYSQL, SQL_MODE};
 use crate::sql::{Dialect, EngineName, TableName};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Zero dates and rows with id 0 stay what they are; what does not fit is an error. NO_BACKSLASH_ESCAPES is not
-/// among them, whatever our own literals would gain: the catalog prints members of an enum and defaults with
-/// backslashes in every mode, and MySQL 8 and 9 parse the stored text of generated columns and of defaults in the
-/// session's mode, so that a table with `('it\'s')` in one cannot even be read.
-const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
 /// Prepared statements of a connection that stay open; `scan` says why any do.
 const STATEMENTS_KEPT: usize = 1_000;
 /// A year: the server must not close a connection whose reader waits.

@@ -11,7 +11,7 @@
 use super::super::{Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
 use super::condition;
 use super::literal;
-use super::{Family, hex, identifier};
+use super::{Family, SQL_MODE, hex, identifier};
 use crate::sql::{Dialect, EngineName};
 use crate::value::{Domain, Type, Value};
 
@@ -23,9 +23,7 @@ pub(super) struct FamilyScript {
     done: u64,
 }
 
-const OPENING: &str = "SET NAMES utf8mb4;
-SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION';
-SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
+const OPENING: &str = "SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 ";
 
@@ -89,7 +87,7 @@ impl Script for FamilyScript {
 
     fn opening(&mut self, _search_path: &[String]) -> String {
         let own = if self.family.engine == EngineName::Mariadb { OPENING_MARIADB } else { "" };
-        format!("{OPENING}{own}SET @trueup_done = 0;\n")
+        format!("SET NAMES utf8mb4;\nSET sql_mode = '{SQL_MODE}';\n{OPENING}{own}SET @trueup_done = 0;\n")
     }
 
     fn stop(&mut self, message: &str) -> String {
