@@ -150,7 +150,9 @@ impl Fixture {
     }
 
     fn apply(&self, run: &Run, plan: &Plan, batch_rows: u64) -> Applied {
-        let options = ApplyOptions { batch_rows, ..ApplyOptions::default() };
+        // The writer before this one may still be saying goodbye to its server.
+        let lock_wait = std::time::Duration::from_secs(10);
+        let options = ApplyOptions { batch_rows, lock_wait, ..ApplyOptions::default() };
         self.runtime.block_on(run.apply(plan, &options)).remove(0)
     }
 
