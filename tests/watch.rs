@@ -451,6 +451,16 @@ impl Pair {
         );
         wait_for(&self.primary, &question);
     }
+
+    /// Waits until the server has seen that the runs before this one are gone: a session of theirs that still waits
+    /// for the lock would be taken for one of the next run.
+    fn wait_until_alone(&self) {
+        let question = format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'trueup')",
+            self.replica.name
+        );
+        wait_for(&self.primary, &question);
+    }
 }
 
 #[test]
@@ -462,6 +472,7 @@ fn signals_while_it_compares_end_it_with_0_and_once_with_the_signal() {
         ("TERM", &["--once"], 143),
         ("INT", &["--once", "--apply"], 130),
     ] {
+        pair.wait_until_alone();
         pair.replica.execute_script("BEGIN; LOCK TABLE t");
         let watch = pair.watch(args);
         pair.wait_until_held();
