@@ -13,8 +13,11 @@ const VARCHAR_CHARS_MAX: u64 = 1_000;
 
 /// CREATE TABLE with its primary key.
 pub(super) fn create_table(family: &Family, table: &TableDefinition) -> String {
+    // SQLite's keys may be NULL; MariaDB makes such a key NOT NULL of itself, MySQL refuses it.
+    let in_key = |one: &Column| table.primary_key.contains(&one.name);
+    let settled = |one: &Column| Column { nullable: one.nullable && !in_key(one), ..one.clone() };
     let mut lines: Vec<String> =
-        table.columns.iter().map(|one| format!("  {}", column(family, one))).collect();
+        table.columns.iter().map(|one| format!("  {}", column(family, &settled(one)))).collect();
     if !table.primary_key.is_empty() {
         let names: Vec<String> = table.primary_key.iter().map(|name| identifier(name)).collect();
         lines.push(format!("  PRIMARY KEY ({})", names.join(", ")));

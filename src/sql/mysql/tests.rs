@@ -234,6 +234,13 @@ fn tables_are_made_to_compare_by_code_point() {
          `at` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  PRIMARY KEY (`id`)\n) \
          ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin"
     );
+    let id = Column { nullable: true, ..int("id") };
+    let key = TableDefinition {
+        name: TableName::plain("t"),
+        columns: vec![id],
+        primary_key: vec!["id".to_owned()],
+    };
+    assert!(MYSQL.create_table(&key).contains("`id` int NOT NULL,"), "MySQL refuses a key that may be NULL");
     let declared = |meaning: Type, key| MARIADB.type_for(&meaning, key).map(|made| made.declared);
     let text = |chars_max| Type::Text { chars_max, fixed: false };
     assert_eq!(declared(text(None), false).as_deref(), Some("longtext"));
