@@ -24,5 +24,6 @@ mod script;
 mod servers;
 mod sides;
 mod tool;
+mod types;
 mod undo;
 mod watch;

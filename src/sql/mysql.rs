@@ -75,8 +75,20 @@ impl Family {
             binary_collation: self.binary_collation,
             bare_values: self.bare_values,
             bytes_max: STATEMENT_BYTES_MAX,
+            loose: if self.engine == EngineName::Mariadb { loose_on_mariadb } else { loose_on_mysql },
         })
     }
+}
+
+/// [`SQL_MODE`] without its strictness.
+const LOOSE_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+
+fn loose_on_mariadb(statement: &str) -> String {
+    format!("SET STATEMENT sql_mode = '{LOOSE_MODE}' FOR {statement}")
+}
+
+fn loose_on_mysql(statement: &str) -> String {
+    statement.replacen(' ', &format!(" /*+ SET_VAR(sql_mode = '{LOOSE_MODE}') */ "), 1)
 }
 
 /// A name in backticks.

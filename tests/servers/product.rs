@@ -35,6 +35,12 @@ impl Product {
         self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
     }
 
+    /// The first two numbers of the version.
+    pub fn release(&self) -> (u32, u32) {
+        let mut numbers = self.version.split('.').map(|number| number.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+
     pub fn is_mysql(&self) -> bool {
         self.name == "mysql"
     }

@@ -234,7 +234,7 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
     } else {
         None
     };
-    let is_text = matches!(column_type.meaning, Type::Text { .. });
+    let is_text = matches!(column_type.meaning, Type::Text { .. }) || is_list(&text(row, 3));
     let collation = row.get(12).cloned().flatten();
     Column {
         name: text(row, 1),
@@ -254,9 +254,15 @@ fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
     }
     let meaning = meaning(&text(row, 3), &declared, row);
     let charset = text(row, 11);
-    let foreign = matches!(meaning, Type::Text { .. }) && charset != "utf8mb4";
+    let is_text = matches!(meaning, Type::Text { .. }) || is_list(&text(row, 3));
+    let foreign = is_text && charset != "utf8mb4";
     let declared = if foreign { format!("{declared} CHARACTER SET {charset}") } else { declared };
     ColumnType::new(declared, meaning)
+}
+
+/// Types whose values are texts from a list.
+fn is_list(word: &str) -> bool {
+    matches!(word, "enum" | "set")
 }
 
 /// MariaDB prints `int(11)` and `year(4)` where MySQL prints `int` and `year`, and the widths mean nothing but in

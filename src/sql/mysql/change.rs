@@ -2,6 +2,7 @@
 
 use super::condition::{by_code_point, keys_exactly, needs_expression};
 use super::identifier;
+use super::literal::is_refused_when_strict;
 use crate::sql::{Column, RowUpdate, Unwritable};
 use crate::value::{Type, Value};
 
@@ -24,6 +25,8 @@ pub(super) struct Changes<'a> {
     pub bare_values: bool,
     /// The longest statement.
     pub bytes_max: usize,
+    /// The statement run without strict mode.
+    pub loose: fn(&str) -> String,
 }
 
 impl Changes<'_> {
@@ -35,11 +38,15 @@ impl Changes<'_> {
     pub fn insert(&self, columns: &[Column], rows: &[Vec<Value>]) -> Result<Vec<String>, Unwritable> {
         let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
         let head = format!("INSERT INTO {} ({}) VALUES ", self.table, names.join(", "));
-        let rows = rows
-            .iter()
-            .map(|row| Ok(format!("({})", self.literals(row, columns)?.join(", "))))
-            .collect::<Result<Vec<_>, Unwritable>>()?;
-        Ok(self.grouped(&rows, head.len(), |group| format!("{head}{}", group.join(", "))))
+        let (mut strict, mut loose) = (Vec::new(), Vec::new());
+        for row in rows {
+            let literals = format!("({})", self.literals(row, columns)?.join(", "));
+            if needs_loose(row, columns) { loose.push(literals) } else { strict.push(literals) }
+        }
+        let insert = |group: &[String]| format!("{head}{}", group.join(", "));
+        let mut statements = self.grouped(&strict, head.len(), insert);
+        statements.extend(self.grouped(&loose, head.len(), |group| (self.loose)(&insert(group))));
+        Ok(statements)
     }
 
     /// `DELETE … WHERE` the key is one of these.
@@ -78,7 +85,10 @@ impl Changes<'_> {
         let mut lines = Vec::new();
         for row in rows {
             let line = self.line(key, columns, row)?;
-            if line.iter().any(|literal| literal.len() > JOINED_LITERAL_BYTES_MAX) {
+            let is_raw = |value: &Value| matches!(value, Value::RawText(_));
+            // Texts of two character sets have no common one in a derived table.
+            let alone = row.key.iter().chain(&row.values).any(is_raw);
+            if alone || line.iter().any(|literal| literal.len() > JOINED_LITERAL_BYTES_MAX) {
                 statements.push(self.update_one(key, columns, &keep, row)?);
             } else {
                 lines.push(line);
@@ -105,7 +115,8 @@ impl Changes<'_> {
         }
         set.extend(keep.iter().map(|kept| format!("{0} = {0}", identifier(&kept.name))));
         let condition = keys_exactly(key, std::slice::from_ref(&row.key));
-        Ok(format!("UPDATE {} SET {} WHERE {condition}", self.table, set.join(", ")))
+        let sql = format!("UPDATE {} SET {} WHERE {condition}", self.table, set.join(", "));
+        Ok(if needs_loose(&row.values, columns) { (self.loose)(&sql) } else { sql })
     }
 
     /// One row of the derived table: key, then values, each typed so that all rows agree.
@@ -226,6 +237,12 @@ fn groups<T: Size>(items: &[T], bytes_max: usize) -> Vec<std::ops::Range<usize>>
         groups.push(start..items.len());
     }
     groups
+}
+
+/// Whether a row holds a value that strict mode refuses. All its literals are exact all the same.
+fn needs_loose(values: &[Value], columns: &[Column]) -> bool {
+    let mut pairs = values.iter().zip(columns);
+    pairs.any(|(value, column)| is_refused_when_strict(value, &column.column_type))
 }
 
 fn is_named(columns: &[Column], name: &str) -> bool {

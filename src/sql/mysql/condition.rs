@@ -54,6 +54,10 @@ fn projection(part: &SelectColumn) -> String {
     let column = identifier(&part.column.name);
     match part.column.column_type.meaning {
         Type::Other => native_text(&column, &part.column.column_type.declared),
+        Type::Text { .. } => match literal::many_coded(&part.column.column_type.declared) {
+            Some(_) => text_bytes(&part.column),
+            None => column,
+        },
         _ => column,
     }
 }
@@ -93,8 +97,22 @@ fn ordering(column: &Column) -> String {
     match column.column_type.meaning {
         Type::Uuid => format!("CAST({name} AS CHAR)"),
         Type::Other => format!("CAST({} AS BINARY)", native_text(&name, &column.column_type.declared)),
-        _ => by_code_point(&name),
+        _ => text_bytes(column),
     }
+}
+
+/// A text column's bytes in UTF-8, which sort by code point. Several codes of an old character set may be one
+/// character, and others none: such text is read as the mark, the name of the set, and its bytes
+/// ([`literal::raw_text`] writes it back), so that two different values never read alike.
+fn text_bytes(column: &Column) -> String {
+    let name = identifier(&column.name);
+    let utf8 = by_code_point(&name);
+    let Some(charset) = literal::many_coded(&column.column_type.declared) else { return utf8 };
+    let mark = hex(&literal::raw_mark(charset));
+    format!(
+        "IF(CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) = CAST({name} AS BINARY), {utf8}, \
+         CONCAT({mark}, CAST({name} AS BINARY)))"
+    )
 }
 
 /// Text as the bytes of its UTF-8, which sort by code point. `utf8mb4_bin` would not do: it pads.
@@ -372,7 +390,7 @@ fn one_column(column: &Column, by_expression: bool, keys: &[Vec<Value>]) -> Stri
     if exact.is_empty() {
         return indexed;
     }
-    format!("{indexed} AND {} IN ({})", by_code_point(&name), exact.join(", "))
+    format!("{indexed} AND {} IN ({})", text_bytes(column), exact.join(", "))
 }
 
 fn equal(column: &Column, by_expression: bool, value: &Value) -> String {
@@ -406,7 +424,7 @@ fn indexable(column: &Column, by_expression: bool, value: &Value) -> Option<Stri
 fn exact_bytes(column: &Column, by_expression: bool, value: &Value) -> Option<(String, String)> {
     match (&column.column_type.meaning, value) {
         (Type::Text { .. }, Value::Text(text)) if by_expression => {
-            Some((by_code_point(&identifier(&column.name)), hex(text.as_bytes())))
+            Some((text_bytes(column), hex(text.as_bytes())))
         }
         _ => None,
     }

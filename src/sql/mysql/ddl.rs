@@ -82,11 +82,12 @@ fn default(column: &Column) -> Option<String> {
 
 /// The collation to name: this family's own, in the words of this server, else the one by code point.
 fn collation(family: &Family, column: &Column) -> Option<String> {
-    if !matches!(column.column_type.meaning, Type::Text { .. }) {
+    let declared = &column.column_type.declared;
+    let is_list = matches!(literal::type_word(declared).as_str(), "enum" | "set");
+    if !is_list && !matches!(column.column_type.meaning, Type::Text { .. }) {
         return None;
     }
-    let declared = &column.column_type.declared;
-    if let Some((_, charset)) = declared.split_once(" CHARACTER SET ") {
+    if let Some((_, charset)) = declared.rsplit_once(" CHARACTER SET ") {
         let own = column.collation.as_ref().filter(|own| own.starts_with(&format!("{charset}_")));
         return own.cloned();
     }

@@ -50,6 +50,7 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         }
         (Value::Float64(_), Type::Float32) => Err(no(format!("{declared} does not hold that many digits"))),
         (Value::Text(value), Type::Text { .. }) => fitting_text(value, column),
+        (Value::RawText(value), Type::Text { .. }) => raw_text(value, declared),
         (Value::RawText(_), _) => Err(no("a text that is not UTF-8 cannot be stored as text")),
         (Value::Json(value), Type::Json) => binary_json(value, declared),
         (Value::Json(value), Type::JsonText | Type::Text { .. }) => fitting_text(value, column),
@@ -206,8 +207,27 @@ fn kept_by_json(number: &str) -> bool {
 
 fn charset(declared: &str) -> &str {
     declared
-        .split_once(" CHARACTER SET ")
+        .rsplit_once(" CHARACTER SET ")
         .map_or("utf8mb4", |(_, rest)| rest.split(' ').next().unwrap_or(rest))
+}
+
+/// The character set of a text column where its codes and Unicode's characters are not one to one.
+pub(super) fn many_coded(declared: &str) -> Option<&str> {
+    let charset = charset(declared);
+    (!matches!(charset, "utf8mb4" | "utf8mb3" | "utf8" | "latin1")).then_some(charset)
+}
+
+/// What stands before the bytes of a text that has no Unicode form of its own: never the begin of UTF-8.
+pub(super) fn raw_mark(charset: &str) -> Vec<u8> {
+    [&[0xff], charset.as_bytes(), b":"].concat()
+}
+
+/// The bytes of a text in its column's own character set.
+fn raw_text(value: &[u8], declared: &str) -> Result<String, Unwritable> {
+    match value.strip_prefix(raw_mark(charset(declared)).as_slice()) {
+        Some(bytes) => Ok(format!("_{} {}", charset(declared), hex(bytes))),
+        None => Err(no("a text that is not UTF-8 cannot be stored as text")),
+    }
 }
 
 fn stored_bytes(value: &str, declared: &str) -> usize {
@@ -333,6 +353,14 @@ pub(super) fn is_geometry(word: &str) -> bool {
     )
 }
 
+/// What is read of an enum's index 0, the empty value of an insert that failed without strict mode.
+const FAILED_ENUM: &str = "\0";
+
+/// Whether strict mode refuses to store this value, which the column can hold.
+pub(super) fn is_refused_when_strict(value: &Value, column: &ColumnType) -> bool {
+    matches!(value, Value::Native(text) if text == FAILED_ENUM) && type_word(&column.declared) == "enum"
+}
+
 /// What the read's text of a native type is written back as.
 pub(super) fn native(value: &str, declared: &str) -> Result<String, Unwritable> {
     let word = type_word(declared);
@@ -340,7 +368,7 @@ pub(super) fn native(value: &str, declared: &str) -> Result<String, Unwritable> 
     match word.as_str() {
         // A number for YEAR too: 0 is the year 0000, the text '0' would be 2000.
         "bit" | "year" => value.parse::<u64>().map(|number| number.to_string()).map_err(|_| unreadable()),
-        "enum" if value == "\0" => Err(no("the empty value of a failed insert cannot be written")),
+        "enum" if value == FAILED_ENUM => Ok("0".to_owned()),
         "vector" => Ok(format!("x'{value}'")),
         word if is_geometry(word) => {
             let (srid, wkb) = value.split_once(' ').ok_or_else(unreadable)?;
