@@ -182,7 +182,7 @@ impl Run {
         self.announce(&prepared);
         let mut replicas = Vec::new();
         for prepared in prepared {
-            replicas.push(self.compare_replica(prepared, &snapshot).await);
+            replicas.push(self.compare_replica(prepared, &snapshot, primary.dialect()).await);
         }
         Ok(Plan {
             kind: PlanKind::Changes,
@@ -333,7 +333,12 @@ impl Run {
         });
     }
 
-    async fn compare_replica(&self, prepared: Prepared<'_>, primary: &Arc<dyn Snapshot>) -> ReplicaPlan {
+    async fn compare_replica(
+        &self,
+        prepared: Prepared<'_>,
+        primary: &Arc<dyn Snapshot>,
+        dialect: &'static dyn Dialect,
+    ) -> ReplicaPlan {
         let mut plan = ReplicaPlan {
             name: prepared.connected.name.clone(),
             server: prepared.connected.replica.as_ref().ok().map(|replica| replica.server().clone()),
@@ -357,8 +362,9 @@ impl Run {
         };
         plan.snapshot = snapshot.method();
         let snapshots = Sides::new(Arc::clone(primary), snapshot);
+        let dialects = Sides::new(dialect as &dyn Dialect, replica.dialect() as &dyn Dialect);
         for table in prepared.tables {
-            plan.tables.push(self.compare_table(&plan.name, table, &snapshots, replica.dialect()).await);
+            plan.tables.push(self.compare_table(&plan.name, table, &snapshots, dialects).await);
         }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
@@ -369,7 +375,7 @@ impl Run {
         replica: &str,
         table: PreparedTable,
         snapshots: &Sides<Arc<dyn Snapshot>>,
-        dialect: &dyn Dialect,
+        dialects: Sides<&dyn Dialect>,
     ) -> TablePlan {
         let mut plan = TablePlan::unknown(table.table.clone(), table.replica_table);
         let pairing = match table.pairing {
@@ -394,13 +400,40 @@ impl Run {
             &self.stop,
         )
         .await;
-        match finding {
-            Ok(finding) => with_finding(plan, pair, finding, dialect),
+        let plan = match finding {
+            Ok(finding) => with_finding(plan, pair, finding, dialects.replica),
             Err(failure) => {
                 plan.pair = Some(pair);
-                plan.failed(failure)
+                return plan.failed(failure);
             }
+        };
+        match self.refuse_collisions(&plan, snapshots, dialects).await {
+            Ok(()) => plan,
+            Err(failure) => plan.failed(failure),
         }
+    }
+
+    /// Two rows that the replica's unique keys would take for one are found before anything is written.
+    async fn refuse_collisions(
+        &self,
+        plan: &TablePlan,
+        snapshots: &Sides<Arc<dyn Snapshot>>,
+        dialects: Sides<&dyn Dialect>,
+    ) -> Result<(), Failure> {
+        let Some(pair) = plan.pair.as_ref().filter(|_| plan.error.is_none()) else { return Ok(()) };
+        // A plan that is cut off does not know which rows leave, and is never applied.
+        if plan.truncated || plan.summary.insert + plan.summary.update == 0 {
+            return Ok(());
+        }
+        let collisions = audit::Collisions {
+            pair,
+            structure: &plan.structure,
+            dialects,
+            snapshot: snapshots.replica.as_ref(),
+            spool: &self.spool,
+            stop: &self.stop,
+        };
+        collisions.check(&plan.changes).await
     }
 
     fn limit_overrides(&self) -> plan::LimitOverrides {

@@ -11,6 +11,7 @@
 //! nothing and prints nothing.
 
 mod added;
+mod collide;
 mod lookup;
 mod reader;
 mod rules;
@@ -35,6 +36,7 @@ use crate::spool::Spool;
 use crate::sql::{Select, Selection};
 use crate::value::{Digest, Key, KeyRange};
 
+pub use collide::Collisions;
 pub use unique::check_unique;
 
 use segment::{SegmentFinding, run_segment};

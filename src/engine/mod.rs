@@ -89,6 +89,10 @@ pub trait Snapshot: Send + Sync {
     /// Starts reading. Rows come in blocks of some hundred kilobytes; with `select.ordered`, in key order.
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError>;
 
+    /// Runs a small read of the dialect's making, such as
+    /// [`equated`](crate::sql::Dialect::equated), and returns all its values as text, row by row.
+    async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError>;
+
     /// Up to `parts - 1` keys, ascending, that cut the selected range into parts of about equal row counts,
     /// found without reading the table. Empty when that is not to be had cheaply or would not help (the
     /// server would have to sort for every part).

@@ -235,6 +235,14 @@ impl Dialect for FakeDialect {
         format!("select {}", select.table)
     }
 
+    fn equates(&self, _column: &Column) -> bool {
+        false
+    }
+
+    fn equated(&self, _: &TableName, _: &Column, _: &[&Value]) -> Result<String, Unwritable> {
+        Err(Unwritable { reason: "no collations".to_owned() })
+    }
+
     fn order_needs_sort(&self, _column: &Column, _domain: &Domain) -> bool {
         false
     }

@@ -3,6 +3,7 @@
 //! Nothing here talks to a database. What a stage wants to know about an engine is a method here, so that
 //! nobody else asks which engine it is. Every literal and every identifier of the program is made here.
 
+mod alike;
 pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
@@ -110,6 +111,15 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Whether rows of this key type come out in the common order only through an expression, so that an
     /// index on the plain column does not give it. `column` knows its collation.
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool;
+
+    /// Whether a unique key over this column may take two different values for one: a collation without regard to
+    /// case, accents or padding.
+    fn equates(&self, column: &Column) -> bool;
+
+    /// A read that gives one text for each of these values of a column of `table`, in order, row by row: two are
+    /// equal exactly where a unique key over that column takes the values for one. For columns that
+    /// [`equates`](Self::equates) speaks of, and none of their values is NULL.
+    fn equated(&self, table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable>;
 
     /// Set-wise inserts: few statements, each below [`statement_bytes_max`](Self::statement_bytes_max)
     /// unless one row alone is longer. Rows have a value for each column.

@@ -139,11 +139,37 @@ impl Dialect for Family {
     }
 
     fn select(&self, select: &Select) -> String {
-        condition::select(&self.table(&select.table), select)
+        condition::select(self, &self.table(&select.table), select)
     }
 
     fn order_needs_sort(&self, column: &Column, _domain: &Domain) -> bool {
         condition::needs_expression(column)
+    }
+
+    fn equates(&self, column: &Column) -> bool {
+        matches!(column.column_type.meaning, Type::Text { .. }) && column.collation.is_some()
+    }
+
+    fn equated(&self, _table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {
+        let collation = column.collation.as_deref().unwrap_or(self.binary_collation);
+        let charset = collation.split('_').next().unwrap_or("utf8mb4");
+        let pads = !collation.contains("nopad") && !collation.contains("_0900_");
+        let width = match column.column_type.meaning {
+            // Weights are cut at that many; some characters weigh as much as three.
+            Type::Text { chars_max: Some(chars), .. } if pads => {
+                format!(" AS CHAR({})", 3 * chars.clamp(1, 3072))
+            }
+            _ if pads => " AS CHAR(9216)".to_owned(),
+            _ => String::new(),
+        };
+        let mark = |value: &&Value| {
+            let literal = self.literal(value, &column.column_type)?;
+            Ok(format!(
+                "SHA2(WEIGHT_STRING(CONVERT({literal} USING {charset}) COLLATE {collation}{width}), 256)"
+            ))
+        };
+        let marks: Vec<String> = values.iter().map(mark).collect::<Result<_, Unwritable>>()?;
+        Ok(format!("SELECT {}", marks.join(", ")))
     }
 
     fn insert(

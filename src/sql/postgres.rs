@@ -74,6 +74,28 @@ impl Dialect for Postgres {
         }
     }
 
+    fn equates(&self, column: &Column) -> bool {
+        match column.column_type.meaning {
+            // Most collations hold only equal texts equal; which do is not known here.
+            Type::Text { .. } => column.collation.is_some(),
+            Type::Other => is_citext(&column.column_type),
+            _ => false,
+        }
+    }
+
+    fn equated(&self, name: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {
+        // The first row gives the list the column's own type and collation, whatever their names are. The hashes
+        // are those by which the server itself groups: equal for all that is equal. 128 bits of them.
+        let mut rows = format!("(0, (SELECT {} FROM {} WHERE FALSE))", identifier(&column.name), table(name));
+        for (at, value) in values.iter().enumerate() {
+            rows.push_str(&format!(", ({}, {})", at + 1, self.literal(value, &column.column_type)?));
+        }
+        Ok(format!(
+            "SELECT pg_catalog.hash_array_extended(ARRAY[v], 0) || ' ' || pg_catalog.hash_array_extended(ARRAY[v], 1) \
+             FROM (VALUES {rows}) AS listed (n, v) WHERE n > 0 ORDER BY n"
+        ))
+    }
+
     fn insert(
         &self,
         table: &TableName,
@@ -134,6 +156,11 @@ impl Dialect for Postgres {
     fn script(&self) -> Box<dyn Script> {
         Box::new(script::PostgresScript)
     }
+}
+
+/// The extension's type, in whichever schema it is.
+fn is_citext(column: &ColumnType) -> bool {
+    column.declared == "citext" || column.declared.ends_with(".citext")
 }
 
 /// No PostgreSQL name holds a NUL; one that does must name nothing rather than end the statement early.

@@ -79,6 +79,16 @@ impl Dialect for Sqlite {
         select::needs_sort(column, domain)
     }
 
+    fn equates(&self, column: &Column) -> bool {
+        column.collation.is_some()
+    }
+
+    fn equated(&self, _table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {
+        let collation = column.collation.as_deref().unwrap_or_default();
+        let marks = values.iter().map(|value| format!("(hex({}))", literal::hex(&folded(collation, value))));
+        Ok(format!("VALUES {}", marks.collect::<Vec<_>>().join(", ")))
+    }
+
     fn insert(
         &self,
         table: &TableName,
@@ -189,6 +199,27 @@ impl Dialect for Sqlite {
 
     fn script(&self) -> Box<dyn Script> {
         Box::new(script::SqliteScript::default())
+    }
+}
+
+/// What a collation compares of a text. SQLite's own are known to the letter: NOCASE folds ASCII alone, and where
+/// both texts have a NUL it looks no further than that, but at their lengths.
+fn folded(collation: &str, value: &Value) -> Vec<u8> {
+    let bytes = match value {
+        Value::Text(text) => text.as_bytes(),
+        Value::RawText(bytes) => bytes,
+        Value::OtherStorage(inner) => return folded(collation, inner),
+        other => return literal::plain(other).into_bytes(),
+    };
+    if collation.eq_ignore_ascii_case("NOCASE") {
+        let seen = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let mut folded = bytes[..seen].to_ascii_lowercase();
+        folded.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        return folded;
+    }
+    match collation.eq_ignore_ascii_case("RTRIM") {
+        true => bytes[..bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1)].to_vec(),
+        false => bytes.to_vec(),
     }
 }
 

@@ -160,6 +160,9 @@ pub enum Selection {
     /// The rows that have one of these keys. Compared as the engine compares: the caller drops rows whose
     /// key is only equal under a collation.
     Keys(Vec<Key>),
+    /// The rows that a unique key over the key columns would take for one of these: equal under the columns' own
+    /// collations. A key with a NULL equals none.
+    Alike(Vec<Key>),
 }
 
 /// A read of rows of one table.

@@ -72,6 +72,18 @@ impl Snapshot for Moment {
         Ok(RowStream::new(receiver))
     }
 
+    async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        let Some(open) = connection.as_mut() else {
+            return Err(EngineError::new(
+                ErrorKind::Connect,
+                "the connection that held the snapshot is lost",
+            ));
+        };
+        let rows = query(open, &sql, "compare values as the database does").await?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
     async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
         Ok(Vec::new())
     }

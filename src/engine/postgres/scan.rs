@@ -15,7 +15,7 @@ use std::task::Poll;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Column as _, Executor, SqlSafeStr, Statement, TypeInfo};
+use sqlx::{AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Statement, TypeInfo};
 use tokio::sync::{Notify, mpsc};
 
 use super::super::{EngineError, RowStream, Snapshot};
@@ -368,6 +368,20 @@ impl Snapshot for Moment {
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
         tokio::spawn(feed(Arc::clone(&self.0), reader, sql, checked.encoder, select, sender));
         Ok(RowStream::new(receiver))
+    }
+
+    async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
+        let mut reader = self.0.take().await?;
+        let found = rows(&mut reader.session.connection, &sql, "comparing values as the database does").await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.0.discard(reader);
+                return Err(error);
+            }
+        };
+        self.0.put_back(reader);
+        found.iter().flat_map(|row| (0..row.len()).map(|at| text(row, at))).collect()
     }
 
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {

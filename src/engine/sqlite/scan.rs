@@ -75,6 +75,40 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
+        let lease = self.lease().await?;
+        let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
+        let scan = Scan {
+            sql: render_select(&select, self.encoding),
+            select,
+            deadline: Deadline::new(self.session.statement_timeout),
+            sender,
+        };
+        tokio::task::spawn_blocking(move || scan.run(lease));
+        Ok(RowStream::new(receiver))
+    }
+
+    async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
+        let lease = self.lease().await?;
+        let answered = tokio::task::spawn_blocking(move || {
+            let connection = lease.connection.as_ref();
+            connection.map_or(Ok(Vec::new()), |connection| {
+                let failed = |error| error::of_statement("values cannot be compared", error);
+                texts(connection, &sql).map_err(failed)
+            })
+        });
+        answered.await.map_err(|broken| {
+            EngineError::new(ErrorKind::Internal, "the thread that compared values stopped").said(broken)
+        })?
+    }
+
+    async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
+        Ok(Vec::new())
+    }
+}
+
+impl SqliteSnapshot {
+    /// A connection inside the moment, as soon as one is free.
+    async fn lease(&self) -> Result<Lease, EngineError> {
         if self.readers == 0 {
             return Err(self.session.missing());
         }
@@ -85,22 +119,21 @@ impl Snapshot for SqliteSnapshot {
         let connection = connection.ok_or_else(|| {
             EngineError::new(ErrorKind::Internal, "the snapshot lost its connection in an earlier scan")
         })?;
-        let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
-        let scan = Scan {
-            sql: render_select(&select, self.encoding),
-            select,
-            deadline: Deadline::new(self.session.statement_timeout),
-            sender,
-        };
-        let lease =
-            Lease { connection: Some(connection), idle: Arc::clone(&self.idle), permit: Some(permit) };
-        tokio::task::spawn_blocking(move || scan.run(lease));
-        Ok(RowStream::new(receiver))
+        Ok(Lease { connection: Some(connection), idle: Arc::clone(&self.idle), permit: Some(permit) })
     }
+}
 
-    async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
-        Ok(Vec::new())
+/// All values of a small read, row by row.
+fn texts(connection: &Connection, sql: &str) -> Result<Vec<Option<String>>, rusqlite::Error> {
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    let (mut rows, mut found) = (statement.raw_query(), Vec::new());
+    while let Some(row) = rows.next()? {
+        for at in 0..columns {
+            found.push(row.get(at)?);
+        }
     }
+    Ok(found)
 }
 
 /// A connection on loan; it goes back before its permit does.

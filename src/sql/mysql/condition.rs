@@ -3,8 +3,8 @@
 //! The invariant: a condition selects exactly the keys that [`KeyOrder`](crate::value::KeyOrder) would. Text
 //! compares by its bytes; where the column's collation does not, the comparison goes over an expression.
 
-use super::{hex, identifier, literal};
-use crate::sql::{Column, Select, SelectColumn, Selection};
+use super::{Family, hex, identifier, literal};
+use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{Civil, Date, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields};
 
 /// The last moment of TIMESTAMP on every server of the family: 2038-01-19 03:14:07.999999.
@@ -13,7 +13,7 @@ const TIMESTAMP_END: &str = "2038-01-19T03:14:07.999999";
 const TIMESTAMP_START: &str = "1970-01-01 00:00:01";
 
 /// The SELECT of a read. The table's quoted name comes from the dialect.
-pub(super) fn select(table: &str, select: &Select) -> String {
+pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
     let list: Vec<String> = select.columns.iter().map(projection).collect();
     let mut sql = format!("SELECT {} FROM {table}", list.join(", "));
     let key = &select.columns[..select.key_columns];
@@ -28,6 +28,7 @@ pub(super) fn select(table: &str, select: &Select) -> String {
             let keys: Vec<Vec<Value>> = keys.iter().map(|one| key_values(key, one.bytes())).collect();
             vec![one_of(key, &keys)]
         }
+        Selection::Alike(keys) => vec![alike::condition(dialect, key, keys, "")],
     };
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
     if !conditions.is_empty() {

@@ -4,11 +4,11 @@
 //! text with NUL, a number beyond the integer's range). Such a bound is moved to the nearest value the column
 //! can hold, with the comparison changed to match, so that no row falls out of a range or into two.
 
-use super::super::{Column, Select, SelectColumn, Selection, TableName};
+use super::super::{Column, Select, SelectColumn, Selection, TableName, alike};
 use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
 };
-use super::{identifier, table};
+use super::{Postgres, identifier, table};
 use crate::value::{Civil, Date, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields};
 
 const DAY: i64 = 86_400_000_000;
@@ -115,6 +115,7 @@ pub(crate) fn key_condition(select: &Select) -> String {
     match &select.selection {
         Selection::Range(range) => range_condition(key, range),
         Selection::Keys(keys) => keys_condition(key, keys),
+        Selection::Alike(keys) => alike::condition(&Postgres, key, keys, ""),
     }
 }
 

@@ -8,8 +8,8 @@
 
 use super::declared::Affinity;
 use super::literal::{hex, moment, plain, uuid};
-use super::{identifier, table};
-use crate::sql::{Column, Select, SelectColumn, Selection};
+use super::{Sqlite, identifier, table};
+use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{Domain, Key, Type, Value, decode, fields};
 
 /// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
@@ -105,6 +105,7 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
             conditions.push(matching(&columns, &values, &select.table.name));
         }
+        Selection::Alike(keys) => conditions.push(alike::condition(&Sqlite, key, keys, "VALUES ")),
     }
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), table(&select.table));
     if !conditions.is_empty() {
