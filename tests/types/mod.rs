@@ -12,6 +12,7 @@ mod sqlite;
 use serde_json::Value as Json;
 
 use crate::pair::Pair;
+use crate::script::client;
 use crate::servers::{Engine, Product, not_run};
 
 /// A declared type and values of it.
@@ -95,6 +96,11 @@ fn run(engine: Engine, samples: &[&Sample], settings: &str) {
     }
     every_row_is_found(&pair, samples);
     applied(&pair);
+    // The same by the engine's own client.
+    for sample in samples {
+        pair.replica.execute_script(&format!("{settings}DELETE FROM {};\n{}", sample.name, sample.rows(1)));
+    }
+    by_script(&pair);
     // Rows that are missing, and rows that are extra.
     for sample in samples {
         let (name, count) = (sample.name, sample.all_values().len());
@@ -152,12 +158,25 @@ fn every_row_is_found(pair: &Pair, samples: &[&Sample]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Makes both sides equal with the script of the plan.
+fn by_script(pair: &Pair) {
+    let run = pair.exits(&["plan", "spec.yml", "--format", "sql"], 0);
+    std::fs::write(pair.path("plan.sql"), &run.stdout).expect("the script can be written");
+    let client = client(pair.replica.engine, &pair.replica.url, &pair.path("plan.sql"), &[]);
+    assert!(client.ok, "{}", client.said);
+    same_rows(pair);
+}
+
 /// Applies what there is, and has the servers say that both sides are the same.
 fn applied(pair: &Pair) {
     let run = pair.run(&["apply", "spec.yml", "-y", "--format", "json"]);
     assert_eq!(run.exit, Some(0), "{}", run.stderr);
     let document: Json = run.document();
     assert_eq!(document["replicas"][0]["verified"], true, "{document}");
+    same_rows(pair);
+}
+
+fn same_rows(pair: &Pair) {
     let (primary, replica) = (pair.primary.dump(), pair.replica.dump());
     for (table, rows) in &primary {
         assert_eq!(Some(rows), replica.get(table), "{table}");

@@ -65,7 +65,7 @@ async fn database(
     let columns = ask(format!(
         "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, \
          CAST(CHARACTER_MAXIMUM_LENGTH AS CHAR), CAST(NUMERIC_PRECISION AS CHAR), CAST(NUMERIC_SCALE AS CHAR), \
-         CAST(DATETIME_PRECISION AS CHAR), CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
+         CAST(DATETIME_PRECISION AS CHAR), CHARACTER_SET_NAME, COLLATION_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = {schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
     ))
     .await?;
@@ -137,7 +137,7 @@ impl Parts<'_> {
     fn assemble(self, tables: Rows) -> Vec<Table> {
         let json: HashSet<(String, String)> = self.json.iter().filter_map(|row| json_column(row)).collect();
         let mut columns: HashMap<String, Vec<Column>> = HashMap::new();
-        for row in &self.columns {
+        for row in self.columns.iter().filter(|row| !is_of_history(row)) {
             let is_json = json.contains(&(text(row, 0), text(row, 1)));
             columns.entry(text(row, 0)).or_default().push(column(self.facts.engine, row, is_json));
         }
@@ -160,6 +160,10 @@ impl Parts<'_> {
     }
 
     fn unique_keys(&self, columns: &HashMap<String, Vec<Column>>) -> HashMap<String, Vec<UniqueKey>> {
+        let of_history: HashSet<(String, String)> = (self.columns.iter())
+            .filter(|row| is_of_history(row))
+            .map(|row| (text(row, 0), text(row, 1)))
+            .collect();
         let mut tables: HashMap<String, Vec<UniqueKey>> = HashMap::new();
         for rows in self.keys.chunk_by(|a, b| a[..2] == b[..2]) {
             let (table, name) = (text(&rows[0], 0), text(&rows[0], 1));
@@ -171,6 +175,11 @@ impl Parts<'_> {
             else {
                 continue;
             };
+            // Of the rows that are current, all have the same end.
+            let names: Vec<String> = names
+                .into_iter()
+                .filter(|name| !of_history.contains(&(table.clone(), name.clone())))
+                .collect();
             let known = columns.get(&table).map(Vec::as_slice).unwrap_or_default();
             let not_null = |name: &String| known.iter().any(|one| one.name == *name && !one.nullable);
             let primary = name == "PRIMARY";
@@ -248,7 +257,8 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
 }
 
 fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
-    let declared = without_width(&text(row, 2));
+    // How a column is packed is no part of its type.
+    let declared = without_width(text(row, 2).replace(" /*M!100301 COMPRESSED*/", "").as_str());
     if is_json && text(row, 3) == "longtext" {
         return ColumnType::new("json", Type::JsonText);
     }
@@ -258,6 +268,12 @@ fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
     let foreign = is_text && charset != "utf8mb4";
     let declared = if foreign { format!("{declared} CHARACTER SET {charset}") } else { declared };
     ColumnType::new(declared, meaning)
+}
+
+/// Since when and until when a row of a system-versioned table holds: the server's own, and only current rows are
+/// looked at.
+fn is_of_history(row: &[Option<String>]) -> bool {
+    matches!(text(row, 13).as_str(), "ROW START" | "ROW END")
 }
 
 /// Types whose values are texts from a list.

@@ -25,6 +25,9 @@ const BLOCKS_WAITING: usize = 2;
 /// Of an abandoned read: rows that are read to their end before the server is told to stop.
 const ROWS_DRAINED: usize = 10_000;
 
+/// A longer statement of the writer's is closed after use, for the server's memory; [`Feed`] says what closing costs.
+const KEPT_STATEMENT_BYTES_MAX: usize = 4096;
+
 /// One moment of the database, held by one connection.
 pub(super) struct Moment {
     /// `None` once the connection is lost, and the moment with it.
@@ -288,7 +291,8 @@ pub(super) async fn read_all(
     let reading = Reading::new(select)?;
     let sql = dialect.select(select);
     let mut block = RowBlock::default();
-    let mut rows = connection.fetch_many(sqlx::query(AssertSqlSafe(sql)).persistent(false));
+    let kept = sql.len() <= KEPT_STATEMENT_BYTES_MAX;
+    let mut rows = connection.fetch_many(sqlx::query(AssertSqlSafe(sql)).persistent(kept));
     let mut failed = None;
     while let Some(next) = rows.next().await {
         let next = next.map_err(|why| error::translate(why, &format!("read table {}", select.table)))?;

@@ -22,6 +22,9 @@ pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwri
         Value::Float32(number) => check_real(f64::from(*number), affinity)?,
         Value::Float64(number) => check_real(*number, affinity)?,
         Value::Decimal(number) => return decimal(number, affinity),
+        Value::Json(text) if affinity.is_numeric() && reads_as_number(text.as_bytes()) => {
+            return json_number(text, affinity);
+        }
         Value::Text(text) | Value::Json(text) => check_text(text.as_bytes(), affinity)?,
         Value::RawText(text) => check_text(text, affinity)?,
         Value::Date(date) => check_date(*date)?,
@@ -252,6 +255,13 @@ fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
             Err(refused("SQLite keeps decimals as doubles, and this one has too many digits for a double"))
         }
     }
+}
+
+/// A JSON document that is a number, in a column that would make one of its text: the number it becomes must be
+/// the one it was. (A column declared JSON has numeric affinity.)
+fn json_number(text: &str, affinity: Affinity) -> Result<String, Unwritable> {
+    let number = Decimal::parse(text).map_err(|_| refused("a JSON number with too many digits"))?;
+    decimal(&number, affinity)
 }
 
 fn check_date(date: Date) -> Result<(), Unwritable> {
