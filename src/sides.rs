@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which of the two databases something belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
     /// The database that is right, and only ever read.
     Primary,

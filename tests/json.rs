@@ -60,6 +60,7 @@ fn the_document_has_the_fields_of_the_contract_in_their_order() {
             "withheld",
             "excused",
             "ranges",
+            "causes",
             "changes",
             "error"
         ]

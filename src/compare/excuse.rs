@@ -75,7 +75,7 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
 }
 
 /// The exact number a value stands for. Of a double, the shortest text that reads back as the same double.
-fn number(value: &Value) -> Option<Decimal> {
+pub(super) fn number(value: &Value) -> Option<Decimal> {
     match value {
         Value::Integer(value) => Some(Decimal::from(*value)),
         Value::Decimal(value) => value.is_finite().then(|| value.clone()),

@@ -9,6 +9,7 @@
 //! is an [`OrderError`], never a difference.
 
 mod block;
+mod cause;
 mod change;
 mod drift;
 mod excuse;
@@ -19,6 +20,7 @@ mod rules;
 mod tests;
 
 pub use block::{BlockFinding, OrderError, compare_blocks};
+pub use cause::{Cause, CauseTally, ColumnCause};
 pub use change::{PlannedChange, RowChange, RowCounts};
 pub use drift::{DigestFold, RangeDrift, joined};
 pub use excuse::Excuse;

@@ -101,6 +101,8 @@ fn inverse_table(
         ..TablePlan::unknown(table.table.clone(), table.replica_table.clone())
     };
     let mut inverse = inverse.with_changes(changes)?;
+    // Causes tell how a replica came to differ from the primary, not how it is to differ again.
+    inverse.causes.clear();
     inverse.status = inverse.status_found();
     Ok(Some(inverse))
 }

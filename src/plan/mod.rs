@@ -32,8 +32,8 @@ pub use write::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::RowCounts;
 pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
+use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
 pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text};
 use crate::schema::{Table, TablePair};
@@ -124,6 +124,8 @@ pub struct TablePlan {
     pub withheld: RowCounts,
     /// Rows whose differences the spec excuses.
     pub excused: u64,
+    /// Why the differing values of columns differ, where they share a cause.
+    pub causes: Vec<ColumnCause>,
     /// Whether looking stopped early (`--max-diffs`).
     pub truncated: bool,
     /// Why it could not be compared.

@@ -3,10 +3,12 @@
 //! Small pure functions over the counts that the tables carry. Invariant: a table or replica that could not
 //! be told is never in sync, whatever the others say.
 
-use crate::compare::RowCounts;
+use crate::compare::{CauseTally, ColumnCause, RowChange, RowCounts};
 use crate::failure::Failure;
+use crate::schema::{TablePair, takes_option};
 use crate::sides::Sides;
 use crate::spool::SpoolError;
+use crate::value::{Row, decode};
 
 use super::{Applied, ChangeList, Outcome, Plan, ReplicaPlan, SchemaChange, Status, TablePlan};
 
@@ -57,6 +59,31 @@ pub struct PlanSummary {
     pub changes: Changes,
 }
 
+/// Adds the values of an update that differ.
+fn tally_causes(tally: &mut CauseTally, pair: &TablePair, change: &RowChange) {
+    let RowChange::Update { before, after, columns } = change else { return };
+    // Fields have to be passed over one by one: only as many columns as anyone wants to know of are decoded.
+    let wanted = |column: &&u16| tally.wants(**column);
+    let (wanted, counted): (Vec<&u16>, Vec<&u16>) = columns.iter().partition(wanted);
+    counted.into_iter().for_each(|column| tally.count(*column));
+    for column in wanted {
+        let Some(domain) = pair.columns.get(usize::from(*column)).map(|column| &column.domain) else {
+            continue;
+        };
+        let value = |row: &Row| decode(domain, row.fields().nth(usize::from(*column)).flatten());
+        let values = Sides::new(value(after), value(before));
+        tally.add(*column, Sides::new(&values.primary, &values.replica));
+    }
+}
+
+/// Drops an option that the spec would not take for the column.
+fn keep_fitting_option(cause: &mut ColumnCause, pair: &TablePair) {
+    let domain = pair.columns.get(usize::from(cause.column)).map(|column| &column.domain);
+    let name = |option: &String| option.split(':').next().map(str::to_owned).unwrap_or_default();
+    cause.option =
+        cause.option.take().filter(|option| domain.is_some_and(|domain| takes_option(domain, &name(option))));
+}
+
 impl TablePlan {
     /// A table of which nothing is known yet.
     pub fn unknown(table: impl Into<String>, replica_table: impl Into<String>) -> Self {
@@ -74,20 +101,29 @@ impl TablePlan {
             summary: RowCounts::default(),
             withheld: RowCounts::default(),
             excused: 0,
+            causes: Vec::new(),
             truncated: false,
             error: None,
         }
     }
 
-    /// The same table with these row changes, counted.
+    /// The same table with these row changes, counted, and with the causes that its updates share.
     ///
     /// # Errors
     /// Where the changes cannot be read.
     pub fn with_changes(mut self, changes: ChangeList) -> Result<Self, SpoolError> {
+        let mut tally = CauseTally::default();
         for planned in changes.iter() {
             let planned = planned?;
             let counts = if planned.withheld { &mut self.withheld } else { &mut self.summary };
             counts.count(&planned.change);
+            if let Some(pair) = &self.pair {
+                tally_causes(&mut tally, pair, &planned.change);
+            }
+        }
+        self.causes = tally.finish();
+        if let Some(pair) = &self.pair {
+            self.causes.iter_mut().for_each(|cause| keep_fitting_option(cause, pair));
         }
         self.changes = changes;
         Ok(self)

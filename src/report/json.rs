@@ -13,6 +13,7 @@ use crate::schema::{ColumnPair, TablePair};
 use crate::sides::Sides;
 use crate::value::{Digest, Key};
 
+use super::cause::cause_words;
 use super::json_value::{put_redacted, put_value};
 use super::json_writer::{JsonWriter, Layout};
 use super::row::{Cell, decoded, with_copies};
@@ -106,6 +107,7 @@ fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> io:
             json.key("truncated")?.raw(true)?;
         }
         put_ranges(json.key("ranges")?, table)?;
+        put_causes(json.key("causes")?, table)?;
         if report.command != Command::Verify || report.rows == Rows::All {
             put_changes(json.key("changes")?, table, report.redact)?;
         }
@@ -188,6 +190,21 @@ fn put_counts(json: &mut Json<'_>, counts: &RowCounts) -> io::Result<()> {
 fn put_ranges(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
     let Some(pair) = &table.pair else { return json.raw("[]") };
     json.array(Layout::Block, &table.ranges, |json, range| put_range(json, pair, range))
+}
+
+fn put_causes(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
+    let Some(pair) = &table.pair else { return json.raw("[]") };
+    json.array(Layout::Block, &table.causes, |json, found| {
+        let column = pair.columns.get(usize::from(found.column));
+        json.object(Layout::Line, |json| {
+            json.key("column")?.string(column.map_or("", ColumnPair::name))?;
+            json.key("cause")?.string(found.cause.name())?;
+            json.key("values")?.raw(found.values)?;
+            json.key("of")?.raw(found.of)?;
+            json.key("option")?.string_or_null(found.option.as_deref())?;
+            json.key("message")?.string(&cause_words(pair, found))
+        })
+    })
 }
 
 fn put_range(json: &mut Json<'_>, pair: &TablePair, range: &RangeDrift) -> io::Result<()> {

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::plan::{Outcome, PlannedChange, SchemaChange, Status, TablePlan, worst};
 use crate::schema::TablePair;
 
+use super::cause::cause_words;
 use super::closing::{Line, applied_lines, found_lines};
 use super::marked::both;
 use super::phrases::{
@@ -179,6 +180,12 @@ impl Markdown<'_, '_> {
         )?;
         if table.counted() {
             writeln!(self.out, "{}\n", notes(table))?;
+        }
+        if let Some(pair) = table.pair.as_ref().filter(|_| !table.causes.is_empty()) {
+            for cause in &table.causes {
+                writeln!(self.out, "- cause: {}", html(&cause_words(pair, cause)))?;
+            }
+            writeln!(self.out)?;
         }
         writeln!(self.out, "```diff")?;
         for change in &table.schema_changes {

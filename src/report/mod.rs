@@ -5,6 +5,7 @@
 //! invariant: nothing is called in sync that was not compared as a whole, and under `redact` no value leaves
 //! this room but those of keys.
 
+mod cause;
 mod closing;
 mod json;
 mod json_value;

@@ -153,6 +153,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         summary: RowCounts::default(),
         withheld: RowCounts::default(),
         excused: 0,
+        causes: Vec::new(),
         truncated: false,
         error: None,
     }
@@ -212,6 +213,7 @@ pub fn drifting() -> TablePlan {
         summary: RowCounts { insert: 1, update: 1, delete: 1 },
         withheld: RowCounts { insert: 0, update: 1, delete: 0 },
         excused: 3,
+        causes: Vec::new(),
         truncated: false,
         error: None,
     }

@@ -72,6 +72,7 @@ fn the_document_of_plan() {
                 {"from": null, "to": {"id": 200, "line": "a"}, "primary_rows": 1100, "replica_rows": 99},
                 {"from": {"id": 400, "line": "a"}, "to": {"id": 500, "line": "a"}, "primary_rows": 1, "replica_rows": 2}
               ],
+              "causes": [],
               "changes": [
                 {"action": "insert", "key": {"id": 150, "line": "a\u001b"}, "after": {"id": 150, "line": "a\u001b", "total": "9.50", "note": "line\nfeed \"quoted\"", "placed": "2026-11-22T12:34:56.500000Z", "due": "2026-12-01", "paid": true, "scan": {"base64": "AAEC"}, "extra": {"json": {"gift":true}}}},
                 {"action": "update", "key": {"id": 151, "line": "a\u001b"}, "before": {"total": "1.000", "note": "Please leave the parcel with the neighbours on the second floor", "paid": true}, "after": {"total": "2.00", "note": "Please leave the parcel with the neighbors on the second floor", "paid": null}},
@@ -93,6 +94,7 @@ fn the_document_of_plan() {
               "withheld": {"insert": 0, "update": 0, "delete": 0},
               "excused": 0,
               "ranges": [],
+              "causes": [],
               "changes": [],
               "error": null
             },
@@ -109,6 +111,7 @@ fn the_document_of_plan() {
               "withheld": {"insert": 0, "update": 0, "delete": 0},
               "excused": 0,
               "ranges": [],
+              "causes": [],
               "changes": [],
               "error": null
             }
@@ -136,6 +139,7 @@ fn the_document_of_plan() {
               "withheld": {"insert": 0, "update": 0, "delete": 0},
               "excused": 0,
               "ranges": [],
+              "causes": [],
               "changes": [],
               "error": {"kind": "value", "message": "table billing, id 42: column due: invalid input 'tomorrow'"}
             }
@@ -182,6 +186,7 @@ fn the_document_of_apply_says_what_was_done() {
               "withheld": {"insert": 0, "update": 0, "delete": 0},
               "excused": 0,
               "ranges": [],
+              "causes": [],
               "changes": [],
               "error": {"kind": "value", "message": "table billing, id 42: column due: invalid input 'tomorrow'"}
             }

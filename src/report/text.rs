@@ -14,6 +14,7 @@ use crate::plan::{Outcome, Plan, PlanKind, PlannedChange, Refusal, SchemaChange,
 use crate::schema::TablePair;
 use crate::value::Value;
 
+use super::cause::cause_words;
 use super::closing::{self, Line};
 use super::marked::both;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
@@ -149,6 +150,7 @@ impl Text<'_, '_> {
             self.table_notes(table)?;
         }
         if let Some(pair) = &table.pair {
+            self.causes(table, pair)?;
             self.ranges(table, pair)?;
         }
         for change in &table.schema_changes {
@@ -267,6 +269,12 @@ impl Text<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn causes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
+        table.causes.iter().try_for_each(|cause| {
+            writeln!(self.out, "    {} {}", self.paint.on(YELLOW, "cause:"), cause_words(pair, cause))
+        })
     }
 
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> io::Result<()> {

@@ -18,7 +18,9 @@ pub use change::{DELETES_DATA, Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
 pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
-pub use pairing::{Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name};
+pub use pairing::{
+    Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name, takes_option,
+};
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use since::table_difference;
 pub use structure::added_column;

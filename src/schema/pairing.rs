@@ -528,28 +528,38 @@ fn hidden_rows(table: &Table) -> Option<Failure> {
 /// The option of a rule that a domain has no use for, and what it is for.
 fn misfit(rule: &CompareRule, domain: &Domain) -> Option<(&'static str, &'static str)> {
     let CompareRule::Options(options) = rule else { return None };
-    let class = match domain {
-        Domain::Storage { expected } => *expected,
-        _ => None,
+    let given = [
+        (options.tolerance.is_some(), "tolerance", "numbers"),
+        (options.precision.is_some(), "precision", "times, date-times and instants"),
+        (options.trim, "trim", "text"),
+        (options.ignore_case, "case", "text"),
+    ];
+    let misfit = given.into_iter().find(|(given, option, _)| *given && !takes_option(domain, option));
+    misfit.map(|(_, option, wanted)| (option, wanted))
+}
+
+/// Whether a `compare` option of this name has a use in a domain.
+pub fn takes_option(domain: &Domain, option: &str) -> bool {
+    // SQLite keeps numbers, and times as text, in columns of any type.
+    let stored = |classes: &[StorageClass]| match domain {
+        Domain::Storage { expected } => expected.is_none_or(|class| classes.contains(&class)),
+        _ => false,
     };
-    let any = *domain == Domain::Storage { expected: None };
-    let text = any || class == Some(StorageClass::Text);
-    let number = any || matches!(class, Some(StorageClass::Integer | StorageClass::Real));
-    let is_number =
-        matches!(domain, Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64);
-    // SQLite keeps times as text.
-    let is_time = matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant);
-    let is_text = matches!(domain, Domain::Text | Domain::Native);
-    if options.tolerance.is_some() && !(is_number || number) {
-        return Some(("tolerance", "numbers"));
+    match option {
+        "tolerance" => {
+            stored(&[StorageClass::Integer, StorageClass::Real])
+                || matches!(
+                    domain,
+                    Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64
+                )
+        }
+        "precision" => {
+            stored(&[StorageClass::Text])
+                || matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant)
+        }
+        "trim" | "case" => stored(&[StorageClass::Text]) || matches!(domain, Domain::Text | Domain::Native),
+        _ => false,
     }
-    if options.precision.is_some() && !(is_time || text) {
-        return Some(("precision", "times, date-times and instants"));
-    }
-    if options.trim && !(is_text || text) {
-        return Some(("trim", "text"));
-    }
-    (options.ignore_case && !(is_text || text)).then_some(("case", "text"))
 }
 
 fn has_zone(rule: &CompareRule) -> bool {

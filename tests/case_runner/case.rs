@@ -102,6 +102,9 @@ pub struct Expect {
     pub schema: Vec<String>,
     /// Rows whose differences the spec excuses.
     pub excused: u64,
+    /// Causes that differences share, `table.column: cause, 2 of 3 (option)`; `[none]` where there must be none;
+    /// not looked at without.
+    pub causes: Vec<String>,
     pub refused: Option<Refused>,
     pub error: Option<Failure>,
     pub fails: Option<Failure>,

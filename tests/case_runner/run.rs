@@ -198,6 +198,11 @@ impl Stage {
         if excused != expect.excused {
             faults.push(format!("  {excused} rows excused and not {}\n{}", expect.excused, plan.told()));
         }
+        if !expect.causes.is_empty() {
+            let found = cause_lines(&document);
+            let found = if found.is_empty() { vec!["none".to_owned()] } else { found };
+            check_lines("the causes", &expect.causes, &found, plan, faults);
+        }
         check_sums(&document, plan, faults);
     }
 
@@ -282,6 +287,21 @@ fn schema_lines(document: &Json) -> Vec<String> {
         format!("{} {}{mark}", word("action"), word("object"))
     };
     tables(document).flat_map(|table| table["schema_changes"].as_array()).flatten().map(line).collect()
+}
+
+/// `t.v: case, 2 of 3 (case: ignore)`
+fn cause_lines(document: &Json) -> Vec<String> {
+    let line = |table: &Json, cause: &Json| {
+        let word = |name: &str| cause[name].as_str().unwrap_or("?").to_string();
+        let option = cause["option"].as_str().map(|option| format!(" ({option})")).unwrap_or_default();
+        let (table, column) = (name_of(table), word("column"));
+        format!("{table}.{column}: {}, {} of {}{option}", word("cause"), cause["values"], cause["of"])
+    };
+    let mut lines = Vec::new();
+    for table in tables(document) {
+        lines.extend(table["causes"].as_array().into_iter().flatten().map(|cause| line(table, cause)));
+    }
+    lines
 }
 
 /// The lines that a second plan must still show.
