@@ -263,10 +263,13 @@ async fn a_moment_stays_while_others_commit() {
     let engine = replica(&path).await;
     let table = &catalog(&engine).await.tables[0];
     let snapshot = engine.snapshot().await.expect("a moment");
-    assert_eq!(snapshot.readers(), 1);
+    assert_eq!(snapshot.readers(), 4);
     sqlite.execute_batch("DELETE FROM t WHERE id > 10").expect("a delete");
-    for _ in 0..2 {
-        let stream = snapshot.scan(all_rows(table)).await.expect("a scan");
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(snapshot.scan(all_rows(table)).await.expect("a scan"));
+    }
+    for stream in streams {
         assert_eq!(count(stream).await.expect("rows"), 100_000);
     }
     let stream = engine.snapshot().await.expect("a moment").scan(all_rows(table)).await.expect("a scan");
@@ -278,7 +281,7 @@ async fn a_stream_that_is_dropped_frees_its_connection() {
     let directory = directory();
     let path = directory.path().join("a.db");
     let sqlite = database(&path, COUNTED);
-    let engine = replica(&path).await;
+    let engine = connect(&side(&path, ", connections: 1"), true).await.expect("it connects");
     let table = &catalog(&engine).await.tables[0];
     let snapshot = engine.snapshot().await.expect("a moment");
     for _ in 0..5 {

@@ -43,7 +43,7 @@ fn the_document_has_the_fields_of_the_contract_in_their_order() {
     let replica = &document["replicas"][0];
     assert_eq!(
         names(replica),
-        ["name", "engine", "version", "outcome", "refusals", "error", "tables", "summary"]
+        ["name", "engine", "version", "snapshot", "outcome", "refusals", "error", "tables", "summary"]
     );
     assert_eq!(
         names(table(&document)),

@@ -14,6 +14,7 @@ mod init;
 mod json;
 mod messages;
 mod minimality;
+mod moment;
 mod pair;
 mod readme;
 mod redact;

@@ -45,7 +45,8 @@ fn write_with(report: &Report<'_>, mut json: Json<'_>) -> io::Result<()> {
             json.key("engine")?.string(report.plan.primary.engine.as_str())?;
             // Empty where a watch never reached it.
             let version = Some(report.plan.primary.version.as_str()).filter(|version| !version.is_empty());
-            json.key("version")?.string_or_null(version)
+            json.key("version")?.string_or_null(version)?;
+            put_snapshot(json, &report.plan.primary_snapshot)
         })?;
         json.key("replicas")?
             .array(Layout::Block, report.parts(), |json, part| put_replica(json, report, &part))?;
@@ -55,6 +56,14 @@ fn write_with(report: &Report<'_>, mut json: Json<'_>) -> io::Result<()> {
     })
 }
 
+/// How the moment was held in which a side was read; nothing where it was not read.
+fn put_snapshot(json: &mut Json<'_>, method: &str) -> io::Result<()> {
+    if method.is_empty() {
+        return Ok(());
+    }
+    json.key("snapshot")?.string(method)
+}
+
 fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io::Result<()> {
     let plan = part.plan;
     let server = plan.server.as_ref();
@@ -62,6 +71,7 @@ fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io:
         json.key("name")?.string(&plan.name)?;
         json.key("engine")?.string_or_null(server.map(|server| server.engine.as_str()))?;
         json.key("version")?.string_or_null(server.map(|server| server.version.as_str()))?;
+        put_snapshot(json, &plan.snapshot)?;
         json.key("outcome")?.string(part.outcome().as_str())?;
         json.key("refusals")?.array(Layout::Block, &plan.refusals, put_refusal)?;
         // What went wrong while writing comes after what went wrong before.

@@ -32,12 +32,13 @@ fn the_document_of_plan() {
       "trueup_version": "0.1.0",
       "command": "plan",
       "created_at": "2026-11-22T06:00:00Z",
-      "primary": {"engine": "postgres", "version": "15.18"},
+      "primary": {"engine": "postgres", "version": "15.18", "snapshot": "an exported snapshot"},
       "replicas": [
         {
           "name": "eu",
           "engine": "mariadb",
           "version": "10.11.19",
+          "snapshot": "one connection",
           "outcome": "drift",
           "refusals": [
             {"rule": "limits.deletes", "table": "public.orders", "limit": "10%", "found": "120 of 999 rows to delete"}
@@ -122,6 +123,7 @@ fn the_document_of_plan() {
           "name": "edge",
           "engine": null,
           "version": null,
+          "snapshot": "one connection",
           "outcome": "error",
           "refusals": [],
           "error": {"kind": "connect", "message": "could not connect to db.edge:3306: refused"},
@@ -163,12 +165,13 @@ fn the_document_of_apply_says_what_was_done() {
       "trueup_version": "0.1.0",
       "command": "apply",
       "created_at": "2026-11-22T06:00:00Z",
-      "primary": {"engine": "postgres", "version": "15.18"},
+      "primary": {"engine": "postgres", "version": "15.18", "snapshot": "an exported snapshot"},
       "replicas": [
         {
           "name": "edge",
           "engine": null,
           "version": null,
+          "snapshot": "one connection",
           "outcome": "stale",
           "refusals": [],
           "error": {"kind": "connect", "message": "could not connect to db.edge:3306: refused"},

@@ -12,11 +12,21 @@ const PASSWORD: &str = "My-s3cret/%";
 
 /// Starts a server; panics with what to install when there is none, or with its log when it does not start.
 pub fn start() -> Server {
+    start_with(SETTINGS)
+}
+
+/// Starts one without a binary log.
+pub fn start_unlogged() -> Server {
+    let settings: Vec<&str> = SETTINGS.iter().filter(|one| !one.contains("binlog")).copied().collect();
+    start_with(&settings)
+}
+
+fn start_with(settings: &[&str]) -> Server {
     let server = program(&["mariadbd"]);
     let template = template(&server);
     let mut failures = Vec::new();
     for _ in 0..3 {
-        match try_start(&server, &template) {
+        match try_start(&server, &template, settings) {
             Ok(server) => return server,
             Err(why) => failures.push(why),
         }
@@ -24,7 +34,7 @@ pub fn start() -> Server {
     panic!("MariaDB could not be started: {}", failures.join("\n"));
 }
 
-fn try_start(server: &Path, template: &Path) -> Result<Server, String> {
+fn try_start(server: &Path, template: &Path, settings: &[&str]) -> Result<Server, String> {
     let directory = watchdog::private_directory("my");
     watchdog::copy(template, &directory.join("data"));
     let port = watchdog::free_port();
@@ -49,7 +59,7 @@ fn try_start(server: &Path, template: &Path) -> Result<Server, String> {
         format!("--init-file={}", login.display()),
         format!("--port={port}"),
     ]);
-    command.extend(SETTINGS.iter().map(|setting| format!("--{setting}")));
+    command.extend(settings.iter().map(|setting| format!("--{setting}")));
     let watchdog = Watchdog::start(&directory, "KILL", &command);
     let address = Address {
         scheme: "mysql".into(),

@@ -127,6 +127,12 @@ pub fn private_mariadb() -> &'static Server {
     SERVER.get_or_init(mariadb::start)
 }
 
+/// A MariaDB server without a binary log.
+pub fn unlogged_mariadb() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(mariadb::start_unlogged)
+}
+
 /// An empty database of `engine`.
 pub fn open(engine: Engine, hint: &str) -> Database {
     match engine {

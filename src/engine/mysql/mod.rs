@@ -6,6 +6,7 @@
 mod encode;
 mod error;
 mod introspect;
+mod moment;
 mod rights;
 mod scan;
 mod write;

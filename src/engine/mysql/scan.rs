@@ -1,17 +1,21 @@
-//! Reading: one consistent snapshot, rows streamed by the binary protocol into encoded blocks.
+//! Reading: rows streamed by the binary protocol into encoded blocks, over the connections that
+//! [`moment`](super::moment) opened.
 //!
 //! Invariant: a stream that ends well has sent every row, in key order where that was asked for; each row is held
 //! against the one before it. Anything else ends with an error.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
 use sqlx::{AssertSqlSafe, Either, Executor, Row};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
+use super::moment::{self, Opened, Reader};
 use super::{Access, error, query, raw, run};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
@@ -28,63 +32,123 @@ const ROWS_DRAINED: usize = 10_000;
 /// A longer statement of the writer's is closed after use, for the server's memory; [`Feed`] says what closing costs.
 const KEPT_STATEMENT_BYTES_MAX: usize = 4096;
 
-/// One moment of the database, held by one connection.
+/// One moment of the database, or with `snapshot: none` just the connections.
 pub(super) struct Moment {
-    /// `None` once the connection is lost, and the moment with it.
-    connection: Arc<Mutex<Option<MySqlConnection>>>,
+    pool: Arc<Pool>,
+    /// One for each connection that lives; closed when none does.
+    permits: Arc<Semaphore>,
+    readers: usize,
+    method: String,
     access: Access,
     dialect: &'static dyn Dialect,
-    connection_id: u64,
+}
+
+/// The connections that no scan uses.
+struct Pool {
+    idle: Mutex<Vec<Reader>>,
+    live: AtomicUsize,
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Moment {
-    /// Begins the read-only transaction that is the moment.
+    /// Begins the read-only transactions that are the moment.
     pub async fn begin(
-        mut connection: MySqlConnection,
+        connection: MySqlConnection,
         access: Access,
         dialect: &'static dyn Dialect,
     ) -> Result<Self, EngineError> {
-        let what = "begin a consistent snapshot";
-        run(&mut connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", what).await?;
-        let rows = query(&mut connection, "SELECT CONNECTION_ID()", what).await?;
-        let id = rows.into_iter().flatten().flatten().next().and_then(|id| id.parse().ok());
-        let connection_id = id.ok_or_else(|| EngineError::new(ErrorKind::Internal, what))?;
-        let connection = Arc::new(Mutex::new(Some(connection)));
-        Ok(Moment { connection, access, dialect, connection_id })
+        let Opened { readers, method } = moment::open(connection, &access).await?;
+        let count = readers.len();
+        let pool = Arc::new(Pool { idle: Mutex::new(readers), live: AtomicUsize::new(count) });
+        let permits = Arc::new(Semaphore::new(count));
+        Ok(Moment { pool, permits, readers: count, method, access, dialect })
+    }
+
+    /// A connection, as soon as one is free.
+    async fn lend(&self) -> Result<Lease, EngineError> {
+        let lost = || EngineError::new(ErrorKind::Connect, "the connection that held the snapshot is lost");
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| lost())?;
+        let reader = self.pool.idle().pop().ok_or_else(lost)?;
+        let (pool, permits) = (Arc::downgrade(&self.pool), Arc::clone(&self.permits));
+        Ok(Lease { reader: Some(reader), permit: Some(permit), pool, permits })
+    }
+}
+
+/// A connection on loan. Dropping it gives it back, or tells that it is lost.
+struct Lease {
+    /// Taken out where the connection, and with it its part of the moment, is gone.
+    reader: Option<Reader>,
+    permit: Option<OwnedSemaphorePermit>,
+    pool: Weak<Pool>,
+    permits: Arc<Semaphore>,
+}
+
+impl Lease {
+    /// Nothing else will be read at this moment: then its connections just close.
+    fn is_last(&self) -> bool {
+        self.pool.strong_count() == 0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let (Some(pool), Some(permit)) = (self.pool.upgrade(), self.permit.take()) else { return };
+        match self.reader.take() {
+            // It is back before its permit is.
+            Some(reader) => pool.idle().push(reader),
+            None => {
+                permit.forget();
+                if pool.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.permits.close();
+                }
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Snapshot for Moment {
     fn readers(&self) -> usize {
-        1
+        self.readers
     }
 
     fn method(&self) -> String {
-        "a consistent snapshot of one connection".to_owned()
+        self.method.clone()
     }
 
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
         let reading = Reading::new(&select)?;
         let sql = self.dialect.select(&select);
         let kept = matches!(select.selection, Selection::Range(_));
-        let connection = Arc::clone(&self.connection).lock_owned().await;
+        let lease = self.lend().await?;
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
-        let (access, connection_id) = (self.access.clone(), self.connection_id);
-        tokio::spawn(feed(connection, Feed { sql, kept, reading, sender, access, connection_id }));
+        let access = self.access.clone();
+        let table = select.table.to_string();
+        tokio::spawn(async move {
+            let feeding = feed(lease, Feed { sql, kept, reading, sender: sender.clone(), access });
+            if AssertUnwindSafe(feeding).catch_unwind().await.is_err() {
+                // A stream that just closes would be taken for a whole one.
+                let error = EngineError::new(ErrorKind::Internal, format!("read table {table}: it panicked"));
+                drop(sender.send(Err(error)).await);
+            }
+        });
         Ok(RowStream::new(receiver))
     }
 
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
-        let mut connection = Arc::clone(&self.connection).lock_owned().await;
-        let Some(open) = connection.as_mut() else {
-            return Err(EngineError::new(
-                ErrorKind::Connect,
-                "the connection that held the snapshot is lost",
-            ));
-        };
-        let rows = query(open, &sql, "compare values as the database does").await?;
-        Ok(rows.into_iter().flatten().collect())
+        let mut lease = self.lend().await?;
+        // Taken out meanwhile: dropped midway the answer would be the next statement's.
+        let Some(mut reader) = lease.reader.take() else { return Ok(Vec::new()) };
+        let answer = query(&mut reader.connection, &sql, "compare values as the database does").await;
+        if !matches!(&answer, Err(error) if error.kind == ErrorKind::Connect) {
+            lease.reader = Some(reader);
+        }
+        Ok(answer?.into_iter().flatten().collect())
     }
 
     async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
@@ -175,7 +239,6 @@ struct Feed {
     reading: Reading,
     sender: mpsc::Sender<Result<RowBlock, EngineError>>,
     access: Access,
-    connection_id: u64,
 }
 
 /// How a read ended.
@@ -185,39 +248,38 @@ enum Ended {
     /// Nobody wants the rest.
     Abandoned,
     /// The server ended it with an error.
-    Refused,
-    /// The connection, and with it the moment, is gone.
-    Lost,
+    Refused(EngineError),
+    /// The connection is gone.
+    Lost(EngineError),
 }
 
-async fn feed(mut connection: OwnedMutexGuard<Option<MySqlConnection>>, feed: Feed) {
-    // Nothing else will be read at this moment when the snapshot is gone: then its connection just closes.
-    let moment = Arc::downgrade(OwnedMutexGuard::mutex(&connection));
-    let is_last = || moment.strong_count() <= 1;
-    let Some(open) = connection.as_mut() else {
-        let error = EngineError::new(ErrorKind::Connect, "the connection that held the snapshot is lost");
-        // A reader that is gone needs no error.
-        drop(feed.sender.send(Err(error)).await);
-        return;
-    };
+async fn feed(mut lease: Lease, feed: Feed) {
+    let Some(mut reader) = lease.reader.take() else { return };
     let statement = sqlx::query(AssertSqlSafe(feed.sql.as_str())).persistent(feed.kept);
-    let mut rows = open.fetch_many(statement);
-    let ended = send_rows(&mut rows, &feed).await;
-    let (usable, stopped) = match ended {
-        Ended::Well | Ended::Refused => (true, false),
-        Ended::Lost => (false, false),
-        Ended::Abandoned => (!is_last() && drain(&mut rows, &feed).await, true),
+    let mut rows = reader.connection.fetch_many(statement);
+    let (usable, stopped, error) = match send_rows(&mut rows, &feed).await {
+        Ended::Well => (true, false, None),
+        Ended::Refused(error) => (true, false, Some(error)),
+        Ended::Lost(error) => (false, false, Some(error)),
+        Ended::Abandoned => (!lease.is_last() && drain(&mut rows, &feed, reader.id).await, true, None),
     };
     drop(rows);
-    if !usable {
-        *connection = None;
-    } else if let (true, Some(open)) = (stopped, connection.as_mut()) {
-        // A KILL QUERY that came too late for its own statement must not hit the next one.
-        drop(run(open, "DO 0", "go on").await);
+    if usable {
+        if stopped {
+            // A KILL QUERY that came too late for its own statement must not hit the next one.
+            drop(run(&mut reader.connection, "DO 0", "go on").await);
+        }
+        lease.reader = Some(reader);
+    }
+    // The connection is free again, or known to be lost, before the stream ends.
+    drop(lease);
+    if let Some(error) = error {
+        // A reader that is gone needs no error.
+        drop(feed.sender.send(Err(error)).await);
     }
 }
 
-/// Sends all rows, and at last an error if there is one.
+/// Sends all rows.
 async fn send_rows(rows: &mut Rows<'_>, feed: &Feed) -> Ended {
     let mut block = RowBlock::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 8);
     let mut last_row = Vec::new();
@@ -227,10 +289,9 @@ async fn send_rows(rows: &mut Rows<'_>, feed: &Feed) -> Ended {
             Some(Ok(Either::Left(_))) => continue,
             Some(Ok(Either::Right(row))) => row,
             Some(Err(why)) => {
-                let ended = if error::number(&why).is_some() { Ended::Refused } else { Ended::Lost };
-                let what = format!("read table {}", feed.reading.table);
-                drop(feed.sender.send(Err(error::translate(why, &what))).await);
-                return ended;
+                let lost = error::number(&why).is_none();
+                let error = error::translate(why, &format!("read table {}", feed.reading.table));
+                return if lost { Ended::Lost(error) } else { Ended::Refused(error) };
             }
         };
         if let Err(error) = feed.add(&row, &mut block, &last_row) {
@@ -264,7 +325,7 @@ impl Feed {
 
 /// Reads what is left of an abandoned result, so that the connection can go on; a long rest is stopped by a
 /// second connection. Whether the connection is usable.
-async fn drain(rows: &mut Rows<'_>, feed: &Feed) -> bool {
+async fn drain(rows: &mut Rows<'_>, feed: &Feed, connection_id: u64) -> bool {
     let mut count = 0;
     while let Some(next) = rows.next().await {
         match next {
@@ -274,7 +335,7 @@ async fn drain(rows: &mut Rows<'_>, feed: &Feed) -> bool {
         if count == ROWS_DRAINED
             && let Ok(mut second) = feed.access.open(false).await
         {
-            let kill = format!("KILL QUERY {}", feed.connection_id);
+            let kill = format!("KILL QUERY {connection_id}");
             // Where that is not possible the rest is read to its end.
             drop(run(&mut second, &kill, "stop a read").await);
         }

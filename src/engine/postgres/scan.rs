@@ -34,6 +34,9 @@ const BLOCKS_WAITING: usize = 2;
 /// Tables below this are not worth cutting.
 const SPLIT_ROWS_MIN: f64 = 50_000.0;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// For `snapshot: none`: every statement reads what is committed when it begins, and none holds vacuum back when it
+/// has ended.
+const BEGIN_UNSHARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
 
 /// One moment.
 pub(super) struct Moment(Arc<Shared>);
@@ -79,7 +82,7 @@ impl Moment {
         let moment = Arc::new(Shared { pool, shared, state: Mutex::default(), changed: Notify::new() });
         let mut reader = moment.reader(session);
         let doing = "beginning a snapshot";
-        run(&mut reader.session.connection, BEGIN, doing).await?;
+        run(&mut reader.session.connection, moment.begin(), doing).await?;
         // The first statement takes the snapshot; until then the transaction has none.
         run(&mut reader.session.connection, "SELECT 1", doing).await?;
         moment.export(&mut reader).await?;
@@ -111,6 +114,10 @@ fn end(mut reader: Reader) {
 }
 
 impl Shared {
+    fn begin(&self) -> &'static str {
+        if self.shared { BEGIN } else { BEGIN_UNSHARED }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,7 +186,7 @@ impl Shared {
     /// Brings a connection into the moment; `None` when the one that exported it went away meanwhile.
     async fn join(self: &Arc<Self>, mut session: Session) -> Result<Option<Reader>, EngineError> {
         let doing = "joining a snapshot";
-        run(&mut session.connection, BEGIN, doing).await?;
+        run(&mut session.connection, self.begin(), doing).await?;
         if self.shared {
             let Some((_, name)) = self.state().exported.clone() else { return Ok(None) };
             let import = format!("SET TRANSACTION SNAPSHOT '{}'", name.replace('\'', "''"));
@@ -356,9 +363,14 @@ impl Snapshot for Moment {
 
     fn method(&self) -> String {
         match (self.0.shared, self.0.pool.size) {
-            (_, 1) => "the snapshot of one connection".to_owned(),
+            (true, 1) => "the snapshot of one connection".to_owned(),
             (true, size) => format!("an exported snapshot shared by {size} connections"),
-            (false, size) => format!("{size} connections, each with its own snapshot"),
+            (false, 1) => {
+                "no snapshot: one connection, each read of what is committed when it begins".to_owned()
+            }
+            (false, size) => {
+                format!("no snapshot: {size} connections, each read of what is committed when it begins")
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod functions;
 mod introspect;
 mod lock;
+mod moment;
 mod rights;
 mod scan;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use super::{Engine, EngineError, Snapshot, Writer};
 use crate::failure::{ErrorKind, system_words};
 use crate::schema::Catalog;
 use crate::server::Server;
-use crate::spec::Side;
+use crate::spec::{Side, SnapshotMode};
 use crate::sql::sqlite::{Encoding, Sqlite};
 use crate::sql::{Dialect, EngineName};
 use crate::value::Digest;
@@ -44,6 +45,11 @@ struct Session {
     statement_timeout: Option<Duration>,
     /// Whether this is a replica.
     writable: bool,
+    /// Whether the URL says `mode=ro`.
+    read_only: bool,
+    /// The most connections that read at once.
+    connections: usize,
+    snapshot: SnapshotMode,
 }
 
 /// A SQLite database.
@@ -77,6 +83,9 @@ fn open_side(side: &Side, writable: bool) -> Result<SqliteEngine, EngineError> {
         busy: side.lock_timeout.unwrap_or(BUSY_DEFAULT),
         statement_timeout: side.statement_timeout,
         writable,
+        read_only: side.url.read_only,
+        connections: side.connections.max(1) as usize,
+        snapshot: side.snapshot,
     };
     let missing = !session.exists()?;
     if missing && !writable {

@@ -1,6 +1,6 @@
 //! Reading rows: one moment of the file, and the threads that step through its statements.
 //!
-//! A snapshot is a set of connections that sit in read transactions begun at one moment; today there is one.
+//! A snapshot is a set of connections that sit in read transactions begun at one moment ([`moment`](super::moment)).
 //! A scan takes a connection, a thread of its own feeds the stream, and the connection comes back when the
 //! thread is done, be it at the last row, at an error, or because nobody listens any more.
 
@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::encode_row;
+use super::moment::{self, Opened};
 use super::{Session, error};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
@@ -32,6 +33,7 @@ pub(super) struct SqliteSnapshot {
     session: Session,
     encoding: Encoding,
     readers: usize,
+    method: String,
     /// The connections that no scan uses now; one permit for each.
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
@@ -40,24 +42,24 @@ pub(super) struct SqliteSnapshot {
 impl SqliteSnapshot {
     /// Begins the moment. Of a missing replica it is an empty one, whose scans say that the file is missing.
     pub(super) fn begin(session: Session) -> Result<Self, EngineError> {
-        let mut connections = Vec::new();
+        let mut opened =
+            Opened { connections: Vec::new(), method: "a file that is not there yet".to_owned() };
         let mut encoding = Encoding::Utf8;
         if session.exists()? {
-            let connection = session.reader()?;
-            encoding = session.encoding(&connection)?;
-            // BEGIN alone fixes nothing: the first read does.
-            connection
-                .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
-                .map_err(|error| session.failed(error))?;
-            connections.push(connection);
+            opened = moment::open(&session)?;
+            if let Some(first) = opened.connections.first() {
+                encoding = session.encoding(first)?;
+            }
         } else if !session.writable {
             return Err(session.missing());
         }
+        let Opened { connections, method } = opened;
         let readers = connections.len();
         Ok(SqliteSnapshot {
             session,
             encoding,
             readers,
+            method,
             idle: Arc::new(Mutex::new(connections)),
             permits: Arc::new(Semaphore::new(readers)),
         })
@@ -71,7 +73,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn method(&self) -> String {
-        "one read transaction on one connection".to_owned()
+        self.method.clone()
     }
 
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
