@@ -60,7 +60,12 @@ fn own_domain(column: &Column) -> Domain {
         Type::Uuid => Domain::Uuid,
         Type::JsonText => Domain::JsonText,
         Type::Json => Domain::Json { canonical: false },
-        Type::Other => Domain::Native,
+        Type::Enum { .. } | Type::Set { .. } => Domain::Text,
+        Type::Year => Domain::Integer { bytes: 2 },
+        Type::Bits { .. } => Domain::Bits,
+        Type::Address { .. } => Domain::Address,
+        Type::Zoned { .. } => Domain::Instant,
+        Type::Printed | Type::Other => Domain::Native,
     }
 }
 

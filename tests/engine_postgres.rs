@@ -38,6 +38,8 @@ async fn connected(database: &Database, connections: u32) -> Connected {
 fn own_domain(column: &Column) -> Domain {
     match &column.column_type.meaning {
         Type::Boolean => Domain::Boolean,
+        // `oid` alone.
+        Type::Integer { unsigned: true, .. } => Domain::Integer { bytes: 8 },
         Type::Integer { bytes, .. } => Domain::Integer { bytes: *bytes },
         Type::Decimal { .. } => Domain::Decimal { with_scale: true },
         Type::Float32 => Domain::Float32,
@@ -51,7 +53,12 @@ fn own_domain(column: &Column) -> Domain {
         Type::Uuid => Domain::Uuid,
         Type::JsonText => Domain::JsonText,
         Type::Json => Domain::Json { canonical: false },
-        Type::Other => Domain::Native,
+        Type::Enum { .. } | Type::Set { .. } => Domain::Text,
+        Type::Year => Domain::Integer { bytes: 2 },
+        Type::Bits { .. } => Domain::Bits,
+        Type::Address { .. } => Domain::Address,
+        Type::Zoned { .. } => Domain::Instant,
+        Type::Printed | Type::Other => Domain::Native,
     }
 }
 
@@ -599,7 +606,7 @@ fn the_catalog_tells_everything() {
         assert_eq!(column("made").default, Some(DefaultKind::Expression("now()".into())));
         assert_eq!(column("made").column_type.meaning, Type::Instant { digits: 3 });
         assert_eq!((column("twice").generated, &column("twice").default), (Some(Generated::Stored), &None));
-        assert_eq!(column("tags").column_type.meaning, Type::Other);
+        assert_eq!(column("tags").column_type.meaning, Type::Printed);
         let keys: Vec<(&str, bool, bool, Vec<&str>)> = table
             .keys
             .iter()

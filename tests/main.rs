@@ -26,5 +26,6 @@ mod servers;
 mod sides;
 mod tool;
 mod types;
+mod types_document;
 mod undo;
 mod watch;

@@ -212,8 +212,8 @@ fn a_whole_spec() {
         rename: { InvoiceLineId: invoice_line_id, Quantity: quantity }
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   SoldAt  timestamp with time zone / datetime(6)
-        # To compare SoldAt will take compare: { SoldAt: { zone: UTC } } and rename: { SoldAt: sold_at } (not
-        # available yet: `zone`).
+        # To compare SoldAt, shorten the list below and say which zone the side without one means: compare: {
+        # SoldAt: { zone: UTC } } and rename: { SoldAt: sold_at }
         exclude_columns: [SoldAt]
 
       - table: events       # key: id
@@ -225,7 +225,8 @@ fn a_whole_spec() {
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   seen_at  timestamp with time zone / datetime(6)
         #   tags     text / point
-        # To compare seen_at will take compare: { seen_at: { zone: UTC } } (not available yet: `zone`).
+        # To compare seen_at, shorten the list below and say which zone the side without one means: compare: {
+        # seen_at: { zone: UTC } }
         exclude_columns: [seen_at, note, code, tags]
         # NOTE: a new row would get no value for the replica's region, NOT NULL without default. Until that is
         # settled, missing rows are reported and not written.
@@ -317,7 +318,8 @@ fn another_unique_key_is_used_where_the_first_one_has_no_counterpart() {
         key: [code]
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   at  timestamp with time zone / datetime(6)
-        # To compare at will take compare: { at: { zone: UTC } } (not available yet: `zone`).
+        # To compare at, shorten the list below and say which zone the side without one means: compare: { at: {
+        # zone: UTC } }
         exclude_columns: [at]
     ");
 }

@@ -638,6 +638,7 @@ mod tests {
         SET IntervalStyle = 'postgres';
         SET bytea_output = 'hex';
         SET extra_float_digits = 3;
+        SET lc_monetary = 'C';
         SET xmloption = 'content';
         SET row_security = off;
         DO $trueup$

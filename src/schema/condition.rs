@@ -29,15 +29,22 @@ impl Kind {
     fn of(meaning: &Type) -> Kind {
         match meaning {
             Type::Boolean => Kind::Truth,
-            Type::Integer { .. } | Type::Decimal { .. } | Type::Float32 | Type::Float64 => Kind::Number,
+            Type::Year | Type::Integer { .. } | Type::Decimal { .. } | Type::Float32 | Type::Float64 => {
+                Kind::Number
+            }
             Type::Text { .. } => Kind::Text,
             Type::Bytes { .. } => Kind::Bytes,
             Type::Date => Kind::Date,
             Type::Time { .. } => Kind::Time,
-            Type::DateTime { .. } | Type::Instant { .. } => Kind::Moment,
+            Type::DateTime { .. } | Type::Instant { .. } | Type::Zoned { .. } => Kind::Moment,
             Type::Uuid => Kind::Uuid,
             Type::Json | Type::JsonText => Kind::Json,
-            Type::Other => Kind::Native,
+            Type::Enum { .. }
+            | Type::Set { .. }
+            | Type::Bits { .. }
+            | Type::Address { .. }
+            | Type::Printed
+            | Type::Other => Kind::Native,
         }
     }
 }

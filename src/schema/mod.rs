@@ -2,8 +2,10 @@
 //! the structural differences. Pure.
 
 mod change;
+mod comparable;
 mod condition;
 mod counterparts;
+mod document;
 mod domain;
 mod pair;
 mod pairing;
@@ -16,6 +18,7 @@ mod words;
 
 pub use change::{DELETES_DATA, Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
+pub use document::types as types_document;
 pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{

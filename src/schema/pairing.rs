@@ -5,10 +5,12 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
+use crate::spec::{
+    CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, Zone, did_you_mean,
+};
 use crate::sql::expression::ExpressionError;
 use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
-use crate::value::{ColumnType, Domain, StorageClass};
+use crate::value::{ColumnType, Domain, StorageClass, Type};
 
 use super::change::SchemaChange;
 use super::condition::check_kinds;
@@ -351,17 +353,15 @@ impl Pairer<'_> {
         };
         let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
         let rule = rule.filter(|_| !is_key);
-        if let Some(compare) = rule.filter(|compare| has_zone(&compare.rule)) {
-            let message = "not available yet: `zone`".to_owned();
-            return Err(self.error(ErrorKind::Type, &compare.column, message));
-        }
-        let sides = Sides::new(column.clone(), counterpart);
+        let mut sides = Sides::new(column.clone(), counterpart);
+        let zone = rule.and_then(|compare| zone(&compare.rule));
+        let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
         let domain = self.domain(&sides)?;
         if is_key && !domain.has_common_order() {
             return Err(self.key_without_order(column, &domain));
         }
         let rule = match rule {
-            Some(compare) => self.fitting_rule(compare, &domain)?,
+            Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
             None => None,
         };
         Ok(Some(ColumnPair { sides, domain, rule, on_replica: found.is_some() }))
@@ -369,8 +369,16 @@ impl Pairer<'_> {
 
     /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those
     /// tables whose column it fits.
-    fn fitting_rule(&self, compare: &CompareEntry, domain: &Domain) -> Result<Option<CompareRule>, Failure> {
-        match misfit(&compare.rule, domain) {
+    /// `zoned`: the rule's zone has made a moment of the side without one.
+    fn fitting_rule(
+        &self,
+        compare: &CompareEntry,
+        domain: &Domain,
+        zoned: bool,
+    ) -> Result<Option<CompareRule>, Failure> {
+        let useless = zone(&compare.rule).filter(|_| !zoned);
+        let useless = useless.map(|_| ("zone", "a date-time on one side and a moment on the other"));
+        match useless.or_else(|| misfit(&compare.rule, domain)) {
             None => Ok(Some(compare.rule.clone())),
             Some(_) if compare.from_defaults => Ok(None),
             Some((option, wanted)) => {
@@ -421,8 +429,18 @@ impl Pairer<'_> {
 
     fn domain(&self, sides: &Sides<Column>) -> Result<Domain, Failure> {
         let types = sides.as_ref().map(|column| &column.column_type);
-        choose_domain(types, self.databases.dialects)
-            .ok_or_else(|| self.no_domain(&sides.primary, &sides.replica.column_type.declared))
+        choose_domain(types, self.databases.dialects).ok_or_else(|| {
+            let failure = self.no_domain(&sides.primary, &sides.replica.column_type.declared);
+            if !wants_zone(sides) {
+                return failure;
+            }
+            let name = &sides.primary.name;
+            let excluded = failure.hint.unwrap_or_default();
+            Failure { hint: None, ..failure }.hint(format!(
+                "say which zone the side without one means with `compare: {{ {name}: {{ zone: UTC }} }}` (or an \
+                 offset such as +02:00), or {excluded}"
+            ))
+        })
     }
 
     fn no_domain(&self, column: &Column, other: &str) -> Failure {
@@ -562,8 +580,38 @@ pub fn takes_option(domain: &Domain, option: &str) -> bool {
     }
 }
 
-fn has_zone(rule: &CompareRule) -> bool {
-    matches!(rule, CompareRule::Options(options) if options.zone.is_some())
+fn zone(rule: &CompareRule) -> Option<Zone> {
+    match rule {
+        CompareRule::Options(options) => options.zone,
+        CompareRule::Ignore => None,
+    }
+}
+
+/// Of a date-time beside a moment: makes it one of that zone. Whether there was one.
+fn put_into_zone(sides: &mut Sides<Column>, zone: Zone, dialects: Sides<&dyn Dialect>) -> bool {
+    if dialects.primary.stores_any_class() && dialects.replica.stores_any_class() {
+        return false;
+    }
+    let Sides { primary, replica } = sides;
+    let (local, moment) = match (&primary.column_type.meaning, &replica.column_type.meaning) {
+        (Type::DateTime { .. }, _) => (primary, replica),
+        _ => (replica, primary),
+    };
+    let Type::DateTime { digits } = local.column_type.meaning else { return false };
+    let beside_a_moment = matches!(moment.column_type.meaning, Type::Instant { .. });
+    if beside_a_moment {
+        local.column_type.meaning = Type::Zoned { digits, offset_minutes: zone.offset_minutes };
+    }
+    beside_a_moment
+}
+
+/// Whether one is a moment and the other a date and time of no zone.
+fn wants_zone(sides: &Sides<Column>) -> bool {
+    let meanings = (&sides.primary.column_type.meaning, &sides.replica.column_type.meaning);
+    matches!(
+        meanings,
+        (Type::DateTime { .. }, Type::Instant { .. }) | (Type::Instant { .. }, Type::DateTime { .. })
+    )
 }
 
 /// Key first (in the key's order), then what is compared, then what is ignored. With `schema: check` columns

@@ -116,8 +116,22 @@ fn exact_domains_and_none() {
     let (moment, local) =
         (ty("timestamptz", Type::Instant { digits: 6 }), ty("datetime", Type::DateTime { digits: 0 }));
     assert_eq!(on(&moment, POSTGRES, &local, MARIADB), None);
-    let other = ty("interval", Type::Other);
+    let zoned = ty("datetime", Type::Zoned { digits: 0, offset_minutes: 120 });
+    assert_eq!(on(&moment, POSTGRES, &zoned, MARIADB), Some(Domain::Instant));
+    let (other, interval) = (ty("point", Type::Other), ty("interval", Type::Printed));
+    let text = ty("text", Type::Text { chars_max: None, fixed: false });
     assert_eq!(on(&other, POSTGRES, &other, POSTGRES), Some(Domain::Native));
+    assert_eq!(on(&interval, POSTGRES, &interval, POSTGRES), Some(Domain::Native));
+    assert_eq!(on(&interval, POSTGRES, &text, SQLITE), Some(Domain::Text));
+    assert_eq!(on(&other, POSTGRES, &text, SQLITE), None);
+    let bits = |length| ty("bit", Type::Bits { length });
+    let truth = ty("boolean", Type::Boolean);
+    assert_eq!(on(&bits(1), MARIADB, &truth, POSTGRES), Some(Domain::Boolean));
+    assert_eq!(on(&bits(2), MARIADB, &truth, POSTGRES), None);
+    let double = ty("double", Type::Float64);
+    assert_eq!(on(&scaled, POSTGRES, &double, MARIADB), None);
+    assert_eq!(on(&scaled, POSTGRES, &double, SQLITE), Some(Domain::Decimal { with_scale: false }));
+    assert_eq!(on(&double, POSTGRES, &scaled, SQLITE), None);
     assert_eq!(on(&other, POSTGRES, &other, MARIADB), None);
     let whatever = ty("", Type::Other);
     assert_eq!(on(&whatever, SQLITE, &whatever, SQLITE), Some(Domain::Storage { expected: None }));
@@ -155,7 +169,11 @@ fn what_the_spec_names_and_nobody_has_is_an_error_with_its_place() {
         ("[{ table: orders, where: \"total > 1\" }]", ErrorKind::Missing, "has no column total"),
         ("[{ table: orders, exclude_columns: [id] }]", ErrorKind::Key, "part of the key"),
         ("[{ table: orders, compare: { id: ignore } }]", ErrorKind::Key, "part of the key"),
-        ("[{ table: orders, compare: { note: { zone: UTC } } }]", ErrorKind::Type, "4:38: not available yet"),
+        (
+            "[{ table: orders, compare: { note: { zone: UTC } } }]",
+            ErrorKind::Type,
+            "4:38: `zone` is for a date-time",
+        ),
     ];
     for (tables, kind, words) in cases {
         let failure = only_pair(tables, primary.clone(), Some(primary.clone())).expect_err(tables);

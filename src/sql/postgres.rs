@@ -68,6 +68,13 @@ impl Dialect for Postgres {
                 _ => true,
             },
             Domain::Uuid => column.column_type.meaning != Type::Uuid,
+            // Read as another type than it is.
+            Domain::Integer { .. }
+                if matches!(column.column_type.meaning, Type::Integer { unsigned: true, .. }) =>
+            {
+                true
+            }
+            Domain::Bits | Domain::Address => true,
             Domain::Native | Domain::Json { .. } | Domain::JsonText | Domain::Storage { .. } => true,
             // An index orders nulls last, the common order has them first.
             _ => column.nullable,

@@ -1,8 +1,11 @@
 //! What a column's declared type means, in words that all engines share.
+//!
+//! A domain or another name for a type means what it stands for. What a meaning does not tell (lengths that no
+//! engine enforces, collations, character sets) is not part of it.
 
 use serde::{Deserialize, Serialize};
 
-/// The meaning of a declared type. `Other` is a type that only its own engine understands.
+/// The meaning of a declared type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Type {
     /// true or false.
@@ -62,7 +65,44 @@ pub enum Type {
     JsonText,
     /// JSON kept by structure (`jsonb`, MySQL `JSON`).
     Json,
-    /// Anything else.
+    /// One of a list of words (`enum`).
+    Enum {
+        /// The words, in the type's order.
+        members: Vec<String>,
+    },
+    /// Any number of a list of words (the MySQL family's `set`), printed with commas between them.
+    Set {
+        /// The words, in the type's order.
+        members: Vec<String>,
+    },
+    /// A year, 0 or 1901 to 2155 (the MySQL family).
+    Year,
+    /// Exactly `length` bits.
+    Bits {
+        /// How many.
+        length: u32,
+    },
+    /// An IP address, with or without the length of its network's prefix.
+    Address {
+        /// Whether it holds addresses of version 4.
+        v4: bool,
+        /// Whether it holds addresses of version 6.
+        v6: bool,
+        /// Whether an address may have a prefix length.
+        prefix: bool,
+    },
+    /// A type of one engine whose printed text is exact: different values print differently, and the text reads
+    /// back as the value (PostgreSQL's arrays, ranges, intervals …).
+    Printed,
+    /// Date and time without zone which the spec puts into one (`compare: { zone: … }`); read and written as the
+    /// moments they then are.
+    Zoned {
+        /// Digits of fractional seconds.
+        digits: u8,
+        /// Minutes east of UTC.
+        offset_minutes: i32,
+    },
+    /// Anything else; only its own engine understands it.
     Other,
 }
 

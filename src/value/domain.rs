@@ -32,6 +32,8 @@ pub enum StorageClass {
 /// | `Time` | microseconds since midnight, 64 bit |
 /// | `DateTime`, `Instant` | microseconds since 2000-01-01 00:00, 64 bit |
 /// | `Json` | the byte 1, then JSON text |
+/// | `Bits` | the number of bits (32 bit, big-endian), then the bits from the left, zeros behind them |
+/// | `Address` | PostgreSQL's `inet`: version (2 or 3), prefix length, 0, number of bytes, the bytes |
 /// | `Storage` | `i` + 64 bit, `r` + double, `t` + text, `b` + blob |
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Domain {
@@ -73,6 +75,10 @@ pub enum Domain {
     },
     /// JSON as the text that was stored.
     JsonText,
+    /// A number of bits, shown as their digits.
+    Bits,
+    /// IP addresses and the length of their network's prefix.
+    Address,
     /// SQLite's value with its storage class; `expected` is the class the declared type asks for.
     Storage {
         /// Class of well-behaved values, `None` when any will do.
@@ -105,6 +111,8 @@ impl Domain {
                 Some(StorageClass::Blob) => "bytes",
                 None => "any",
             },
+            Domain::Bits => "bits",
+            Domain::Address => "address",
             Domain::Native => "native",
         }
     }
@@ -129,6 +137,8 @@ impl Domain {
             // What class was expected changes how a value is shown, not what it is.
             Domain::Storage { .. } => [14, 0],
             Domain::Native => [15, 0],
+            Domain::Bits => [16, 0],
+            Domain::Address => [17, 0],
         }
     }
 

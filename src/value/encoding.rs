@@ -3,7 +3,7 @@
 //! A row is, for each column, a 32-bit big-endian length (−1 for NULL) and that many payload bytes. No
 //! separators, no NULL that equals a value; the payload form of each domain is in [`Domain`]'s table.
 
-use super::{Date, Decimal, Domain, Stamp, Time, Value};
+use super::{Date, Decimal, Domain, Stamp, Time, Value, address, bits};
 
 /// The length that stands for NULL.
 pub const NULL_LENGTH: i32 = -1;
@@ -84,6 +84,8 @@ fn payload(domain: &Domain, value: &Value) -> Result<Vec<u8>, String> {
         (Domain::JsonText, Value::Json(value)) | (Domain::Native, Value::Native(value)) => {
             value.as_bytes().to_vec()
         }
+        (Domain::Bits, Value::Native(digits)) => bits::payload(digits).ok_or("bits as the digits 0 and 1")?,
+        (Domain::Address, Value::Native(text)) => address::payload(text).ok_or("an IP address")?,
         (Domain::Storage { .. }, value) => return storage_payload(value),
         _ => return Err(format!("a value of the domain {}", domain.name())),
     })
@@ -144,6 +146,8 @@ pub fn decode(domain: &Domain, field: Option<&[u8]>) -> Value {
             Ok(text) => Value::Json(text.to_owned()),
             Err(_) => Value::RawText(payload.to_vec()),
         },
+        Domain::Bits => Value::Native(bits::text(payload)),
+        Domain::Address => Value::Native(address::text(payload)),
         Domain::Storage { expected } => storage(*expected, payload),
         Domain::Native => match std::str::from_utf8(payload) {
             Ok(text) => Value::Native(text.to_owned()),

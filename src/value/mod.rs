@@ -4,6 +4,8 @@
 //! Invariant: the canonical encoding of a row is injective in its domains, so equal bytes mean equal rows
 //! and different bytes mean different rows. This room knows no engine, no SQL and no I/O.
 
+mod address;
+mod bits;
 mod block;
 mod civil;
 mod column_type;
@@ -15,6 +17,8 @@ mod json;
 mod key;
 mod words;
 
+pub use address::{payload as address_payload, text as address_text};
+pub use bits::{payload as bits_payload, text as bits_text};
 pub use block::{Row, RowBlock};
 pub use civil::{Civil, Date, Stamp, Time};
 pub use column_type::{ColumnType, Type};
@@ -61,7 +65,8 @@ pub enum Value {
     Uuid([u8; 16]),
     /// A JSON document as text.
     Json(String),
-    /// A value that only its own engine understands, as that engine's text.
+    /// A value that only its own engine understands, as that engine's text; bits as their digits, and an IP
+    /// address in its usual form.
     Native(String),
     /// A SQLite value of another storage class than its column's domain.
     OtherStorage(Box<Value>),

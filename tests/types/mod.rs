@@ -4,9 +4,10 @@
 //! its neighbour's value, and exactly those rows are found; they are written, and the server itself says that both
 //! sides hold the same. Rows that are missing, extra rows and missing tables are written from the same values.
 //!
-//! The tables are data: `mysql_family` and `sqlite` hold no test of their own making.
+//! The tables are data: `mysql_family`, `postgres` and `sqlite` hold no test of their own making.
 
 mod mysql_family;
+mod postgres;
 mod sqlite;
 
 use serde_json::Value as Json;
@@ -77,7 +78,11 @@ impl Sample {
 
 /// Runs all samples of one engine, all tables in one spec.
 fn run(engine: Engine, samples: &[&Sample], settings: &str) {
-    let pair = Pair::new(engine, engine);
+    run_on(&Pair::new(engine, engine), samples, settings);
+}
+
+/// [`run`] on two databases that were prepared.
+fn run_on(pair: &Pair, samples: &[&Sample], settings: &str) {
     let names: Vec<&str> = samples.iter().map(|sample| sample.name).collect();
     pair.tables(&format!("[{}]", names.join(", ")));
     let sides = [&pair.primary, &pair.replica];
@@ -90,17 +95,17 @@ fn run(engine: Engine, samples: &[&Sample], settings: &str) {
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(pair.primary.dump(), pair.replica.dump(), "loaded alike");
-    in_sync(&pair, samples);
+    in_sync(pair, samples);
     for sample in samples {
         pair.replica.execute_script(&format!("{settings}DELETE FROM {};\n{}", sample.name, sample.rows(1)));
     }
-    every_row_is_found(&pair, samples);
-    applied(&pair);
+    every_row_is_found(pair, samples);
+    applied(pair);
     // The same by the engine's own client.
     for sample in samples {
         pair.replica.execute_script(&format!("{settings}DELETE FROM {};\n{}", sample.name, sample.rows(1)));
     }
-    by_script(&pair);
+    by_script(pair);
     // Rows that are missing, and rows that are extra.
     for sample in samples {
         let (name, count) = (sample.name, sample.all_values().len());
@@ -108,13 +113,13 @@ fn run(engine: Engine, samples: &[&Sample], settings: &str) {
             "DELETE FROM {name} WHERE id % 2 = 1; UPDATE {name} SET id = id + {count} WHERE id % 4 = 0;"
         ));
     }
-    applied(&pair);
+    applied(pair);
     for sample in samples {
         pair.replica.execute_script(&format!("DROP TABLE {};", sample.name));
     }
-    applied(&pair);
+    applied(pair);
     let values: usize = samples.iter().map(|sample| sample.all_values().len()).sum();
-    println!("{} types of {}, {values} values", samples.len(), engine.product().name);
+    println!("{} types of {}, {values} values", samples.len(), pair.primary.engine.product().name);
 }
 
 fn in_sync(pair: &Pair, samples: &[&Sample]) {
@@ -126,7 +131,7 @@ fn every_row_is_found(pair: &Pair, samples: &[&Sample]) {
     let run = pair.run(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json"]);
     assert_eq!((run.exit, run.stderr.as_str()), (Some(2), ""));
     let plan = run.document();
-    let tables = plan["replicas"][0]["tables"].as_array().expect("tables");
+    let tables = plan["replicas"][0]["tables"].as_array().unwrap_or_else(|| panic!("no tables: {plan}"));
     assert_eq!(tables.len(), samples.len());
     let mut wrong = Vec::new();
     for (sample, table) in samples.iter().zip(tables) {
@@ -199,6 +204,28 @@ fn present(engine: Engine, samples: &'static [Sample]) -> Vec<&'static Sample> {
 fn every_type_of_the_mysql_family_is_lossless() {
     let samples = present(Engine::Mariadb, mysql_family::SAMPLES);
     run(Engine::Mariadb, &samples, mysql_family::SETTINGS);
+}
+
+#[test]
+fn every_type_of_postgresql_is_lossless() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    pair.replica.execute_script(postgres::OTHER_OBJECTS);
+    pair.both(postgres::PRELUDE);
+    // Settings that print otherwise, which the tool's sessions must not take over.
+    for side in [&pair.primary, &pair.replica] {
+        side.execute_script(&format!(
+            "ALTER DATABASE {0} SET DateStyle = 'SQL, DMY'; ALTER DATABASE {0} SET IntervalStyle = 'iso_8601';
+             ALTER DATABASE {0} SET bytea_output = 'escape'; ALTER DATABASE {0} SET extra_float_digits = -3;
+             ALTER DATABASE {0} SET TimeZone = 'Asia/Kolkata';",
+            side.name
+        ));
+    }
+    pair.replica
+        .execute_script(&format!("ALTER DATABASE {} SET search_path = public, elsewhere", pair.replica.name));
+    let multiranges = Engine::Postgres.product().major() >= 14;
+    let since_14 = postgres::SINCE_14.iter().filter(|_| multiranges);
+    let samples: Vec<&Sample> = postgres::SAMPLES.iter().chain(since_14).collect();
+    run_on(&pair, &samples, postgres::SETTINGS);
 }
 
 #[test]

@@ -3,25 +3,42 @@
 //! One [`Encoder`] a column, chosen from its type and its domain. A value that the domain does not hold is an
 //! error, never a near one.
 
-use crate::value::{Date, Domain, Stamp, Time, Type, canonical_json, put_null};
+use crate::value::{
+    Date, Domain, Stamp, Time, Type, address_payload, bits_payload, canonical_json, put_null,
+};
 
 /// How the bytes of one column become a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoder {
     Boolean,
-    Integer { bytes: u8, unsigned: bool },
-    DecimalText { with_scale: bool },
-    IntegerDecimal { unsigned: bool },
+    Integer {
+        bytes: u8,
+        unsigned: bool,
+    },
+    DecimalText {
+        with_scale: bool,
+    },
+    IntegerDecimal {
+        unsigned: bool,
+    },
     Float32,
     Float64,
     WideFloat,
     Bytes,
     Date,
     Stamp,
+    /// A date and time of a zone so many minutes east of UTC.
+    ZonedStamp {
+        offset_minutes: i32,
+    },
     Time,
     Uuid,
+    BitsText,
+    AddressText,
     UuidBytes,
-    Json { canonical: bool },
+    Json {
+        canonical: bool,
+    },
 }
 
 impl Encoder {
@@ -46,10 +63,15 @@ impl Encoder {
             (Domain::JsonText, Type::JsonText | Type::Json | Type::Text { .. }) => Encoder::Bytes,
             (Domain::Date, Type::Date) => Encoder::Date,
             (Domain::Time, Type::Time { .. }) => Encoder::Time,
+            (Domain::Instant, Type::Zoned { offset_minutes, .. }) => {
+                Encoder::ZonedStamp { offset_minutes: *offset_minutes }
+            }
             (
                 Domain::DateTime | Domain::Instant,
                 Type::DateTime { .. } | Type::Instant { .. } | Type::Date,
             ) => Encoder::Stamp,
+            (Domain::Bits, Type::Text { .. }) => Encoder::BitsText,
+            (Domain::Address, Type::Text { .. }) => Encoder::AddressText,
             (Domain::Uuid, Type::Uuid | Type::Text { .. }) => Encoder::Uuid,
             (Domain::Uuid, Type::Bytes { .. }) => Encoder::UuidBytes,
             (Domain::Json { canonical }, Type::Json | Type::JsonText | Type::Text { .. }) => {
@@ -99,6 +121,18 @@ impl Encoder {
             Encoder::Bytes => row.extend_from_slice(value),
             Encoder::Date => row.extend_from_slice(&date(value)?.0.to_be_bytes()),
             Encoder::Stamp => row.extend_from_slice(&stamp(value)?.0.to_be_bytes()),
+            Encoder::ZonedStamp { offset_minutes } => {
+                let moment = stamp(value)?.shifted(-i64::from(offset_minutes) * 60);
+                row.extend_from_slice(&moment.0.to_be_bytes());
+            }
+            Encoder::BitsText => {
+                let bits = std::str::from_utf8(value).ok().and_then(bits_payload);
+                row.extend_from_slice(&bits.ok_or("bits as the digits 0 and 1")?);
+            }
+            Encoder::AddressText => {
+                let address = std::str::from_utf8(value).ok().and_then(address_payload);
+                row.extend_from_slice(&address.ok_or("an IP address")?);
+            }
             Encoder::Time => row.extend_from_slice(&time(value)?.0.to_be_bytes()),
             Encoder::Uuid => put_uuid(value, row)?,
             Encoder::UuidBytes if value.len() == 16 => row.extend_from_slice(value),

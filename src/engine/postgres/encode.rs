@@ -5,7 +5,10 @@
 //! comes out is a whole number of rows, and a stream without COPY's trailer is never taken for a whole one.
 
 use crate::sql::SelectColumn;
-use crate::value::{Domain, NULL_LENGTH, RowBlock, Type, Value, canonical_json, decode, fields};
+use crate::value::{
+    Domain, NULL_LENGTH, RowBlock, Stamp, Type, Value, address_payload, bits_payload, canonical_json, decode,
+    fields,
+};
 
 /// COPY's header: a signature, flags, and the length of an extension.
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
@@ -39,6 +42,16 @@ pub(super) enum Step {
     Unpad,
     /// A text into a uuid.
     TextToUuid,
+    /// A text into bits.
+    TextToBits,
+    /// A text into an address.
+    TextToAddress,
+    /// Sixteen bytes into a uuid.
+    BytesToUuid,
+    /// One bit into 0 or 1.
+    BitToBoolean,
+    /// Microseconds of a zone this many minutes east of UTC into those of UTC.
+    ToUtc { offset_minutes: i32 },
     /// A date into microseconds.
     DateToStamp,
     /// A JSON text, after a version byte where `versioned`, into the canonical document.
@@ -56,12 +69,14 @@ mod oid {
     pub(super) const JSON: u32 = 114;
     pub(super) const FLOAT4: u32 = 700;
     pub(super) const FLOAT8: u32 = 701;
+    pub(super) const INET: u32 = 869;
     pub(super) const BPCHAR: u32 = 1042;
     pub(super) const VARCHAR: u32 = 1043;
     pub(super) const DATE: u32 = 1082;
     pub(super) const TIME: u32 = 1083;
     pub(super) const TIMESTAMP: u32 = 1114;
     pub(super) const TIMESTAMPTZ: u32 = 1184;
+    pub(super) const BIT: u32 = 1560;
     pub(super) const NUMERIC: u32 = 1700;
     pub(super) const UUID: u32 = 2950;
     pub(super) const JSONB: u32 = 3802;
@@ -88,8 +103,14 @@ impl Step {
             (Domain::Text | Domain::Native, _) if text => Some(Step::Copy),
             (Domain::Bytes, BYTEA) | (Domain::Uuid, UUID) => Some(Step::Copy),
             (Domain::Uuid, _) if text => Some(Step::TextToUuid),
+            (Domain::Uuid, BYTEA) => Some(Step::BytesToUuid),
+            (Domain::Bits, BIT) | (Domain::Address, INET) => Some(Step::Copy),
+            (Domain::Bits, _) if text => Some(Step::TextToBits),
+            (Domain::Address, _) if text => Some(Step::TextToAddress),
+            (Domain::Boolean, BIT) => Some(Step::BitToBoolean),
+            (Domain::Instant, TIMESTAMP) => Self::to_utc(column),
             (Domain::Date, DATE) | (Domain::Time, TIME) => Some(Step::Copy),
-            (Domain::DateTime | Domain::Instant, TIMESTAMP | TIMESTAMPTZ) => Some(Step::Copy),
+            (Domain::DateTime, TIMESTAMP) | (Domain::Instant, TIMESTAMPTZ) => Some(Step::Copy),
             (Domain::DateTime | Domain::Instant, DATE) => Some(Step::DateToStamp),
             (Domain::Json { canonical: false }, JSONB) => Some(Step::Copy),
             (Domain::Json { canonical: true }, JSONB) => Some(Step::CanonicalJson { versioned: true }),
@@ -97,6 +118,13 @@ impl Step {
             (Domain::Json { canonical: true }, _) if text => Some(Step::CanonicalJson { versioned: false }),
             (Domain::JsonText, JSON) => Some(Step::Copy),
             (Domain::JsonText, _) if text => Some(Step::Copy),
+            _ => None,
+        }
+    }
+
+    fn to_utc(column: &SelectColumn) -> Option<Step> {
+        match column.column.column_type.meaning {
+            Type::Zoned { offset_minutes, .. } => Some(Step::ToUtc { offset_minutes }),
             _ => None,
         }
     }
@@ -151,6 +179,21 @@ impl Step {
                 put(row, &wire[..wire.len() - blanks]);
             }
             Step::TextToUuid => put(row, &parse_uuid(wire).ok_or("a uuid")?),
+            Step::TextToBits => {
+                let bits = std::str::from_utf8(wire).ok().and_then(bits_payload);
+                put(row, &bits.ok_or("bits as the digits 0 and 1")?);
+            }
+            Step::TextToAddress => {
+                let address = std::str::from_utf8(wire).ok().and_then(address_payload);
+                put(row, &address.ok_or("an IP address")?);
+            }
+            Step::BytesToUuid if wire.len() == 16 => put(row, wire),
+            Step::BytesToUuid => return Err("16 bytes"),
+            Step::BitToBoolean => put(row, &[wire[4] >> 7]),
+            Step::ToUtc { offset_minutes } => {
+                let local = Stamp(i64::from_be_bytes(array(wire)));
+                put(row, &local.shifted(-i64::from(offset_minutes) * 60).0.to_be_bytes());
+            }
             Step::DateToStamp => put(row, &stamp_of_date(i32::from_be_bytes(array(wire))).to_be_bytes()),
             Step::CanonicalJson { versioned } => {
                 let json = if versioned { &wire[1..] } else { wire };

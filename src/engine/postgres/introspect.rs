@@ -69,6 +69,13 @@ const COLUMNS: &str = "SELECT t.oid::text, a.attname::text,
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     ORDER BY t.oid, a.attnum";
 
+/// Types of users that mean something else than themselves: domains, enums, and text without regard to case.
+const TYPES: &str = "SELECT t.oid::int8::text, t.typtype::text, t.typbasetype::int8::text, t.typtypmod::text,
+    t.typnotnull::text,
+    (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
+    FROM pg_catalog.pg_type t
+    WHERE t.typtype IN ('d', 'e') OR (t.typname = 'citext' AND t.typtype = 'b' AND t.typelem = 0)";
+
 const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
     (SELECT bool_and(a.attnotnull)::text FROM unnest(x.indkey[0:x.indnkeyatts - 1]) k
      JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k),
@@ -127,8 +134,9 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
         let place = places.get(&required(row, 0)?).copied();
         place.and_then(|place| tables.get_mut(place)).map_or(Ok(()), add)
     };
+    let types = user_types(connection).await?;
     for row in rows(connection, &query(COLUMNS), DOING).await? {
-        let column = column(&row)?;
+        let column = column(&row, &types)?;
         each(&row, &mut |table| {
             table.columns.push(column.clone());
             Ok(())
@@ -211,9 +219,72 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
     })
 }
 
-fn column(row: &PgRow) -> Result<Column, EngineError> {
+/// A type of a user that means something else than itself.
+#[derive(Clone, Debug)]
+enum UserType {
+    /// Another type, with that one's modifier.
+    Domain {
+        base: i64,
+        modifier: i64,
+        not_null: bool,
+    },
+    Enum(Vec<String>),
+    /// `citext`.
+    WithoutCase,
+}
+
+/// By OID.
+type UserTypes = HashMap<i64, UserType>;
+
+async fn user_types(connection: &mut PgConnection) -> Result<UserTypes, EngineError> {
+    let mut types = UserTypes::new();
+    for row in rows(connection, TYPES, DOING).await? {
+        let number = |index| required(&row, index).map(|text| text.parse::<i64>().unwrap_or(-1));
+        let user_type = match required(&row, 1)?.as_str() {
+            "d" => UserType::Domain {
+                base: number(2)?,
+                modifier: number(3)?,
+                not_null: required(&row, 4)? == "true",
+            },
+            "e" if text(&row, 5)?.is_none() => UserType::Enum(Vec::new()),
+            "e" => UserType::Enum(names(&row, 5)?),
+            _ => UserType::WithoutCase,
+        };
+        types.insert(number(0)?, user_type);
+    }
+    Ok(types)
+}
+
+/// What a column's type comes down to.
+struct Resolved {
+    meaning: Type,
+    /// A domain on the way takes no NULL.
+    not_null: bool,
+    without_case: bool,
+}
+
+/// Follows domains to what they are over; only the innermost has a modifier.
+fn resolve(oid: i64, modifier: i64, types: &UserTypes) -> Resolved {
+    let mut resolved = Resolved { meaning: Type::Other, not_null: false, without_case: false };
+    let (mut oid, mut modifier) = (oid, modifier);
+    while let Some(UserType::Domain { base, modifier: own, not_null }) = types.get(&oid) {
+        resolved.not_null |= not_null;
+        (oid, modifier) = (*base, *own);
+    }
+    resolved.meaning = match types.get(&oid) {
+        Some(UserType::Enum(members)) => Type::Enum { members: members.clone() },
+        Some(UserType::WithoutCase) => {
+            resolved.without_case = true;
+            Type::Text { chars_max: None, fixed: false }
+        }
+        _ => meaning(oid, modifier),
+    };
+    resolved
+}
+
+fn column(row: &PgRow, types: &UserTypes) -> Result<Column, EngineError> {
     let number = |index| required(row, index).map(|text| text.parse::<i64>().unwrap_or(-1));
-    let meaning = meaning(number(3)?, number(4)?);
+    let Resolved { meaning, not_null, without_case } = resolve(number(3)?, number(4)?, types);
     let generated = match required(row, 7)?.as_str() {
         "s" => Some(Generated::Stored),
         "v" => Some(Generated::Virtual),
@@ -231,11 +302,11 @@ fn column(row: &PgRow) -> Result<Column, EngineError> {
     Ok(Column {
         name: required(row, 1)?,
         column_type: ColumnType::new(required(row, 2)?, meaning),
-        nullable: required(row, 5)? != "true",
+        nullable: required(row, 5)? != "true" && !not_null,
         default,
         generated,
         identity,
-        collation: text(row, 10)?,
+        collation: if without_case { Some("citext".to_owned()) } else { text(row, 10)? },
     })
 }
 
@@ -243,7 +314,8 @@ fn is_nextval(expression: &str) -> bool {
     expression.starts_with("nextval('") && expression.ends_with("'::regclass)")
 }
 
-/// Built-in types by OID (src/include/catalog/pg_type.dat); domains, enums, arrays and the rest are `Other`.
+/// Built-in types by OID (src/include/catalog/pg_type.dat). What is not listed prints exactly; what is `Other`
+/// needs an expression of its own to do so, or prints by settings of its database.
 fn meaning(oid: i64, modifier: i64) -> Type {
     // text-like modifiers count their own four bytes.
     let length = u64::try_from(modifier - 4).ok().filter(|_| modifier >= 4);
@@ -251,20 +323,27 @@ fn meaning(oid: i64, modifier: i64) -> Type {
     let integer = |bytes| Type::Integer { bytes, unsigned: false };
     match oid {
         16 => Type::Boolean,
+        // "char", money; regproc and the others that print a name by the search path.
+        18 | 790 | 24 | 2202..=2206 | 3734 | 3769 | 4191 => Type::Other,
         17 => Type::Bytes { bytes_max: None, fixed: false },
         20 => integer(8),
         21 => integer(2),
         23 => integer(4),
         25 => Type::Text { chars_max: None, fixed: false },
+        26 => Type::Integer { bytes: 4, unsigned: true },
         114 => Type::JsonText,
         700 => Type::Float32,
         701 => Type::Float64,
+        869 => Type::Address { v4: true, v6: true, prefix: true },
+        // `bpchar` alone keeps the blanks it was given.
+        1042 if length.is_none() => Type::Other,
         1042 => Type::Text { chars_max: length, fixed: true },
         1043 => Type::Text { chars_max: length, fixed: false },
         1082 => Type::Date,
         1083 => Type::Time { digits },
         1114 => Type::DateTime { digits },
         1184 => Type::Instant { digits },
+        1560 if modifier > 0 => Type::Bits { length: modifier as u32 },
         1700 if modifier >= 4 => {
             let packed = modifier - 4;
             // Eleven bits with a sign, since version 15; before, the same bits were never negative.
@@ -274,7 +353,7 @@ fn meaning(oid: i64, modifier: i64) -> Type {
         1700 => Type::Decimal { precision: None, scale: None },
         2950 => Type::Uuid,
         3802 => Type::Json,
-        _ => Type::Other,
+        _ => Type::Printed,
     }
 }
 
@@ -402,6 +481,8 @@ mod tests {
         );
         assert_eq!(meaning(1184, 3), Type::Instant { digits: 3 });
         assert_eq!(meaning(1114, -1), Type::DateTime { digits: 6 });
-        assert_eq!(meaning(1186, -1), Type::Other);
+        assert_eq!(meaning(1186, -1), Type::Printed);
+        assert_eq!(meaning(1560, 3), Type::Bits { length: 3 });
+        assert_eq!(meaning(1042, -1), Type::Other);
     }
 }

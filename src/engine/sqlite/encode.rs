@@ -19,8 +19,8 @@ use crate::failure::ErrorKind;
 use crate::sql::Select;
 use crate::sql::sqlite::{read_date_time, read_instant, read_uuid};
 use crate::value::{
-    Date, Decimal, Domain, RowBlock, Time, canonical_json, decode, fields, named_values, put_field, put_null,
-    value_text,
+    Date, Decimal, Domain, RowBlock, Time, Type, address_payload, bits_payload, canonical_json, decode,
+    fields, named_values, put_field, put_null, value_text,
 };
 
 /// Adds a row of the select to a block.
@@ -30,8 +30,12 @@ pub(super) fn encode_row(block: &mut RowBlock, select: &Select, row: &Row<'_>) -
         let value = row.get_ref(at).map_err(|error| {
             EngineError::new(ErrorKind::Internal, "SQLite gave fewer columns than asked for").said(error)
         })?;
-        let scale = column.column.column_type.fixed_scale();
-        if let Err(expected) = encode_field(block.buffer(), &column.domain, scale, value) {
+        let column_type = &column.column.column_type;
+        let encoded = match column_type.meaning {
+            Type::Zoned { offset_minutes, .. } => zoned(block.buffer(), offset_minutes, value),
+            _ => encode_field(block.buffer(), &column.domain, column_type.fixed_scale(), value),
+        };
+        if let Err(expected) = encoded {
             return Err(unreadable(&block.bytes()[start..], select, at, value, expected));
         }
     }
@@ -130,8 +134,30 @@ pub(super) fn encode_field(
         Domain::Uuid => uuid(row, value),
         Domain::Json { .. } => json(row, value),
         Domain::JsonText => json_text(row, value),
+        Domain::Bits => {
+            let bits = utf8(value).and_then(bits_payload);
+            put_field(row, &bits.ok_or("a text of the digits 0 and 1")?);
+            Ok(())
+        }
+        Domain::Address => {
+            let address = utf8(value).and_then(address_payload);
+            put_field(row, &address.ok_or("the text of an IP address")?);
+            Ok(())
+        }
         Domain::Native => Err("a type that SQLite does not know"),
     }
+}
+
+/// A date-time without zone as the moment it is this many minutes east of UTC.
+fn zoned(row: &mut Vec<u8>, offset_minutes: i32, value: ValueRef<'_>) -> Encoded {
+    if value == ValueRef::Null {
+        put_null(row);
+        return Ok(());
+    }
+    parsed(row, value, "a text `YYYY-MM-DD HH:MM:SS[.ffffff]` without zone", |text| {
+        let local = read_date_time(text)?;
+        Some(local.shifted(-i64::from(offset_minutes) * 60).0.to_be_bytes())
+    })
 }
 
 fn storage(row: &mut Vec<u8>, value: ValueRef<'_>) -> Encoded {

@@ -139,7 +139,9 @@ impl Changes<'_> {
             }
             Type::Date => format!("CAST({literal} AS DATE)"),
             Type::Time { .. } => format!("CAST({literal} AS TIME(6))"),
-            Type::DateTime { .. } | Type::Instant { .. } => format!("CAST({literal} AS DATETIME(6))"),
+            Type::DateTime { .. } | Type::Zoned { .. } | Type::Instant { .. } => {
+                format!("CAST({literal} AS DATETIME(6))")
+            }
             Type::Uuid => format!("CAST({literal} AS UUID)"),
             Type::Text { .. } | Type::Json | Type::JsonText if literal.starts_with('\'') => {
                 format!("_utf8mb4 {literal}")

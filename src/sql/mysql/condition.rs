@@ -234,8 +234,19 @@ fn place(column: &Column, by_expression: bool, value: &Value) -> Place {
         Value::Json(text) => Place::At(hex(text.as_bytes())),
         Value::Date(date) => place_date(*date),
         Value::Time(time) => place_time(*time),
+        Value::Instant(moment) if matches!(column.column_type.meaning, Type::Zoned { .. }) => {
+            place_stamp(column, in_zone_of(column, *moment))
+        }
         Value::DateTime(stamp) | Value::Instant(stamp) => place_stamp(column, *stamp),
         _ => literal::operand(value).map_or(Place::Above, Place::At),
+    }
+}
+
+/// A moment as the date and time it is in the column's zone.
+fn in_zone_of(column: &Column, moment: Stamp) -> Stamp {
+    match column.column_type.meaning {
+        Type::Zoned { offset_minutes, .. } => moment.shifted(i64::from(offset_minutes) * 60),
+        _ => moment,
     }
 }
 

@@ -130,6 +130,9 @@ pub(super) fn type_for(engine: EngineName, meaning: &Type, key: bool) -> Option<
         Type::Instant { digits } => same(with_digits("timestamp", *digits)),
         Type::Uuid if engine == EngineName::Mariadb => same("uuid".to_owned()),
         Type::Uuid | Type::Other => None,
+        Type::Enum { .. } | Type::Set { .. } | Type::Bits { .. } | Type::Address { .. } | Type::Year => None,
+        Type::Printed => Some(text(None, false, key)),
+        Type::Zoned { digits, .. } => same(with_digits("datetime", *digits)),
         Type::JsonText | Type::Json if engine == EngineName::Mariadb => {
             Some(ColumnType::new("json", Type::JsonText))
         }

@@ -64,6 +64,11 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         (Value::DateTime(value) | Value::Instant(value), Type::Instant { digits }) => {
             timestamp(*value, *digits, declared, limits.timestamp_end_year)
         }
+        (Value::Instant(value), Type::Zoned { digits, offset_minutes }) => {
+            stamp(value.shifted(i64::from(*offset_minutes) * 60), *digits, declared)
+        }
+        // Bits and addresses beside another engine's.
+        (Value::Native(value), Type::Text { .. }) => fitting_text(value, column),
         (Value::Uuid(value), Type::Uuid) => uuid(value, declared),
         (Value::Uuid(value), Type::Text { .. }) => Ok(format!("'{}'", uuid_text(value))),
         (Value::Uuid(value), Type::Bytes { .. }) => Ok(hex(value)),

@@ -170,6 +170,9 @@ impl FamilyScript {
                 hex(text.as_bytes()),
                 literal::text(text)
             ),
+            (Domain::Uuid, Type::Text { .. }, Value::Uuid(bytes)) => {
+                format!("LOWER(REPLACE({name}, '-', '')) = '{}'", literal::uuid_text(bytes).replace('-', ""))
+            }
             (_, Type::Float64 | Type::Float32, Value::Float32(_) | Value::Float64(_)) => {
                 self.same_float(&name, value)
             }

@@ -2,7 +2,7 @@
 
 use super::super::{Column, Identity, RowUpdate, TableName, Unwritable};
 use super::literal::literal;
-use super::select::own_rows;
+use super::select::{is_citext, own_rows, printed};
 use super::{STATEMENT_BYTES_MAX, identifier, table};
 use crate::value::{Type, Value};
 
@@ -100,21 +100,31 @@ fn tail(name: &TableName, key: &[Column], nulls: &[bool], columns: usize) -> Str
 
 /// Equal as stored. PostgreSQL's `=` is wider (−0.0 = 0.0, 1.0 = 1.00, a collation's own idea of equal) or does
 /// not exist (json, point): where it is wider it stays, for the index, with a second condition beside it.
-pub(super) fn same_value(column: &Column, value: &str, null: bool) -> String {
+pub(super) fn same_value(column: &Column, value: &str, null_too: bool) -> String {
     let name = format!("t.{}", identifier(&column.name));
     let equal = match &column.column_type.meaning {
-        Type::JsonText | Type::Other => format!("{name}::text = {value}::text"),
+        // A domain over an enum has no equality of its own, nor with the enum.
+        Type::Enum { .. } | Type::JsonText | Type::Printed | Type::Other => {
+            let text = |name: &str| printed(name, &column.column_type);
+            let equal = format!("{} = {}", text(&name), text(value));
+            // A composite of nothing but NULLs also "is null".
+            let null = format!(" OR ({} IS NULL AND {} IS NULL)", text(&name), text(value));
+            return if null_too { format!("({equal}{null})") } else { equal };
+        }
         Type::Json | Type::Decimal { precision: None, .. } => {
             format!("{name} = {value} AND {name}::text = {value}::text")
         }
         Type::Float32 => format!("{name} = {value} AND float4send({name}) = float4send({value})"),
         Type::Float64 => format!("{name} = {value} AND float8send({name}) = float8send({value})"),
+        Type::Text { .. } if is_citext(column) => {
+            format!("{name} = {value} AND {name}::text COLLATE \"C\" = {value}::text")
+        }
         Type::Text { .. } if column.collation.is_some() => {
             format!("{name} = {value} AND {name} COLLATE \"C\" = {value}")
         }
         _ => format!("{name} = {value}"),
     };
-    if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
+    if null_too { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
 }
 
 /// Packs rows into as few statements as their size allows. `show` renders a row, and knows whether it is the

@@ -113,7 +113,17 @@ pub(super) fn type_for(meaning: &Type) -> Option<ColumnType> {
         Type::Uuid => same("uuid"),
         Type::JsonText => same("json"),
         Type::Json => same("jsonb"),
-        Type::Other => None,
+        // The words of an enum would be a type of their own, which is created by hand.
+        Type::Enum { .. } | Type::Set { .. } => {
+            Some(ColumnType::new("text", Type::Text { chars_max: None, fixed: false }))
+        }
+        Type::Year => integer(2, false),
+        Type::Bits { length } => same(&format!("bit({length})")),
+        Type::Address { .. } => {
+            Some(ColumnType::new("inet", Type::Address { v4: true, v6: true, prefix: true }))
+        }
+        Type::Zoned { digits, .. } => same(&with_digits("timestamp", *digits, "without time zone")),
+        Type::Printed | Type::Other => None,
     }
 }
 

@@ -46,7 +46,13 @@ pub(super) fn literal(value: &Value, column: &ColumnType) -> Result<String, Unwr
             _ => Err(unlike(value, column)),
         },
         Type::JsonText | Type::Json => json(value, column),
-        Type::Other => native(value, column),
+        Type::Enum { members } => member(value, members, column),
+        Type::Bits { length } => bits(value, *length, column),
+        Type::Address { .. } | Type::Printed => native(value, column),
+        Type::Zoned { digits, offset_minutes } => zoned(value, *digits, *offset_minutes, column),
+        // Types of other engines.
+        Type::Set { .. } | Type::Year => Err(unlike(value, column)),
+        Type::Other => special(value, column),
     }
 }
 
@@ -337,6 +343,54 @@ fn has_escaped_nul(json: &str) -> bool {
         let before = &json.as_bytes()[..at];
         before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
     })
+}
+
+/// A moment as the date and time it is in the column's zone.
+fn zoned(value: &Value, digits: u8, offset_minutes: i32, column: &ColumnType) -> Result<String, Unwritable> {
+    match value {
+        Value::Instant(moment) => {
+            let local = Value::DateTime(moment.shifted(i64::from(offset_minutes) * 60));
+            stamp(&local, digits, column)
+        }
+        _ => Err(unlike(value, column)),
+    }
+}
+
+fn member(value: &Value, members: &[String], column: &ColumnType) -> Result<String, Unwritable> {
+    let (Value::Text(text) | Value::Native(text)) = value else { return Err(unlike(value, column)) };
+    if !members.contains(text) {
+        return Err(no(format!("the text is none of the words of {}", column.declared)));
+    }
+    Ok(format!("{}::{}", quoted(text)?, column.declared))
+}
+
+fn bits(value: &Value, length: u32, column: &ColumnType) -> Result<String, Unwritable> {
+    let digits = match value {
+        Value::Native(digits) | Value::Text(digits) => digits.as_str(),
+        Value::Boolean(true) => "1",
+        Value::Boolean(false) => "0",
+        _ => return Err(unlike(value, column)),
+    };
+    if digits.len() != length as usize || !digits.bytes().all(|byte| matches!(byte, b'0' | b'1')) {
+        return Err(no(format!("{} holds exactly {length} bits", column.declared)));
+    }
+    Ok(format!("B'{digits}'"))
+}
+
+/// Types whose text [`printed`](super::select::printed) makes in a way of its own, and those that print by a setting.
+fn special(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    let Value::Native(text) = value else { return native(value, column) };
+    let octal = |text: &str| {
+        let digits = text.strip_prefix('\\').filter(|digits| digits.len() == 3)?;
+        u8::from_str_radix(digits, 8).ok()
+    };
+    match (column.declared.as_str(), octal(text)) {
+        ("\"char\"", Some(byte)) => Ok(format!("({})::\"char\"", byte as i8)),
+        // A name alone may be that of several.
+        ("regproc", _) => Ok(format!("{}::regprocedure::regproc", quoted(text)?)),
+        ("regoper", _) => Ok(format!("{}::regoperator::regoper", quoted(text)?)),
+        _ => native(value, column),
+    }
 }
 
 fn native(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {

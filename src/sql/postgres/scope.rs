@@ -4,7 +4,7 @@ use super::super::Column;
 use super::super::expression::{ExpressionError, Literal, Renderer};
 use super::identifier;
 use super::literal::{date_text, quoted, stamp_text, uuid_text};
-use super::select::by_code_point;
+use super::select::{by_code_point, printed};
 use crate::value::{Date, Decimal, Stamp, Time, Type};
 
 /// The columns of one side by the primary's names.
@@ -19,7 +19,10 @@ impl Renderer for OneSide<'_> {
         Ok(match column.column_type.meaning {
             // BETWEEN takes no COLLATE outside parentheses.
             Type::Text { .. } => format!("({})", by_code_point(&name, &column)),
-            Type::Other | Type::JsonText | Type::Json => format!("({name}::text COLLATE \"C\")"),
+            Type::JsonText | Type::Json => format!("({name}::text COLLATE \"C\")"),
+            _ if is_printed(&column.column_type.meaning) => {
+                format!("(({}) COLLATE \"C\")", printed(&name, &column.column_type))
+            }
             _ => name,
         })
     }
@@ -36,6 +39,12 @@ impl OneSide<'_> {
     fn find(&self, name: &str) -> Result<Column, ExpressionError> {
         (self.column)(name).ok_or_else(|| error(format!("there is no column `{name}` on this side")))
     }
+}
+
+/// What is compared as the text it prints.
+fn is_printed(meaning: &Type) -> bool {
+    use Type::{Address, Bits, Enum, Other, Printed, Set};
+    matches!(meaning, Enum { .. } | Set { .. } | Bits { .. } | Address { .. } | Printed | Other)
 }
 
 fn error(message: impl Into<String>) -> ExpressionError {
@@ -71,13 +80,13 @@ fn beside_column(literal: &Literal, column: &Column) -> Result<String, Expressio
             _ => Err(refused("only a text in quotes can: this")),
         },
         Type::Boolean => boolean(literal).ok_or_else(|| refused("only true and false can: this")),
-        Type::Integer { .. } | Type::Decimal { .. } => {
+        Type::Integer { .. } | Type::Year | Type::Decimal { .. } => {
             number(literal).ok_or_else(|| refused("a text that is no number"))
         }
         Type::Float32 | Type::Float64 => number(literal)
             .map(|number| format!("'{}'::{}", number.trim_matches(['(', ')']), column.column_type.declared))
             .ok_or_else(|| refused("a text that is no number")),
-        Type::Date | Type::DateTime { .. } | Type::Instant { .. } => {
+        Type::Date | Type::DateTime { .. } | Type::Zoned { .. } | Type::Instant { .. } => {
             moment(literal, &column.column_type.meaning).ok_or_else(|| refused("a text that is no date"))
         }
         Type::Time { .. } => match literal {
@@ -91,11 +100,11 @@ fn beside_column(literal: &Literal, column: &Column) -> Result<String, Expressio
             Literal::Text(value) => uuid(value).ok_or_else(|| refused("a text that is no uuid")),
             _ => Err(refused("only a uuid in quotes can: this")),
         },
-        Type::Other => match literal {
+        meaning if is_printed(meaning) => match literal {
             Literal::Text(value) => Ok(format!("({}::text COLLATE \"C\")", text(value)?)),
             _ => Err(refused("only a text in quotes can: this")),
         },
-        Type::Bytes { .. } | Type::Json | Type::JsonText => Err(refused("a literal")),
+        _ => Err(refused("a literal")),
     }
 }
 

@@ -26,6 +26,7 @@ SET DateStyle = 'ISO, MDY';
 SET IntervalStyle = 'postgres';
 SET bytea_output = 'hex';
 SET extra_float_digits = 3;
+SET lc_monetary = 'C';
 SET xmloption = 'content';
 SET row_security = off;
 ";
@@ -171,6 +172,8 @@ fn as_compared(part: &SelectColumn, value: &str, null: bool) -> String {
             format!("{name} = {value}")
         }
         (Domain::Json { canonical: true }, _) => format!("{name}::jsonb = {value}::jsonb"),
+        (Domain::Uuid, Type::Text { .. }) => format!("{name}::uuid = {value}::uuid"),
+        (Domain::Address, Type::Text { .. }) => format!("{name}::inet = {value}::inet"),
         _ => return change::same_value(&part.column, value, null),
     };
     if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
@@ -241,7 +244,7 @@ mod tests {
         SELECT 1 FROM (VALUES
         (CAST(1 AS integer), CAST(1.00 AS numeric), CAST(1.00 AS numeric), CAST('-0.0'::double precision AS double precision), CAST('{ }'::json AS json), CAST('{}'::json AS json), CAST(NULL AS mood), CAST(E'$trueup$ \\ :x\x0A' AS text))
         ) AS v (c0, c1, c2, c3, c4, c5, c6, c7)
-        JOIN "t" AS t ON t."id" = v.c0 AND (t."n" = v.c1 AND t."n"::text = v.c1::text) IS TRUE AND (t."m" = v.c2) IS TRUE AND (t."f" = v.c3 AND float8send(t."f") = float8send(v.c3)) IS TRUE AND (t."j"::text = v.c4::text) IS TRUE AND (t."k"::jsonb = v.c5::jsonb) IS TRUE AND ((t."o"::text = v.c6::text OR (t."o" IS NULL AND v.c6 IS NULL))) IS TRUE AND (t."te""xt" = v.c7 AND t."te""xt" COLLATE "C" = v.c7) IS TRUE AND (t.tableoid = '"t"'::regclass OR (SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = '"t"'::regclass))
+        JOIN "t" AS t ON t."id" = v.c0 AND (t."n" = v.c1 AND t."n"::text = v.c1::text) IS TRUE AND (t."m" = v.c2) IS TRUE AND (t."f" = v.c3 AND float8send(t."f") = float8send(v.c3)) IS TRUE AND (t."j"::text = v.c4::text) IS TRUE AND (t."k"::jsonb = v.c5::jsonb) IS TRUE AND ((t."o"::text = v.c6::text OR (t."o"::text IS NULL AND v.c6::text IS NULL))) IS TRUE AND (t."te""xt" = v.c7 AND t."te""xt" COLLATE "C" = v.c7) IS TRUE AND (t.tableoid = '"t"'::regclass OR (SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = '"t"'::regclass))
         FOR UPDATE OF t
         ) AS found;
         IF _trueup_rows <> 1 THEN

@@ -9,7 +9,7 @@ use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
 };
 use super::{Postgres, identifier, table};
-use crate::value::{Civil, Date, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields};
+use crate::value::{Civil, ColumnType, Date, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -63,12 +63,70 @@ pub(crate) fn payload_expression(column: &SelectColumn) -> String {
     let name = identifier(&column.column.name);
     let meaning = &column.column.column_type.meaning;
     match &column.domain {
-        Domain::Native => format!("{name}::text"),
-        Domain::Text if !matches!(meaning, Type::Text { .. }) => format!("{name}::text"),
+        Domain::Native => printed(&name, &column.column.column_type),
+        Domain::Text if !matches!(meaning, Type::Text { .. }) || is_citext(&column.column) => {
+            printed(&name, &column.column.column_type)
+        }
+        // `oid` has no sign.
+        Domain::Integer { .. } if matches!(meaning, Type::Integer { unsigned: true, .. }) => {
+            format!("{name}::int8")
+        }
         Domain::JsonText if *meaning != Type::JsonText => format!("{name}::text"),
         Domain::Json { canonical: false } if *meaning != Type::Json => format!("{name}::jsonb"),
         _ => name,
     }
+}
+
+/// The exact text of a value: by a cast, except where that says less or more than the type's own output.
+pub(crate) fn printed(name: &str, column: &ColumnType) -> String {
+    if matches!(column.meaning, Type::Address { .. }) {
+        // The cast would print the prefix length of a whole address too.
+        return format!("textin(inet_out({name}))");
+    }
+    if column.meaning != Type::Other {
+        return format!("{name}::text");
+    }
+    match column.declared.as_str() {
+        // The cast takes the blanks off.
+        "bpchar" => format!("textin(bpcharout({name}))"),
+        "\"char\"" => printed_char(name),
+        declared => match catalog_of(declared) {
+            Some(catalog) => printed_object(name, catalog),
+            None => format!("{name}::text"),
+        },
+    }
+}
+
+/// Bytes that are no ASCII in octal, as PostgreSQL 16 has it.
+fn printed_char(name: &str) -> String {
+    let byte = format!("(({name})::int4 + 256)");
+    format!(
+        "CASE WHEN ({name})::int4 >= 0 THEN {name}::text ELSE E'\\\\' || ({byte} >> 6) || (({byte} >> 3) & 7) || \
+         ({byte} & 7) END"
+    )
+}
+
+/// The catalog whose objects a type names by the search path.
+fn catalog_of(declared: &str) -> Option<&'static str> {
+    Some(match declared {
+        "regclass" => "pg_class",
+        "regproc" | "regprocedure" => "pg_proc",
+        "regoper" | "regoperator" => "pg_operator",
+        "regtype" => "pg_type",
+        "regcollation" => "pg_collation",
+        "regconfig" => "pg_ts_config",
+        "regdictionary" => "pg_ts_dict",
+        _ => return None,
+    })
+}
+
+/// The name with its schema, and the OID of what is not there (any more).
+fn printed_object(name: &str, catalog: &str) -> String {
+    format!(
+        "CASE WHEN EXISTS (SELECT FROM pg_catalog.{catalog} o WHERE o.oid = {name}::oid) THEN \
+         (pg_catalog.pg_identify_object('pg_catalog.{catalog}'::regclass, {name}::oid, 0)).identity \
+         ELSE {name}::oid::text END"
+    )
 }
 
 /// The ORDER BY list of the key columns.
@@ -91,9 +149,11 @@ fn ordered_expression(column: &SelectColumn) -> String {
     let meaning = &column.column.column_type.meaning;
     match (&column.domain, meaning) {
         (Domain::Text, Type::Text { .. }) => by_code_point(&name, &column.column),
-        (Domain::Text | Domain::Native | Domain::Json { .. } | Domain::JsonText, _) => {
-            format!("{name}::text COLLATE \"C\"")
+        (Domain::Json { .. } | Domain::JsonText, _) => format!("{name}::text COLLATE \"C\""),
+        (Domain::Text | Domain::Native, _) => {
+            format!("({}) COLLATE \"C\"", printed(&name, &column.column.column_type))
         }
+        (Domain::Integer { .. }, Type::Integer { unsigned: true, .. }) => format!("{name}::int8"),
         (Domain::Uuid, Type::Uuid) => name,
         (Domain::Uuid, _) => format!("{name}::uuid"),
         (Domain::Integer { .. }, Type::Boolean) => format!("{name}::integer"),
@@ -102,8 +162,15 @@ fn ordered_expression(column: &SelectColumn) -> String {
     }
 }
 
+/// Whether a column is of `citext`, or of a domain over it: the catalog says so in place of its collation.
+pub(super) fn is_citext(column: &Column) -> bool {
+    column.collation.as_deref() == Some("citext")
+}
+
 pub(super) fn by_code_point(name: &str, column: &Column) -> String {
     match column.collation {
+        // Its operators are not those of text.
+        Some(_) if is_citext(column) => format!("{name}::text COLLATE \"C\""),
         Some(_) => format!("{name} COLLATE \"C\""),
         None => name.to_owned(),
     }
@@ -283,8 +350,8 @@ fn text_bound(column: &SelectColumn, expression: String, bytes: &[u8]) -> (Strin
         Some(literal) if fixed => (expression, Bound::At(format!("{literal}::bpchar"))),
         Some(literal) => (expression, Bound::At(format!("{literal}::text"))),
         None => {
-            let name = identifier(&column.column.name);
-            (format!("convert_to({name}::text, 'UTF8')"), Bound::At(bytes_literal(bytes)))
+            let printed = printed(&identifier(&column.column.name), &column.column.column_type);
+            (format!("convert_to({printed}, 'UTF8')"), Bound::At(bytes_literal(bytes)))
         }
     }
 }
@@ -379,7 +446,8 @@ fn plain_keys(key: &[SelectColumn], keys: &[Vec<String>]) -> String {
 /// The expression an index on the column serves: without COLLATE, equality is the same or wider.
 fn equal_expression(column: &SelectColumn) -> String {
     match (&column.domain, &column.column.column_type.meaning) {
-        (Domain::Text, Type::Text { .. }) => identifier(&column.column.name),
+        // Also `citext`, beside which a text is one without regard to case.
+        (Domain::Text, Type::Text { .. }) if !is_citext(&column.column) => identifier(&column.column.name),
         _ => ordered_expression(column),
     }
 }

@@ -117,6 +117,11 @@ pub(crate) fn type_for(meaning: &Type) -> Option<ColumnType> {
         Type::Instant { .. } => "TIMESTAMP WITH TIME ZONE".to_owned(),
         Type::Uuid => "UUID".to_owned(),
         Type::JsonText | Type::Json => "JSON".to_owned(),
+        Type::Enum { .. } | Type::Set { .. } | Type::Bits { .. } | Type::Address { .. } | Type::Printed => {
+            "TEXT".to_owned()
+        }
+        Type::Year => "INTEGER".to_owned(),
+        Type::Zoned { .. } => "DATETIME".to_owned(),
         Type::Other => return None,
     };
     Some(column_type(&declared))

@@ -28,12 +28,29 @@ pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwri
         Value::Text(text) | Value::Json(text) => check_text(text.as_bytes(), affinity)?,
         Value::RawText(text) => check_text(text, affinity)?,
         Value::Date(date) => check_date(*date)?,
+        Value::Instant(moment) if matches!(column.meaning, Type::Zoned { .. }) => {
+            return zoned(*moment, column);
+        }
         Value::DateTime(stamp) | Value::Instant(stamp) => check_date(stamp.parts().0)?,
+        // Bits and addresses, which SQLite keeps as text.
+        Value::Native(text) if matches!(column.meaning, Type::Text { .. }) => {
+            check_text(text.as_bytes(), affinity)?;
+        }
         Value::Native(_) => return Err(refused("only its own engine understands values of this type")),
         Value::Uuid(bytes) if matches!(column.meaning, Type::Bytes { .. }) => return Ok(hex(bytes)),
         Value::Null | Value::Bytes(_) | Value::Time(_) | Value::Uuid(_) => {}
     }
     Ok(plain(value))
+}
+
+/// A moment as the date and time it is in the column's zone.
+fn zoned(moment: Stamp, column: &ColumnType) -> Result<String, Unwritable> {
+    let Type::Zoned { offset_minutes, .. } = column.meaning else {
+        return Err(refused("the column has no zone"));
+    };
+    let local = moment.shifted(i64::from(offset_minutes) * 60);
+    check_date(local.parts().0)?;
+    Ok(plain(&Value::DateTime(local)))
 }
 
 /// The literal of a value, whatever the column it stands beside. Total: what SQLite has no form for is a text
