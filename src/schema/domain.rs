@@ -15,6 +15,9 @@ pub fn choose(types: Sides<&ColumnType>, dialects: Sides<&dyn Dialect>) -> Optio
         return Some(Domain::Storage { expected: expected_class(&primary.meaning, &replica.meaning) });
     }
     if dialects.primary.same_family(dialects.replica) && primary == replica {
+        if primary.meaning == Type::Json && dialects.replica.drops_equal_json() {
+            return Some(Domain::Json { canonical: true });
+        }
         return Some(same_type(&primary.meaning));
     }
     find((&primary.meaning, sqlite.primary), (&replica.meaning, sqlite.replica))

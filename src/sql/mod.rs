@@ -83,6 +83,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Whether every value carries its own storage class whatever its column's type (SQLite).
     fn stores_any_class(&self) -> bool;
 
+    /// Whether an UPDATE that writes a JSON document over an equal one, such as 1 over 1.0, leaves the old one there
+    /// (MySQL): then the two are one value.
+    fn drops_equal_json(&self) -> bool {
+        false
+    }
+
     /// Whether CREATE and ALTER take part in a transaction.
     fn transactional_ddl(&self) -> bool;
 

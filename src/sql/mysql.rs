@@ -122,6 +122,10 @@ impl Dialect for Family {
         false
     }
 
+    fn drops_equal_json(&self) -> bool {
+        self.engine == EngineName::Mysql
+    }
+
     fn transactional_ddl(&self) -> bool {
         false
     }

@@ -196,9 +196,9 @@ impl FamilyScript {
     }
 }
 
-/// Whether the client would read more than text into it.
+/// Whether the client would read more than text into it, or leave an optimiser hint out as a comment.
 fn needs_hex(sql: &str) -> bool {
-    sql.bytes().any(|byte| byte == b'\\' || (byte.is_ascii_control() && byte != b'\n'))
+    sql.contains("/*+") || sql.bytes().any(|byte| byte == b'\\' || (byte.is_ascii_control() && byte != b'\n'))
 }
 
 /// A statement and what follows it at once; prepared from hex where the client must not read it.
