@@ -6,6 +6,7 @@
 pub mod adopt;
 mod check;
 mod look;
+mod patience;
 
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ use crate::verify::{self, Against};
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
 pub use look::{Seen, look_at};
+
+use patience::answered;
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -120,10 +123,7 @@ impl Run {
         stop: Stop,
     ) -> Result<Run, RunError> {
         wanted_replicas(spec, &options.replicas)?;
-        let primary = engine::connect(&spec.primary, false)
-            .await
-            .map(Primary::new)
-            .map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))?;
+        let primary = answered(&stop, connect_primary(spec)).await?;
         Run::with(spec, Some(primary), options, observer, stop).await
     }
 
@@ -149,7 +149,9 @@ impl Run {
     ) -> Result<Run, RunError> {
         let mut replicas = Vec::new();
         for replica in wanted_replicas(spec, &options.replicas)? {
-            replicas.push(connect_replica(spec, replica, options.writable).await);
+            let connecting = async { Ok(connect_replica(spec, replica, options.writable).await) };
+            let never = |failure| Connected { name: replica.name.value.clone(), replica: Err(failure) };
+            replicas.push(answered(&stop, connecting).await.unwrap_or_else(never));
         }
         refuse_same_database(spec, primary.as_ref(), &mut replicas);
         let spool = audit::spool(options.memory_bytes);
@@ -166,15 +168,22 @@ impl Run {
         &self.spec
     }
 
-    /// Compares every table of every replica.
+    /// Compares every table of every replica. Where the primary is connected and cannot be looked at, that is the
+    /// error of every replica.
+    ///
+    /// # Errors
+    /// Where the spec or an option names what is not there.
     pub async fn compare(&self) -> Result<Plan, RunError> {
         let primary = self.primary()?;
-        let catalog = primary
-            .catalog(&schema::primary_schemas(&self.spec))
-            .await
-            .map_err(|error| unread_catalog(&self.spec, None, error))?;
+        let catalog = match self.primary_catalog(primary).await {
+            Ok(catalog) => catalog,
+            Err(failure) => return Ok(self.plan(primary, String::new(), self.all_in_error(&failure))),
+        };
         let selected = self.selected(&catalog)?;
-        let snapshot = primary.snapshot().await.map_err(Failure::from)?;
+        let snapshot = match answered(&self.stop, async { Ok(primary.snapshot().await?) }).await {
+            Ok(snapshot) => snapshot,
+            Err(failure) => return Ok(self.plan(primary, String::new(), self.all_in_error(&failure))),
+        };
         let mut prepared = Vec::new();
         for connected in &self.replicas {
             prepared.push(self.prepare(connected, primary, &catalog, &selected).await);
@@ -184,16 +193,59 @@ impl Run {
         for prepared in prepared {
             replicas.push(self.compare_replica(prepared, &snapshot, primary.dialect()).await);
         }
-        Ok(Plan {
+        Ok(self.plan(primary, snapshot.method(), replicas))
+    }
+
+    fn plan(&self, primary: &Primary, primary_snapshot: String, replicas: Vec<ReplicaPlan>) -> Plan {
+        Plan {
             kind: PlanKind::Changes,
             spec_path: self.spec.path.clone(),
             spec_fingerprint: adopt::fingerprint(&self.spec),
             batch_rows: self.spec.batch_rows,
             created_at: self.options.now,
             primary: primary.server().clone(),
-            primary_snapshot: snapshot.method(),
+            primary_snapshot,
             replicas,
-        })
+        }
+    }
+
+    async fn primary_catalog(&self, primary: &Primary) -> Result<Catalog, Failure> {
+        let schemas = schema::primary_schemas(&self.spec);
+        let reading = async {
+            primary.catalog(&schemas).await.map_err(|error| unread_catalog(&self.spec, None, error))
+        };
+        answered(&self.stop, reading).await
+    }
+
+    async fn replica_catalog(&self, name: &str, replica: &Replica) -> Result<Catalog, Failure> {
+        let schemas = schema::replica_schemas(&self.spec);
+        let reading = async {
+            replica.catalog(&schemas).await.map_err(|error| unread_catalog(&self.spec, Some(name), error))
+        };
+        answered(&self.stop, reading).await
+    }
+
+    /// What is shown of the replicas where nothing can be held against them; their own errors come first.
+    fn all_in_error(&self, failure: &Failure) -> Vec<ReplicaPlan> {
+        let in_error = |connected: &Connected| ReplicaPlan {
+            error: Some(connected.replica.as_ref().err().unwrap_or(failure).clone()),
+            ..self.replica_plan(connected)
+        };
+        self.replicas.iter().map(in_error).collect()
+    }
+
+    /// A replica of which nothing is known yet.
+    fn replica_plan(&self, connected: &Connected) -> ReplicaPlan {
+        ReplicaPlan {
+            name: connected.name.clone(),
+            server: connected.replica.as_ref().ok().map(|replica| replica.server().clone()),
+            snapshot: String::new(),
+            search_path: search_path(&self.spec, &connected.name),
+            tables: Vec::new(),
+            refusals: Vec::new(),
+            error: None,
+            stale: None,
+        }
     }
 
     /// Applies a plan that [`compare`](Self::compare) made, or the inverse of one: one result for each of its replicas, in order.
@@ -249,10 +301,10 @@ impl Run {
                 return prepared;
             }
         };
-        let catalog = match replica.catalog(&schema::replica_schemas(&self.spec)).await {
+        let catalog = match self.replica_catalog(&connected.name, replica).await {
             Ok(catalog) => catalog,
-            Err(error) => {
-                prepared.error = Some(unread_catalog(&self.spec, Some(&connected.name), error));
+            Err(failure) => {
+                prepared.error = Some(failure);
                 return prepared;
             }
         };
@@ -271,11 +323,13 @@ impl Run {
             let pairing = schema::pair_table(&self.spec, selected, &databases)
                 .and_then(|pairing| counterparts.take(&self.spec, pairing));
             let pairing = match pairing {
-                Ok(pairing) => self.refuse_missing_schema(replica, &catalog, pairing).await,
-                Err(failure) => Err(failure),
-            };
-            let pairing = match pairing {
-                Ok(pairing) => refuse_hidden_table(replica, pairing).await,
+                Ok(pairing) => {
+                    let settling = async {
+                        let pairing = self.refuse_missing_schema(replica, &catalog, pairing).await?;
+                        refuse_hidden_table(replica, pairing).await
+                    };
+                    answered(&self.stop, settling).await
+                }
                 Err(failure) => Err(failure),
             };
             let structure = match &pairing {
@@ -339,24 +393,15 @@ impl Run {
         primary: &Arc<dyn Snapshot>,
         dialect: &'static dyn Dialect,
     ) -> ReplicaPlan {
-        let mut plan = ReplicaPlan {
-            name: prepared.connected.name.clone(),
-            server: prepared.connected.replica.as_ref().ok().map(|replica| replica.server().clone()),
-            snapshot: String::new(),
-            search_path: search_path(&self.spec, &prepared.connected.name),
-            tables: Vec::new(),
-            refusals: Vec::new(),
-            error: prepared.error,
-            stale: None,
-        };
+        let mut plan = ReplicaPlan { error: prepared.error, ..self.replica_plan(prepared.connected) };
         let Ok(replica) = &prepared.connected.replica else { return plan };
         if plan.error.is_some() {
             return plan;
         }
-        let snapshot = match replica.snapshot().await {
+        let snapshot = match answered(&self.stop, async { Ok(replica.snapshot().await?) }).await {
             Ok(snapshot) => snapshot,
-            Err(error) => {
-                plan.error = Some(error.into());
+            Err(failure) => {
+                plan.error = Some(failure);
                 return plan;
             }
         };
@@ -391,15 +436,10 @@ impl Run {
             plan.pair = Some(pair);
             return plan;
         }
-        let finding = audit::audit_table(
-            &pair,
-            replica,
-            snapshots.clone(),
-            &self.audit_options(),
-            &self.observer,
-            &self.stop,
-        )
-        .await;
+        let options = self.audit_options();
+        let auditing =
+            audit::audit_table(&pair, replica, snapshots.clone(), &options, &self.observer, &self.stop);
+        let finding = answered(&self.stop, auditing).await;
         let plan = match finding {
             Ok(finding) => with_finding(plan, pair, finding, dialects.replica),
             Err(failure) => {
@@ -433,7 +473,7 @@ impl Run {
             spool: &self.spool,
             stop: &self.stop,
         };
-        collisions.check(&plan.changes).await
+        answered(&self.stop, collisions.check(&plan.changes)).await
     }
 
     fn limit_overrides(&self) -> plan::LimitOverrides {
@@ -536,6 +576,11 @@ fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a Repli
     }
     let wanted = |replica: &&ReplicaSpec| names.is_empty() || names.contains(&replica.name.value);
     Ok(spec.replicas.iter().filter(wanted).collect())
+}
+
+async fn connect_primary(spec: &Spec) -> Result<Primary, Failure> {
+    let connected = engine::connect(&spec.primary, false).await;
+    connected.map(Primary::new).map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))
 }
 
 async fn connect_replica(spec: &Spec, replica: &ReplicaSpec, writable: bool) -> Connected {

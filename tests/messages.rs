@@ -106,6 +106,15 @@ impl Talk {
             &format!("\n[exit {}]\n\n", exit.map_or("by a signal".to_owned(), |code| code.to_string()));
     }
 
+    /// Starts the tool, lets `meanwhile` do something once it waits for a server, and keeps what it says.
+    fn say_while(&mut self, args: &[&str], meanwhile: impl FnOnce(&mut Talk, &tool::Running)) -> Run {
+        let running = tool::start(self.directory.path(), &self.variables, args);
+        meanwhile(self, &running);
+        let run = running.ends();
+        self.keep(&format!("trueup {}", args.join(" ")), run.exit, &run.stdout, &run.stderr);
+        run
+    }
+
     /// The transcript without what is of this machine.
     fn told(&self) -> String {
         let mut text = self.text.clone();
@@ -452,6 +461,174 @@ fn a_lock_that_is_held() {
     let run = talk.say(&APPLY);
     assert_eq!(run.exit, Some(5), "{}", run.told());
     assert_told!("a_lock_that_is_held", talk);
+}
+
+/// Waits until a session of the tool waits for a lock in `waiting`; asked in `asked`, for a transaction may be open
+/// in the other.
+fn wait_until_held(waiting: &Database, asked: &Database) {
+    let question = match waiting.engine {
+        Engine::Postgres => format!(
+            "SELECT CASE WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = '{}' \
+             AND wait_event_type = 'Lock') THEN 1 ELSE 0 END",
+            waiting.name
+        ),
+        _ => format!(
+            "SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = '{}' AND COMMAND <> 'Sleep' \
+             AND INFO LIKE 'SELECT%' AND INFO NOT LIKE '%information_schema%' \
+             AND (STATE LIKE 'Waiting for table%' OR INFO LIKE '%FOR UPDATE'))",
+            waiting.name
+        ),
+    };
+    let begin = std::time::Instant::now();
+    while asked.query(&question)[0][0].as_deref() != Some("1") {
+        assert!(begin.elapsed().as_secs() < 60, "nothing waits: {question}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// The same on servers, whose words say who holds it. What differs each time is a number.
+#[test]
+fn a_lock_of_a_server_that_is_held() {
+    if !own_words("messages about trueup's lock") {
+        return;
+    }
+    let mut talk = Talk::new();
+    talk.spec("[t]");
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (primary, replica) = drifted(engine);
+        talk.sides(&primary.url, &replica.url);
+        talk.note(engine.name());
+        replica.execute_script("BEGIN");
+        replica.query("SELECT * FROM t WHERE id = 2 FOR UPDATE");
+        let first = tool::start(talk.directory.path(), &talk.variables, &APPLY);
+        wait_until_held(&replica, &primary);
+        let run = talk.say(&APPLY);
+        assert_eq!(run.exit, Some(5), "{}", run.told());
+        replica.execute_script("ROLLBACK");
+        let first = first.ends();
+        assert_eq!(first.exit, Some(0), "{}", first.told());
+    }
+    talk.text = talk.text.lines().map(without_numbers).collect();
+    assert_told!("a_lock_of_a_server_that_is_held", talk);
+}
+
+/// A line that says who holds a lock, with one `N` for all digits in a row.
+fn without_numbers(line: &str) -> String {
+    if !line.contains("another trueup") {
+        return format!("{line}\n");
+    }
+    let mut text = String::new();
+    for letter in line.chars().map(|letter| if letter.is_ascii_digit() { 'N' } else { letter }) {
+        if letter != 'N' || !text.ends_with('N') {
+            text.push(letter);
+        }
+    }
+    text + "\n"
+}
+
+/// Asked to stop while a server does not answer, before the first row and between batches.
+#[test]
+fn interrupted() {
+    let mut talk = Talk::new();
+    talk.spec("[{ table: t, schema: ignore }]");
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let lock = match engine {
+            Engine::Postgres => ("BEGIN; LOCK TABLE t", "ROLLBACK"),
+            _ => ("LOCK TABLES t WRITE", "UNLOCK TABLES"),
+        };
+        for (args, signal, code) in [
+            (&JSON[..], "TERM", 143),
+            (&["verify", "spec.yml", "--format", "json"], "INT", 130),
+            (&APPLY, "INT", 130),
+        ] {
+            let (primary, replica) = drifted(engine);
+            talk.sides(&primary.url, &replica.url);
+            talk.note(&format!("{}: a table is locked, and then SIG{signal}", engine.name()));
+            replica.execute_script(lock.0);
+            let run = talk.say_while(args, |_, running| {
+                wait_until_held(&replica, &primary);
+                running.signal(signal);
+            });
+            replica.execute_script(lock.1);
+            assert_eq!(run.exit, Some(code), "{}", run.told());
+            assert_eq!(run.document()["replicas"][0]["outcome"], "interrupted", "{}", run.told());
+        }
+        let (primary, replica) = drifted(engine);
+        talk.sides(&primary.url, &replica.url);
+        talk.note(&format!(
+            "{}: the second of three batches waits for a row, and then SIGTERM",
+            engine.name()
+        ));
+        replica.execute_script("BEGIN");
+        replica.query("SELECT * FROM t WHERE id = 2 FOR UPDATE");
+        let args = [&APPLY[..], &["--batch-rows", "1"]].concat();
+        let run = talk.say_while(&args, |talk, running| {
+            wait_until_held(&replica, &primary);
+            running.signal("TERM");
+            // Heard, before the row is free.
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            replica.execute_script("ROLLBACK");
+            talk.note("the row is free again");
+        });
+        assert_eq!(run.exit, Some(143), "{}", run.told());
+    }
+    assert_told!("interrupted", talk);
+}
+
+/// What is connected and cannot be looked at is the error of every replica, in the document.
+#[test]
+fn a_primary_that_cannot_be_looked_at() {
+    if !own_words("messages about schemas") {
+        return;
+    }
+    let mut talk = Talk::new();
+    let (primary, replica) = drifted(Engine::Postgres);
+    talk.sides(&primary.url, &replica.url);
+    let spec = |path: &str| {
+        spec("", "[t]").replace("${PRIMARY_URL}", &format!("{{ url: \"${{PRIMARY_URL}}\"{path} }}"))
+    };
+    talk.write("spec.yml", spec(""));
+    talk.say(&["plan", "spec.yml", "-o", "p.trueup", "--format", "json"]);
+    talk.write("spec.yml", spec(", search_path: [nowhere]"));
+    for args in [&JSON[..], &["verify", "spec.yml", "--format", "json"], &APPLY] {
+        let run = talk.say(args);
+        assert_eq!((run.exit, &run.document()["in_sync"]), (Some(1), &Json::Bool(false)), "{}", run.told());
+    }
+    assert_told!("a_primary_that_cannot_be_looked_at", talk);
+}
+
+/// A saved plan for what is no longer so.
+#[test]
+fn a_stale_plan() {
+    let mut talk = Talk::new();
+    talk.spec("[t]");
+    for (words, then) in [
+        ("a row to update was changed", "UPDATE t SET v = 99 WHERE id = 2"),
+        ("a row to delete is gone, which is as planned, and one to update too", "DELETE FROM t"),
+        ("a row to insert came by itself, otherwise", "INSERT INTO t VALUES (1, 98)"),
+        ("a column was added", "ALTER TABLE t ADD COLUMN w integer"),
+        ("a table was dropped", "DROP TABLE t"),
+    ] {
+        let (primary, replica) = drifted(Engine::Sqlite);
+        talk.sides(&primary.url, &replica.url);
+        talk.note(words);
+        tool::run(talk.directory.path(), &talk.variables, &["plan", "spec.yml", "-o", "p.trueup"]);
+        replica.execute_script(then);
+        let run = talk.say(&["apply", "p.trueup", "-y", "--format", "json"]);
+        assert_eq!(run.exit, Some(4), "{}", run.told());
+    }
+    let (primary, replica) = drifted(Engine::Sqlite);
+    let (_, other) = drifted(Engine::Sqlite);
+    talk.sides(&primary.url, &replica.url);
+    tool::run(talk.directory.path(), &talk.variables, &["plan", "spec.yml", "-o", "p.trueup"]);
+    talk.note("the replica's URL leads elsewhere");
+    talk.sides(&primary.url, &other.url);
+    talk.say(&["apply", "p.trueup", "-y", "--format", "json"]);
+    talk.sides(&primary.url, &replica.url);
+    talk.note("the spec has another table");
+    talk.spec("[t, u]");
+    talk.say(&["apply", "p.trueup", "-y", "--format", "json"]);
+    assert_told!("a_stale_plan", talk);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value as Json;
 
@@ -46,17 +46,69 @@ fn shortened(text: &str) -> String {
 pub fn run(directory: &Path, variables: &BTreeMap<String, String>, args: &[&str]) -> Run {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "120", env!("CARGO_BIN_EXE_trueup")]).args(args);
+    let done = in_place(&mut command, directory, variables).output().expect("timeout (coreutils) can be run");
+    ended(args, done)
+}
+
+/// What the environment of a run is.
+fn in_place<'c>(
+    command: &'c mut Command,
+    directory: &Path,
+    variables: &BTreeMap<String, String>,
+) -> &'c mut Command {
     command.current_dir(directory).stdin(Stdio::null());
     // What libpq and its kin would take from the environment is not what a case says.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name.starts_with("MYSQL_"))
     {
         command.env_remove(name);
     }
-    let done = command.envs(variables).output().expect("timeout (coreutils) can be run");
+    command.envs(variables)
+}
+
+fn ended(args: &[&str], done: std::process::Output) -> Run {
     Run {
         command: args.join(" "),
         exit: done.status.code(),
         stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+    }
+}
+
+/// A run that goes on beside the test; one that nobody waits for is ended with it.
+pub struct Running {
+    child: Option<Child>,
+    args: Vec<String>,
+}
+
+/// Starts `trueup args` in `directory`. What it says must be little enough for a pipe.
+pub fn start(directory: &Path, variables: &BTreeMap<String, String>, args: &[&str]) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = in_place(&mut command, directory, variables).spawn().expect("the tool starts");
+    Running { child: Some(child), args: args.iter().map(|arg| (*arg).to_owned()).collect() }
+}
+
+impl Running {
+    /// Sends a signal: `INT`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
+    /// Waits for its end.
+    pub fn ends(mut self) -> Run {
+        let done = self.child.take().expect("it runs").wait_with_output().expect("it ends");
+        ended(&self.args.iter().map(String::as_str).collect::<Vec<_>>(), done)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -481,9 +481,7 @@ fn signals_while_it_compares_end_it_with_0_and_once_with_the_signal() {
         assert_eq!(ended, Some(code), "{args:?}: {told}");
         assert!(told.contains("Nothing was written"), "{args:?}: {told}");
         let said: Vec<&str> = rest.iter().filter_map(|line| line.split("  ").nth(1)).collect();
-        let said = said.join("").starts_with("copy: interrupted");
-        // Before anything was seen, verify and apply leave standard output empty, and so does --once.
-        assert_eq!(said, code == 0, "{args:?}: {rest:?}");
+        assert!(said.join("").starts_with("copy: interrupted"), "{args:?}: {rest:?}");
         pair.replica.execute_script("ROLLBACK");
     }
 }

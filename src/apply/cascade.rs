@@ -8,10 +8,10 @@
 use crate::compare::RowChange;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{NumberedChange, RowAction, TablePlan};
+use crate::plan::{self, NumberedChange, Reference, RowAction, TablePlan};
 use crate::schema::TablePair;
-use crate::sql::{ForeignKey, ForeignKeyAction, Select, SelectColumn, Selection};
-use crate::value::{Domain, Key, decode, encode};
+use crate::sql::{Select, Selection};
+use crate::value::Key;
 
 use super::guard::GuardedStep;
 use super::{GivenUp, Run, rows};
@@ -27,24 +27,18 @@ impl Run<'_> {
         let Some(parent) = table.pair.as_ref().filter(|_| step.action == RowAction::Delete) else {
             return Ok(());
         };
-        for child in self.plan.tables.iter().filter_map(|table| table.pair.as_ref()) {
-            for key in child.foreign_keys.iter().filter(|key| carries_on(key, parent)) {
-                let Some(reference) = Reference::new(child, parent, key) else { continue };
-                for piece in rows::pieces(table, &step.pending) {
-                    self.go_on()?;
-                    let keys = reference.keys(&piece?);
-                    if !keys.is_empty() && !writer.read(&reference.select(child, keys)).await?.is_empty() {
-                        return Err(carried_on(table, child).into());
-                    }
+        for (child, reference) in plan::carrying(&self.plan.tables, parent) {
+            let Some(child) = &self.plan.tables[child].pair else { continue };
+            for piece in rows::pieces(table, &step.pending) {
+                self.go_on()?;
+                let keys = keys(&reference, &piece?);
+                if !keys.is_empty() && !writer.read(&select(&reference, child, keys)).await?.is_empty() {
+                    return Err(carried_on(table, child).into());
                 }
             }
         }
         Ok(())
     }
-}
-
-fn carries_on(key: &ForeignKey, parent: &TablePair) -> bool {
-    key.on_delete != ForeignKeyAction::Refuse && key.table == parent.names.replica
 }
 
 fn carried_on(table: &TablePlan, child: &TablePair) -> Failure {
@@ -59,62 +53,24 @@ fn carried_on(table: &TablePlan, child: &TablePair) -> Failure {
     ))
 }
 
-/// The columns of a foreign key on both ends.
-struct Reference {
-    pointing: Vec<SelectColumn>,
-    /// Indexes into the parent's columns, with their domains.
-    pointed_at: Vec<(usize, Domain)>,
+/// The values that deleted rows are pointed at by.
+fn keys(reference: &Reference, deleted: &[NumberedChange]) -> Vec<Key> {
+    let rows = deleted.iter().filter_map(|(_, planned)| match &planned.change {
+        RowChange::Delete { before } => Some(before),
+        _ => None,
+    });
+    rows.filter_map(|row| reference.key(row)).collect()
 }
 
-impl Reference {
-    /// `None` where a column is not known to the pair, so that its values are not known either.
-    fn new(child: &TablePair, parent: &TablePair, key: &ForeignKey) -> Option<Self> {
-        let pointing = |name: &String| {
-            let paired = child.columns.iter().find(|column| column.sides.replica.name == *name);
-            let paired = paired.filter(|column| column.on_replica).map(|column| SelectColumn {
-                column: column.sides.replica.clone(),
-                domain: column.domain.clone(),
-            });
-            paired.or_else(|| child.replica_extra.iter().find(|extra| extra.column.name == *name).cloned())
-        };
-        let pointed_at = |name: &String| {
-            let index = parent.columns.iter().position(|column| column.sides.replica.name == *name)?;
-            Some((index, parent.columns[index].domain.clone()))
-        };
-        Some(Reference {
-            pointing: key.columns.iter().map(pointing).collect::<Option<_>>()?,
-            pointed_at: key.referenced.iter().map(pointed_at).collect::<Option<_>>()?,
-        })
-    }
-
-    /// The values that deleted rows are pointed at by, in the domains of the columns that point.
-    fn keys(&self, deleted: &[NumberedChange]) -> Vec<Key> {
-        let rows = deleted.iter().filter_map(|(_, planned)| match &planned.change {
-            RowChange::Delete { before } => Some(before),
-            _ => None,
-        });
-        rows.filter_map(|row| self.key(&row.fields().collect::<Vec<_>>())).collect()
-    }
-
-    /// `None` where a value is NULL or lies outside the pointing column's domain: nothing points there.
-    fn key(&self, fields: &[Option<&[u8]>]) -> Option<Key> {
-        let mut bytes = Vec::new();
-        for ((index, domain), pointing) in self.pointed_at.iter().zip(&self.pointing) {
-            let value = decode(domain, Some(fields.get(*index).copied().flatten()?));
-            encode(&mut bytes, &pointing.domain, &value).ok()?;
-        }
-        Some(Key::new(bytes))
-    }
-
-    fn select(&self, child: &TablePair, keys: Vec<Key>) -> Select {
-        Select {
-            table: child.names.replica.clone(),
-            columns: self.pointing.clone(),
-            key_columns: self.pointing.len(),
-            scope: None,
-            selection: Selection::Keys(keys),
-            ordered: false,
-            locked: false,
-        }
+/// The rows that point with one of these.
+fn select(reference: &Reference, child: &TablePair, keys: Vec<Key>) -> Select {
+    Select {
+        table: child.names.replica.clone(),
+        columns: reference.pointing.clone(),
+        key_columns: reference.pointing.len(),
+        scope: None,
+        selection: Selection::Keys(keys),
+        ordered: false,
+        locked: false,
     }
 }

@@ -198,6 +198,21 @@ async fn ask(plan: &Plan, write: &WriteArgs, context: &Context) -> Option<bool> 
     }
 }
 
+/// What a run has written, for those who stopped it; `None` where that is nothing.
+pub fn left_behind(report: &Report<'_>) -> Option<String> {
+    let nothing =
+        |applied: &Applied| applied.batches.0 == 0 && applied.schema_changes == 0 && !applied.commit_unknown;
+    let applied = report.applied.unwrap_or_default();
+    if applied.iter().all(nothing) {
+        return None;
+    }
+    let replicas = report.plan.replicas.iter().zip(applied);
+    let words: Vec<String> = replicas
+        .map(|(plan, applied)| format!("{}: {}", report::name(&plan.name), report::committed_words(applied)))
+        .collect();
+    Some(words.join("; "))
+}
+
 fn finish(after: &Report<'_>, args: &RunArgs, context: &Context) -> Result<(), CliError> {
     if args.format == Format::Text {
         output::to_stdout(|out| {
@@ -207,6 +222,12 @@ fn finish(after: &Report<'_>, args: &RunArgs, context: &Context) -> Result<(), C
     } else {
         output::print_report(after, args.format, &context.terminal)?;
         output::note_troubles(after, &context.terminal);
+        if context.signals.received().is_some() {
+            output::print_error(&match left_behind(after) {
+                Some(words) => format!("Interrupted. {words}."),
+                None => "Interrupted. Nothing was written.".to_owned(),
+            });
+        }
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     }
 }
 
-/// As [`write`], but nobody other than the owner may read the file, from its first byte on, and the folder is
+/// As [`write()`], but nobody other than the owner may read the file, from its first byte on, and the folder is
 /// synced too: once this returns, the file is there whatever happens to the machine.
 pub fn write_private(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -15,15 +15,12 @@ use crate::spec::Spec;
 use crate::watch::{self, Due, Host};
 
 use super::Context;
-use super::apply::apply_unasked;
+use super::apply::{apply_unasked, left_behind};
 use super::args::{WatchArgs, When, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::report_files::ReportFiles;
 use super::run::{self, Found, find_in_silence, read_spec, refuse_unavailable};
-
-/// How long a server that does not answer may keep a watch from ending while nothing is written.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub async fn run(args: &WatchArgs, context: &Context) -> Result<u8, CliError> {
@@ -120,13 +117,7 @@ impl Watch<'_> {
             self.spec = spec;
             self.files = files.inspect_err(|error| self.told_only(error)).unwrap_or_default();
         }
-        let found = tokio::select! {
-            found = find_in_silence(&self.spec, &self.args.run, self.write.as_ref(), &self.context) => found?,
-            () = self.out_of_patience() => {
-                let message = "stopped while waiting for a server's answer";
-                return Err(CliError::Failure(Failure::new(ErrorKind::Interrupted, message)));
-            }
-        };
+        let found = find_in_silence(&self.spec, &self.args.run, self.write.as_ref(), &self.context).await?;
         let Some(write) = &self.write else { return Ok((found, None)) };
         let applied = apply_unasked(&found, write, &self.context).await;
         found.progress.finish();
@@ -136,11 +127,6 @@ impl Watch<'_> {
     /// What is wrong beside the run: no reason not to make it.
     fn told_only(&self, error: &CliError) {
         output::print_error(&error.shown(self.context.terminal.err, self.args.run.redact));
-    }
-
-    async fn out_of_patience(&self) {
-        self.context.signals.wait().await;
-        tokio::time::sleep(PATIENCE).await;
     }
 
     fn tell_nothing_seen(&self, begun: jiff::Timestamp, failure: Failure) -> Result<u8, CliError> {
@@ -181,25 +167,14 @@ impl Watch<'_> {
         }
         let signal = self.context.signals.received();
         if signal.is_some() {
-            output::print_error(&format!("The watch ends. {}", left_behind(report)));
+            let left_behind = match left_behind(report) {
+                Some(words) => format!("Its last run: {words}."),
+                None => "Nothing was written in its last run.".to_owned(),
+            };
+            output::print_error(&format!("The watch ends. {left_behind}"));
         }
         Ok(report::exit_code(report.command, true, report.plan, report.applied, signal))
     }
-}
-
-/// What the last run has written, for those who stopped it.
-fn left_behind(report: &Report<'_>) -> String {
-    let nothing =
-        |applied: &Applied| applied.batches.0 == 0 && applied.schema_changes == 0 && !applied.commit_unknown;
-    let applied = report.applied.unwrap_or_default();
-    if applied.iter().all(nothing) {
-        return "Nothing was written in its last run.".to_owned();
-    }
-    let replicas = report.plan.replicas.iter().zip(applied);
-    let words: Vec<String> = replicas
-        .map(|(plan, applied)| format!("{}: {}", report::name(&plan.name), report::committed_words(applied)))
-        .collect();
-    format!("Its last run: {}.", words.join("; "))
 }
 
 impl Host for Watch<'_> {

@@ -14,6 +14,7 @@ mod limits;
 mod order;
 #[cfg(test)]
 mod order_property;
+mod reference;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -23,6 +24,7 @@ mod write;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
+pub use reference::{Reference, carrying};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{

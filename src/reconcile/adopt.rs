@@ -40,10 +40,17 @@ impl Run {
     /// makes the plan stale for it, and with the refusals that hold now.
     ///
     /// # Errors
-    /// Where a table that was asked for is not in the plan, or the primary cannot be read.
+    /// Where a replica or a table that was asked for is not in the plan. A primary that cannot be read is the error of
+    /// every replica.
     pub async fn adopt(&self, mut plan: Plan) -> Result<Plan, RunError> {
         self.choose(&mut plan)?;
-        let (primary, stale) = self.primary_now(&plan).await?;
+        let (primary, stale) = match self.primary_now(&plan).await {
+            Ok(now) => now,
+            Err(failure) => {
+                plan.replicas.iter_mut().for_each(|replica| replica.error = Some(failure.clone()));
+                return Ok(plan);
+            }
+        };
         for replica in &mut plan.replicas {
             replica.stale.clone_from(&stale);
             self.adopt_replica(replica, primary.as_ref()).await;
@@ -91,7 +98,7 @@ impl Run {
         }
         let primary = self.primary()?;
         let stale = (!primary.server().is_that_of(&plan.primary)).then(|| another_database("the primary"));
-        Ok((Some(primary.catalog(&schema::primary_schemas(&self.spec)).await?), stale))
+        Ok((Some(self.primary_catalog(primary).await?), stale))
     }
 
     async fn adopt_replica(&self, plan: &mut ReplicaPlan, primary: Option<&Catalog>) {
@@ -113,10 +120,10 @@ impl Run {
             plan.stale = Some(another_database(&format!("the replica {}", plan.name)));
             return;
         }
-        let catalog = match replica.catalog(&schema::replica_schemas(&self.spec)).await {
+        let catalog = match self.replica_catalog(&plan.name, replica).await {
             Ok(catalog) => catalog,
-            Err(error) => {
-                plan.error = Some(error.into());
+            Err(failure) => {
+                plan.error = Some(failure);
                 return;
             }
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use crate::audit;
-use crate::engine::{self, Lack, Need, Primary, Replica, Right, Snapshot};
+use crate::engine::{Lack, Need, Primary, Replica, Right, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan;
@@ -20,8 +20,8 @@ use crate::spec::{Located, SchemaMode, Spec};
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
 
 use super::{
-    Connected, Options, RunError, connect_replica, refuse_hidden_table, refuse_same_database, select_wanted,
-    unreachable_side, unread_catalog, wanted_replicas,
+    Connected, Options, RunError, connect_primary, connect_replica, refuse_hidden_table,
+    refuse_same_database, select_wanted, unread_catalog, wanted_replicas,
 };
 
 /// What a check found.
@@ -100,11 +100,6 @@ pub async fn check(spec: &Spec, options: &Options, stop: &Stop) -> Result<Checke
         }
     }
     Ok(check.found)
-}
-
-async fn connect_primary(spec: &Spec) -> Result<Primary, Failure> {
-    let connected = engine::connect(&spec.primary, false).await;
-    connected.map(Primary::new).map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))
 }
 
 struct Check<'a> {

@@ -14,16 +14,15 @@ use std::io;
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Batches, ChunkLimits, NumberedChange, Plan, PlanKind, PlannedChange, ReplicaPlan, RowAction,
-    RowStep, SchemaAction, TablePlan,
+    self, Batches, ChunkLimits, NumberedChange, Plan, PlanKind, PlannedChange, Reference, ReplicaPlan,
+    RowAction, RowStep, SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
 use crate::spool::SpoolError;
 use crate::sql::{
-    Dialect, Expect, ForeignKey, ForeignKeyAction, Guard, Script, ScriptChunk, SelectColumn, TableName,
-    Unwritable, comment, one_line,
+    Dialect, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable, comment, one_line,
 };
-use crate::value::{Domain, Row, Value, decode, encode};
+use crate::value::{Row, Value};
 
 use super::words::counted;
 
@@ -395,16 +394,8 @@ impl Writer<'_> {
         if step.action != RowAction::Delete {
             return Ok(());
         }
-        for (index, table) in replica.tables.iter().enumerate() {
-            let Some(child) = &table.pair else { continue };
-            let carried = |key: &&ForeignKey| {
-                key.on_delete != ForeignKeyAction::Refuse && key.table == parent.names.replica
-            };
-            for key in child.foreign_keys.iter().filter(carried) {
-                if let Some(reference) = Reference::new(child, parent, key) {
-                    self.cascade(step, index, &reference)?;
-                }
-            }
+        for (child, reference) in plan::carrying(&replica.tables, parent) {
+            self.cascade(step, child, &reference)?;
         }
         Ok(())
     }
@@ -533,44 +524,6 @@ fn guarded_row(pair: &TablePair, planned: &PlannedChange, columns: &[usize], abs
 
 fn spool(error: SpoolError) -> io::Error {
     failed(&error.into())
-}
-
-/// The columns of a foreign key on both ends.
-struct Reference {
-    pointing: Vec<SelectColumn>,
-    /// Indexes into the parent's columns, with their domains.
-    pointed_at: Vec<(usize, Domain)>,
-}
-
-impl Reference {
-    /// `None` where a column is not known to the pair, so that its values are not known either.
-    fn new(child: &TablePair, parent: &TablePair, key: &ForeignKey) -> Option<Self> {
-        let pointing = |name: &String| {
-            let paired = child.columns.iter().position(|column| column.sides.replica.name == *name);
-            let paired =
-                paired.filter(|index| child.columns[*index].on_replica).map(|index| part(child, index));
-            paired.or_else(|| child.replica_extra.iter().find(|extra| extra.column.name == *name).cloned())
-        };
-        let pointed_at = |name: &String| {
-            let index = parent.columns.iter().position(|column| column.sides.replica.name == *name)?;
-            Some((index, parent.columns[index].domain.clone()))
-        };
-        Some(Reference {
-            pointing: key.columns.iter().map(pointing).collect::<Option<_>>()?,
-            pointed_at: key.referenced.iter().map(pointed_at).collect::<Option<_>>()?,
-        })
-    }
-
-    /// What points at a row; `None` where a value is NULL or no value of the pointing column: nothing does.
-    fn values(&self, row: &Row) -> Option<Vec<Value>> {
-        let fields: Vec<Option<&[u8]>> = row.fields().collect();
-        let value = |((index, domain), pointing): (&(usize, Domain), &SelectColumn)| {
-            let value = decode(domain, Some(fields.get(*index).copied().flatten()?));
-            encode(&mut Vec::new(), &pointing.domain, &value).ok()?;
-            Some(value)
-        };
-        self.pointed_at.iter().zip(&self.pointing).map(value).collect()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Repeats a run: verify, or plan and apply, every so often until somebody says stop.
 //!
 //! Owns when a run begins ([`Schedule`]), the loop around it ([`repeat`]) and what stands where a run saw nothing
-//! ([`nothing_seen`]). Refuses to know the clock, the signals and what a run does: those are its [`Host`]'s.
+//! ([`nothing_seen()`]). Refuses to know the clock, the signals and what a run does: those are its [`Host`]'s.
 //! Invariants: runs never overlap; a run begins at its due moment, never before; a run that saw nothing is an
 //! error for every replica it was to look at, never silence.
 
