@@ -36,6 +36,7 @@ pub(super) fn literal(value: &Value, column: &ColumnType) -> Result<String, Unwr
         Type::Text { chars_max, fixed } => text(value, *chars_max, *fixed),
         Type::Bytes { .. } => match value {
             Value::Bytes(bytes) => Ok(bytes_literal(bytes)),
+            Value::Uuid(bytes) => Ok(bytes_literal(bytes)),
             _ => Err(unlike(value, column)),
         },
         Type::Date => date(value, column),
