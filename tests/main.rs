@@ -16,6 +16,7 @@ mod messages;
 mod minimality;
 mod moment;
 mod pair;
+mod random;
 mod readme;
 mod redact;
 mod reports;

@@ -9,9 +9,11 @@
 //! described in `tests/cases/README.md`; `case` reads it, `expected` knows how values are shown, `run` does it.
 
 mod case;
-mod expected;
-mod portable;
+pub mod expected;
+pub mod portable;
 mod run;
+
+pub use run::change_lines;
 
 use crate::servers::Engine;
 

@@ -272,7 +272,8 @@ fn name_of(table: &Json) -> &str {
     table["table"].as_str().unwrap_or("?")
 }
 
-fn change_lines(document: &Json) -> Vec<String> {
+/// The changes of a document as lines, in its order.
+pub fn change_lines(document: &Json) -> Vec<String> {
     let lines = |table: &Json| {
         let changes = table["changes"].as_array().into_iter().flatten();
         changes.map(|change| expected::line_of(name_of(table), change)).collect::<Vec<_>>()
