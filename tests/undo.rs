@@ -13,6 +13,7 @@ use trueup::spec::Spec;
 use trueup::spool::Spool;
 use trueup::verify::{Against, Verdict, verify_applied};
 
+use super::pair::Pair;
 use super::script::client;
 use super::servers::{Database, Engine, open};
 
@@ -360,4 +361,104 @@ fn checked(fixture: &Fixture) {
         };
         assert_eq!(verdict, wanted, "{}: {meddle}", fixture.pair);
     }
+}
+
+/// What the tool makes and takes back again: rows of every kind of change, two columns and two tables.
+const SHOP: &str = "
+    CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(40), n INTEGER, m INTEGER);
+    CREATE TABLE fresh (id INTEGER PRIMARY KEY, w VARCHAR(40));
+    CREATE TABLE other (id INTEGER PRIMARY KEY, w VARCHAR(40));
+    INSERT INTO t VALUES (1, 'one', 7, NULL), (2, 'two', 8, 9), (4, 'four', NULL, NULL);
+    INSERT INTO fresh VALUES (1, 'a'), (2, 'b');
+    INSERT INTO other VALUES (3, 'c')";
+const SHOP_REPLICA: &str = "
+    CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(40), own VARCHAR(40));
+    INSERT INTO t VALUES (1, 'eins', 'mine'), (3, 'drei', 'lost?'), (4, 'four', NULL)";
+
+fn shop(engine: Engine) -> Pair {
+    let pair = Pair::new(engine, engine);
+    pair.primary.execute_script(SHOP);
+    pair.replica.execute_script(SHOP_REPLICA);
+    pair.tables("[t, fresh, other]");
+    pair
+}
+
+#[track_caller]
+fn taken_back(pair: &Pair, plan: &str) {
+    // What drops anything must be allowed by name.
+    pair.exits(&["apply", plan, "-y"], 3);
+    let document = pair.document(&["apply", plan, "-y", "--allow", "DELETES_DATA"], 0);
+    assert_eq!(document["verified"], true, "{document:#}");
+}
+
+#[test]
+fn the_tool_saves_what_takes_an_apply_back_and_takes_it_back() {
+    use std::os::unix::fs::PermissionsExt;
+    for engine in Engine::all() {
+        let pair = shop(engine);
+        let before = pair.replica.dump();
+        let run = pair.exits(&["apply", "spec.yml", "-y", "--undo", "back.plan"], 0);
+        assert!(run.stderr.contains("Saved to back.plan what takes this back"), "{}", run.told());
+        let mode = std::fs::metadata(pair.path("back.plan")).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        pair.exits(&["verify", "spec.yml"], 0);
+        taken_back(&pair, "back.plan");
+        assert_eq!(pair.replica.dump(), before, "{}", engine.name());
+
+        pair.exits(&["plan", "spec.yml", "-o", "a.plan"], 0);
+        let run = pair.exits(&["undo", "a.plan", "-o", "b.plan"], 0);
+        assert!(run.stderr.contains("Once a.plan is applied, this takes it back"), "{}", run.told());
+        pair.exits(&["apply", "a.plan", "-y"], 0);
+        pair.exits(&["verify", "spec.yml"], 0);
+        taken_back(&pair, "b.plan");
+        assert_eq!(pair.replica.dump(), before, "{}", engine.name());
+        // Once more is nothing.
+        let document = pair.document(&["apply", "b.plan", "-y"], 0);
+        assert_eq!(document["applied"]["schema_changes"], 0, "{document:#}");
+        assert_eq!(pair.replica.dump(), before, "{}", engine.name());
+    }
+}
+
+/// Where every DROP commits by itself, an undo may end between any two of them.
+#[test]
+fn an_undo_that_was_cut_off_between_its_drops_is_completed_by_running_it_again() {
+    for engine in Engine::all() {
+        let pair = shop(engine);
+        let before = pair.replica.dump();
+        for cut in 1..=4 {
+            pair.exits(&["plan", "spec.yml", "-o", "a.plan"], 0);
+            pair.exits(&["apply", "a.plan", "-y"], 0);
+            pair.exits(&["undo", "a.plan", "-o", "b.plan"], 0);
+            let document = pair.document(&["show", "b.plan"], 0);
+            let tables = document["replicas"][0]["tables"].as_array().expect("a list").clone();
+            let changes = tables.iter().flat_map(|table| table["schema_changes"].as_array().expect("a list"));
+            let drops: Vec<String> = changes
+                .map(|change| change["sql"].as_array().expect("a list"))
+                .map(|sql| sql.iter().map(|one| one.as_str().expect("text")).collect::<Vec<_>>().join("; "))
+                .collect();
+            assert_eq!(drops.len(), 4, "{document:#}");
+            // What the tool does, in its order: first the rows, then one drop after the other.
+            pair.replica.execute_script(
+                "DELETE FROM fresh; DELETE FROM other; DELETE FROM t WHERE id = 2;
+                 UPDATE t SET v = 'eins', n = NULL WHERE id = 1; INSERT INTO t (id, v, own) VALUES (3, 'drei', 'lost?')",
+            );
+            drops[..cut].iter().for_each(|drop| pair.replica.execute_script(drop));
+            let document = pair.document(&["apply", "b.plan", "-y", "--allow", "DELETES_DATA"], 0);
+            assert_eq!(document["applied"]["schema_changes"], 4 - cut, "{document:#}");
+            assert_eq!(pair.replica.dump(), before, "{}, cut after {cut}", engine.name());
+        }
+    }
+}
+
+/// A row that somebody wrote between two drops is theirs.
+#[test]
+fn an_undo_that_was_cut_off_is_stale_where_somebody_wrote_since() {
+    let pair = shop(Engine::Mariadb);
+    pair.exits(&["plan", "spec.yml", "-o", "a.plan"], 0);
+    pair.exits(&["apply", "a.plan", "-y"], 0);
+    pair.exits(&["undo", "a.plan", "-o", "b.plan"], 0);
+    pair.replica.execute_script("DROP TABLE other; UPDATE t SET v = 'another' WHERE id = 1");
+    let before = pair.replica.dump();
+    pair.exits(&["apply", "b.plan", "-y", "--allow", "DELETES_DATA"], 4);
+    assert_eq!(pair.replica.dump(), before);
 }

@@ -238,7 +238,15 @@ fn once_ends_with_the_exit_code_of_apply() {
 
 #[test]
 fn a_change_between_two_runs_is_found_and_with_apply_repaired() {
-    let pair = Pair::new();
+    found_and_repaired(&Pair::new());
+}
+
+#[test]
+fn a_change_between_two_runs_is_found_and_repaired_on_mariadb() {
+    found_and_repaired(&Pair::on(Engine::Mariadb));
+}
+
+fn found_and_repaired(pair: &Pair) {
     let verify = pair.watch(&["--every", "50ms"]);
     assert!(verify.line().ends_with("  copy: in sync, 1 table"));
     pair.drift();
@@ -484,6 +492,31 @@ fn signals_while_it_compares_end_it_with_0_and_once_with_the_signal() {
         assert!(said.join("").starts_with("copy: interrupted"), "{args:?}: {rest:?}");
         pair.replica.execute_script("ROLLBACK");
     }
+}
+
+#[test]
+fn on_mariadb_a_signal_is_heard_while_a_table_is_locked_and_connections_are_closed_between_runs() {
+    let pair = Pair::on(Engine::Mariadb);
+    let sessions = |which: &str, count: &str| {
+        let list = "information_schema.PROCESSLIST";
+        let name = &pair.replica.name;
+        format!("SELECT IF((SELECT COUNT(*) FROM {list} WHERE DB = '{name}'{which}) {count}, 't', 'f')")
+    };
+    pair.replica.execute_script("LOCK TABLES t WRITE");
+    let watch = pair.watch(&["--every", "1h"]);
+    wait_for(&pair.primary, &sessions(" AND STATE LIKE 'Waiting for table%'", "> 0"));
+    watch.signal("TERM");
+    let (code, rest, told) = watch.ends();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("Nothing was written in its last run."), "{told}");
+    assert!(rest.len() == 1 && rest[0].contains("  copy: interrupted"), "{rest:?}");
+    pair.replica.execute_script("UNLOCK TABLES");
+    let watch = pair.watch(&["--every", "1h", "--apply"]);
+    watch.line();
+    // The harness's own session stays.
+    wait_for(&pair.primary, &sessions("", "= 1"));
+    watch.signal("INT");
+    assert_eq!(watch.ends().0, Some(0));
 }
 
 #[test]

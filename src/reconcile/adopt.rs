@@ -4,10 +4,12 @@
 //! looked at here; their guards do that. Invariant: a replica whose plan is for something else is marked stale
 //! and nothing is written to it; the others are not kept from being written.
 
+use crate::compare::{ChangeList, ChangeListWriter, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Plan, PlanKind, ReplicaPlan, TablePlan};
+use crate::plan::{self, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, SchemaAction, SchemaChange, Table, TablePair};
-use crate::spec::Spec;
+use crate::spec::{SchemaMode, Spec};
+use crate::spool::{Spool, SpoolError};
 use crate::sql::{Column, TableName};
 use crate::value::Digest;
 
@@ -127,9 +129,16 @@ impl Run {
                 return;
             }
         };
-        let tables = plan.tables.iter_mut();
-        let differences: Vec<String> =
-            tables.flat_map(|table| adopt_table(table, primary, &catalog)).collect();
+        let mut differences = Vec::new();
+        for table in &mut plan.tables {
+            match adopt_table(table, primary, &catalog, &self.spool) {
+                Ok(found) => differences.extend(found),
+                Err(error) => {
+                    plan.error = Some(error.into());
+                    return;
+                }
+            }
+        }
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
         }
@@ -159,66 +168,120 @@ fn other_structure(differences: &[String]) -> Failure {
     Failure::new(ErrorKind::Changed, message).hint("plan again")
 }
 
-/// Leaves the structural changes still to be made, and says what else is not as it was.
-fn adopt_table(table: &mut TablePlan, primary: Option<&Catalog>, replica: &Catalog) -> Vec<String> {
-    let Some(pair) = &table.pair else { return Vec::new() };
-    if table.error.is_some() {
-        return Vec::new();
-    }
+/// Leaves the changes still to be made, and says what else is not as it was.
+fn adopt_table(
+    table: &mut TablePlan,
+    primary: Option<&Catalog>,
+    replica: &Catalog,
+    spool: &Spool,
+) -> Result<Vec<String>, SpoolError> {
+    let Some(pair) = table.pair.as_ref().filter(|_| table.error.is_none()) else { return Ok(Vec::new()) };
     let mut differences = Vec::new();
     if let Some(primary) = primary {
         let now = primary.table(&pair.names.primary);
         let difference = schema::table_difference(table.structure.primary.as_ref(), now);
         differences.extend(difference.map(|words| format!("primary, table {}: {words}", table.table)));
     }
-    match still_to_change(table, pair, replica.table(&pair.names.replica)) {
-        Ok(changes) => table.schema_changes = changes,
+    let now = replica.table(&pair.names.replica);
+    match still_to_change(table, pair, now) {
+        Ok(changes) => {
+            forget_dropped(table, now, spool)?;
+            table.schema_changes = changes;
+        }
         Err(words) => differences.push(format!("replica, table {}: {words}", table.replica_table)),
     }
-    differences
+    Ok(differences)
 }
 
 /// The structural changes that are not made yet. An earlier run of the same plan may have been cut off between
-/// them and the rest: what is there as the plan would make it counts as made.
+/// them and the rest: what is there (or gone) as the plan would make it counts as made.
 fn still_to_change(
     table: &TablePlan,
     pair: &TablePair,
     now: Option<&Table>,
 ) -> Result<Vec<SchemaChange>, String> {
     let then = table.structure.replica.as_ref();
-    let Some(difference) = schema::table_difference(then, now) else {
-        return Ok(table.schema_changes.clone());
-    };
-    let Some(now) = now else { return Err(difference) };
-    let concerned: Vec<&str> = table
-        .schema_changes
-        .iter()
-        .filter(|change| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn))
-        .filter_map(|change| change.object.rsplit_once('.').map(|(_, column)| column))
-        .collect();
-    let known = match then {
-        // A table of this plan's own making, with just the columns that it would make.
-        None => !table.schema_changes.is_empty() && is_made(pair, now),
-        Some(then) => {
-            let mut without = now.clone();
-            without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
-            schema::table_difference(Some(then), Some(&without)).is_none()
-        }
-    };
-    if !known {
+    if let Some(difference) = schema::table_difference(then, now)
+        && !now.is_some_and(|now| is_half_way(table, pair, then, now))
+    {
         return Err(difference);
     }
+    let there = |change: &SchemaChange| match change.column(&pair.names.replica) {
+        Some(column) => now.is_some_and(|now| now.column(column).is_some()),
+        None => now.is_some(),
+    };
     let left = |change: &&SchemaChange| match change.action {
-        SchemaAction::CreateTable => false,
-        SchemaAction::AddColumn => !has_column(now, change),
-        SchemaAction::DropColumn => has_column(now, change),
-        SchemaAction::DropTable | SchemaAction::AlterColumn => true,
+        SchemaAction::CreateTable | SchemaAction::AddColumn => !there(change),
+        SchemaAction::DropColumn | SchemaAction::DropTable => there(change),
+        SchemaAction::AlterColumn => true,
     };
     Ok(table.schema_changes.iter().filter(left).cloned().collect())
 }
 
-fn has_column(now: &Table, change: &SchemaChange) -> bool {
-    change.object.rsplit_once('.').is_some_and(|(_, column)| now.column(column).is_some())
+/// Whether a table that is not what it was is what this plan makes of it, with some changes still to come.
+fn is_half_way(table: &TablePlan, pair: &TablePair, then: Option<&Table>, now: &Table) -> bool {
+    let Some(then) = then else {
+        // A table of this plan's own making, with just the columns that it would make.
+        return !table.schema_changes.is_empty() && is_made(pair, now);
+    };
+    let concerned: Vec<&str> = table
+        .schema_changes
+        .iter()
+        .filter(|change| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn))
+        .filter_map(|change| change.column(&pair.names.replica))
+        .collect();
+    let mut without = now.clone();
+    without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
+    schema::table_difference(Some(then), Some(&without)).is_none()
+}
+
+/// Where an earlier run of this plan dropped the table or some columns, its row changes there were all committed
+/// before, and went with them: what is dropped is neither read nor written any more.
+fn forget_dropped(table: &mut TablePlan, now: Option<&Table>, spool: &Spool) -> Result<(), SpoolError> {
+    let Some(pair) = &mut table.pair else { return Ok(()) };
+    let drops = |action| table.schema_changes.iter().filter(move |change| change.action == action);
+    if now.is_none() && drops(SchemaAction::DropTable).next().is_some() {
+        pair.replica_missing = true;
+        return replace_changes(table, ChangeList::default(), Status::InSync);
+    }
+    let names = pair.names.replica.clone();
+    let gone = |name: &str| {
+        let dropped = drops(SchemaAction::DropColumn).any(|change| change.column(&names) == Some(name));
+        dropped && now.is_some_and(|now| now.column(name).is_none())
+    };
+    let mut dropped: Vec<u16> = Vec::new();
+    for (index, column) in (0..).zip(&mut pair.columns) {
+        if gone(&column.sides.replica.name) {
+            column.on_replica = false;
+            dropped.push(index);
+        }
+    }
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    // Nothing is to be created any more, so that only columns which are there are spoken of.
+    pair.schema = SchemaMode::Ignore;
+    let mut kept = ChangeListWriter::new(spool);
+    for planned in table.changes.iter() {
+        let mut planned = planned?;
+        if let RowChange::Update { columns, .. } = &mut planned.change {
+            columns.retain(|column| !dropped.contains(column));
+            if columns.is_empty() {
+                continue;
+            }
+        }
+        kept.push(&planned)?;
+    }
+    let status = table.status;
+    replace_changes(table, kept.finish()?, status)
+}
+
+fn replace_changes(table: &mut TablePlan, changes: ChangeList, status: Status) -> Result<(), SpoolError> {
+    let counted =
+        TablePlan { summary: RowCounts::default(), withheld: RowCounts::default(), ..table.clone() };
+    *table = counted.with_changes(changes)?;
+    table.status = status;
+    Ok(())
 }
 
 fn is_made(pair: &TablePair, now: &Table) -> bool {
