@@ -69,6 +69,12 @@ fn own_domain(column: &Column) -> Domain {
     }
 }
 
+/// Key columns, each compared with one of its own type.
+fn key_parts(columns: &[Column]) -> Vec<SelectColumn> {
+    let part = |column: &Column| SelectColumn { domain: own_domain(column), column: column.clone() };
+    columns.iter().map(part).collect()
+}
+
 /// A read of these columns, of which the first `key_columns` are the key.
 fn select_of(table: &Table, names: &[&str], key_columns: usize) -> Select {
     let columns = names.iter().map(|name| {
@@ -390,7 +396,8 @@ async fn write_copies(engine: &Arc<dyn Engine>, select: &Select, values: &[Vec<V
         let rows: Vec<RowUpdate> = rows.collect();
         let wanted: Vec<Column> = wanted.iter().map(|at| columns[*at].clone()).collect();
         let keep = std::slice::from_ref(&keep);
-        let updates = engine.dialect().update_keeping(&changed, &columns[..1], &wanted, keep, &rows);
+        let updates =
+            engine.dialect().update_keeping(&changed, &key_parts(&columns[..1]), &wanted, keep, &rows);
         updates.expect("what was read can be written")
     };
     let (joined, native) = (updates(&joined), updates(&native));
@@ -732,7 +739,8 @@ fn writing_is_exact_or_an_error() {
         }
         let mut select = select_of(t, &["id", "name", "n"], 1);
         let zero = RowUpdate { key: vec![Value::Integer(0)], values: vec![Value::Integer(1)] };
-        let updates = dialect.update(&t.name, &t.columns[..1], &t.columns[2..], &[zero]).expect("writable");
+        let updates =
+            dialect.update(&t.name, &key_parts(&t.columns[..1]), &t.columns[2..], &[zero]).expect("writable");
         assert_eq!(
             writer.execute(&updates[0]).await.expect("an update"),
             1,
@@ -759,7 +767,7 @@ fn writing_is_exact_or_an_error() {
         let words = table(&catalog, "words");
         writer.begin().await.expect("a transaction");
         let key = vec![vec![Value::Text("a".to_owned())]];
-        let delete = dialect.delete(&words.name, &words.columns[..1], &key).expect("writable");
+        let delete = dialect.delete(&words.name, &key_parts(&words.columns[..1]), &key).expect("writable");
         assert_eq!(writer.execute(&delete[0]).await.expect("a delete"), 1, "only 'a' itself");
         let updates: Vec<RowUpdate> = [("a ", 20), ("A", 30)]
             .map(|(word, v)| RowUpdate {
@@ -767,7 +775,8 @@ fn writing_is_exact_or_an_error() {
                 values: vec![Value::Integer(v)],
             })
             .into();
-        let update = dialect.update(&words.name, &words.columns[..1], &words.columns[1..], &updates);
+        let update =
+            dialect.update(&words.name, &key_parts(&words.columns[..1]), &words.columns[1..], &updates);
         assert_eq!(writer.execute(&update.expect("writable")[0]).await.expect("an update"), 2);
         writer.commit().await.expect("a commit");
         drop(writer);

@@ -214,7 +214,7 @@ fn every_type_is_read_as_it_is_and_written_back_the_same() {
                 .collect();
             let mut statements = dialect.insert(&copy.table, &columns, &nulls).expect("literals");
             statements.extend(
-                dialect.update(&copy.table, &columns[..1], &columns[1..], &updates).expect("literals"),
+                dialect.update(&copy.table, &select.columns[..1], &columns[1..], &updates).expect("literals"),
             );
             writer.begin().await.expect("a transaction");
             for sql in &statements {
@@ -231,7 +231,7 @@ fn every_type_is_read_as_it_is_and_written_back_the_same() {
             let same = outside(|| database.query(&same));
             assert_eq!(same[0][0].as_deref(), Some("0"), "{table}");
             // Whole rows as keys, as tables without a key are repaired.
-            let deletes = dialect.delete(&copy.table, &nullable(&columns), &shown).expect("literals");
+            let deletes = dialect.delete(&copy.table, &nullable(&select.columns), &shown).expect("literals");
             for sql in &deletes {
                 let done = writer.execute(sql).await.unwrap_or_else(|why| panic!("{table}: {why}\n{sql}"));
                 assert_eq!(done, shown.len() as u64, "{table}");
@@ -240,8 +240,12 @@ fn every_type_is_read_as_it_is_and_written_back_the_same() {
     });
 }
 
-fn nullable(columns: &[Column]) -> Vec<Column> {
-    columns.iter().map(|column| Column { nullable: true, ..column.clone() }).collect()
+fn nullable(columns: &[SelectColumn]) -> Vec<SelectColumn> {
+    let nullable = |part: &SelectColumn| SelectColumn {
+        column: Column { nullable: true, ..part.column.clone() },
+        domain: part.domain.clone(),
+    };
+    columns.iter().map(nullable).collect()
 }
 
 /// Tables whose keys sort differently in a language, in a number's text, or in bytes.
@@ -637,10 +641,9 @@ fn the_catalog_tells_everything() {
         assert_eq!(scanned(&engine, &parent).await.expect("rows").len(), 1);
         let mut writer = engine.writer().await.expect("a writer");
         for (select, count) in [(&parts, 1), (&parent, 1)] {
-            let key: Vec<Column> =
-                select.columns[..select.key_columns].iter().map(|column| column.column.clone()).collect();
+            let key = &select.columns[..select.key_columns];
             let values = [vec![Value::Integer(1), Value::Text("a".into())][..key.len()].to_vec()];
-            for sql in engine.dialect().delete(&select.table, &key, &values).expect("literals") {
+            for sql in engine.dialect().delete(&select.table, key, &values).expect("literals") {
                 assert_eq!(writer.execute(&sql).await.expect("deleted"), count, "{sql}");
             }
         }

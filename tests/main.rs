@@ -12,6 +12,7 @@ mod engine_sqlite;
 mod house;
 mod init;
 mod json;
+mod key_order;
 mod messages;
 mod minimality;
 mod moment;

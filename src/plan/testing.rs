@@ -198,6 +198,10 @@ impl FakeDialect {
     }
 }
 
+fn columns_of(key: &[SelectColumn]) -> Vec<Column> {
+    key.iter().map(|part| part.column.clone()).collect()
+}
+
 impl Dialect for FakeDialect {
     fn engine(&self) -> EngineName {
         EngineName::Sqlite
@@ -261,12 +265,16 @@ impl Dialect for FakeDialect {
     fn update(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable> {
         let row = |row: &RowUpdate| {
-            Ok(format!("{} {}", Self::assignments(key, &row.key)?, Self::assignments(columns, &row.values)?))
+            Ok(format!(
+                "{} {}",
+                Self::assignments(&columns_of(key), &row.key)?,
+                Self::assignments(columns, &row.values)?
+            ))
         };
         let rows: Result<Vec<String>, Unwritable> = rows.iter().map(row).collect();
         Ok(Self::statement("update", table, rows?))
@@ -275,11 +283,11 @@ impl Dialect for FakeDialect {
     fn delete(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         let rows: Result<Vec<String>, Unwritable> =
-            keys.iter().map(|row| Self::assignments(key, row)).collect();
+            keys.iter().map(|row| Self::assignments(&columns_of(key), row)).collect();
         Ok(Self::statement("delete", table, rows?))
     }
 

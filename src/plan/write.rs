@@ -10,7 +10,7 @@ use crate::compare::{ChangeList, ChangeNumber, RowChange};
 use crate::schema::TablePair;
 use crate::spec::SchemaMode;
 use crate::spool::SpoolError;
-use crate::sql::{Column, Dialect, RowUpdate, Unwritable};
+use crate::sql::{Column, Dialect, RowUpdate, SelectColumn, Unwritable};
 use crate::value::{Row, Value};
 
 use super::order::RowAction;
@@ -195,8 +195,8 @@ fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<R
 }
 
 /// The replica's key columns.
-pub fn key_columns(pair: &TablePair) -> Vec<Column> {
-    pair.key().iter().map(|column| column.sides.replica.clone()).collect()
+pub fn key_columns(pair: &TablePair) -> Vec<SelectColumn> {
+    (0..pair.key_columns).map(|index| pair.replica_part(index)).collect()
 }
 
 /// The replica's columns that the engine itself would write with every update of their row.

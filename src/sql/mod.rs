@@ -136,11 +136,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         rows: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable>;
 
-    /// Set-wise updates of rows that change the same columns.
+    /// Set-wise updates of rows that change the same columns. A row is found by its key as the key's domains hold
+    /// values equal, neither more widely (a collation's) nor more narrowly (1.0 against 1.00 where they are one).
     fn update(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable>;
@@ -155,7 +156,7 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     fn update_keeping(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         _keep: &[Column],
         rows: &[RowUpdate],
@@ -163,11 +164,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         self.update(table, key, columns, rows)
     }
 
-    /// Set-wise deletes by key.
+    /// Set-wise deletes by key, as [`update`](Self::update) finds rows.
     fn delete(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable>;
 

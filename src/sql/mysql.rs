@@ -13,8 +13,8 @@ mod script;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, TableDefinition, TableName,
-    Unwritable,
+    Column, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition,
+    TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -146,8 +146,8 @@ impl Dialect for Family {
         condition::select(self, &self.table(&select.table), select)
     }
 
-    fn order_needs_sort(&self, column: &Column, _domain: &Domain) -> bool {
-        condition::needs_expression(column)
+    fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
+        condition::needs_sort(column, domain)
     }
 
     fn equates(&self, column: &Column) -> bool {
@@ -188,7 +188,7 @@ impl Dialect for Family {
     fn update(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable> {
@@ -203,20 +203,21 @@ impl Dialect for Family {
     fn update_keeping(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         keep: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable> {
         let mut keep: Vec<Column> = keep.to_vec();
-        keep.extend(key.iter().filter(|column| self.rewrites_itself(column)).cloned());
+        let own = key.iter().map(|part| &part.column).filter(|column| self.rewrites_itself(column));
+        keep.extend(own.cloned());
         self.with_changes(table, |changes| changes.update(key, columns, &keep, rows))
     }
 
     fn delete(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         Ok(self.with_changes(table, |changes| changes.delete(key, keys)))

@@ -15,7 +15,10 @@ mod select;
 mod tests;
 
 use super::expression::{Expression, ExpressionError};
-use super::{Column, Dialect, EngineName, RowUpdate, Script, Select, TableDefinition, TableName, Unwritable};
+use super::{
+    Column, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
+    Unwritable,
+};
 use crate::value::{ColumnType, Domain, Type, Value};
 
 pub(crate) use select::{Rows, key_condition, key_order, payload_expression, render as render_select};
@@ -61,24 +64,7 @@ impl Dialect for Postgres {
     }
 
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
-        match domain {
-            // Another type that is read as text: no index has that order.
-            Domain::Text => match column.column_type.meaning {
-                Type::Text { .. } => column.collation.is_some(),
-                _ => true,
-            },
-            Domain::Uuid => column.column_type.meaning != Type::Uuid,
-            // Read as another type than it is.
-            Domain::Integer { .. }
-                if matches!(column.column_type.meaning, Type::Integer { unsigned: true, .. }) =>
-            {
-                true
-            }
-            Domain::Bits | Domain::Address => true,
-            Domain::Native | Domain::Json { .. } | Domain::JsonText | Domain::Storage { .. } => true,
-            // An index orders nulls last, the common order has them first.
-            _ => column.nullable,
-        }
+        select::needs_sort(column, domain)
     }
 
     fn equates(&self, column: &Column) -> bool {
@@ -115,7 +101,7 @@ impl Dialect for Postgres {
     fn update(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable> {
@@ -125,7 +111,7 @@ impl Dialect for Postgres {
     fn delete(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         change::delete(table, key, keys)

@@ -15,7 +15,7 @@ pub(crate) use literal::plain as plain_literal;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Column, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script, Select,
-    TableDefinition, TableName, Unwritable,
+    SelectColumn, TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -105,10 +105,12 @@ impl Dialect for Sqlite {
     fn update(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         rows: &[RowUpdate],
     ) -> Result<Vec<String>, Unwritable> {
+        let key = columns_of(key);
+        let key = key.as_slice();
         let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
         for key_values in &keys {
             stored_row(key, key_values)?;
@@ -145,9 +147,11 @@ impl Dialect for Sqlite {
     fn delete(
         &self,
         table: &TableName,
-        key: &[Column],
+        key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
+        let key = columns_of(key);
+        let key = key.as_slice();
         let mut lines = Vec::with_capacity(keys.len());
         for values in keys {
             lines.push(vec![stored_row(key, values)?]);
@@ -200,6 +204,10 @@ impl Dialect for Sqlite {
     fn script(&self) -> Box<dyn Script> {
         Box::new(script::SqliteScript::default())
     }
+}
+
+fn columns_of(key: &[SelectColumn]) -> Vec<Column> {
+    key.iter().map(|part| part.column.clone()).collect()
 }
 
 /// What a collation compares of a text. SQLite's own are known to the letter: NOCASE folds ASCII alone, and where

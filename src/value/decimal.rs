@@ -108,6 +108,27 @@ impl Decimal {
         wire(&groups, weight, sign, fraction.len() as u16)
     }
 
+    /// Bytes that sort by the number's value.
+    pub fn sortable(&self) -> Vec<u8> {
+        let wire = self.to_wire(false);
+        let (weight, digits) = (i32::from(i16::from_be_bytes([wire[2], wire[3]])), &wire[8..]);
+        let words = |sign: fn(u16) -> u16| {
+            let weight = (weight - i32::from(i16::MIN)) as u16;
+            let digits = digits.chunks_exact(2).map(|digit| u16::from_be_bytes([digit[0], digit[1]]) + 1);
+            // The end of the digits is below every digit.
+            let all = [weight].into_iter().chain(digits).chain([0]).map(sign);
+            all.flat_map(u16::to_be_bytes).collect::<Vec<u8>>()
+        };
+        match u16::from_be_bytes([wire[4], wire[5]]) {
+            NEGATIVE_INFINITY => vec![0],
+            NEGATIVE => [vec![1], words(|word| !word)].concat(),
+            INFINITY => vec![4],
+            NAN => vec![5],
+            _ if digits.is_empty() => vec![2],
+            _ => [vec![3], words(|word| word)].concat(),
+        }
+    }
+
     /// Reads the wire form, normal or not.
     pub fn from_wire(bytes: &[u8]) -> Self {
         let word = |index: usize| u16::from_be_bytes([bytes[2 * index], bytes[2 * index + 1]]);

@@ -142,20 +142,9 @@ impl Domain {
         }
     }
 
-    /// Whether the payload order of [`KeyOrder`](super::KeyOrder) is one every engine can produce.
+    /// Whether the payload order of [`KeyOrder`](super::KeyOrder) is one every engine can produce; which it is says
+    /// [`OrderClass::of`](super::OrderClass::of).
     pub fn has_common_order(&self) -> bool {
-        matches!(
-            self,
-            Domain::Boolean
-                | Domain::Integer { .. }
-                | Domain::Text
-                | Domain::Bytes
-                | Domain::Date
-                | Domain::Time
-                | Domain::DateTime
-                | Domain::Instant
-                | Domain::Uuid
-                | Domain::Storage { .. }
-        )
+        super::OrderClass::of(self).is_some()
     }
 }

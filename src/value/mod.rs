@@ -15,6 +15,7 @@ mod domain;
 mod encoding;
 mod json;
 mod key;
+mod order;
 mod words;
 
 pub use address::{payload as address_payload, text as address_text};
@@ -28,6 +29,7 @@ pub use domain::{Domain, StorageClass};
 pub use encoding::{Fields, NULL_LENGTH, decode, encode, fields, put_field, put_null};
 pub use json::{JsonError, canonical_json};
 pub use key::{Key, KeyOrder, KeyRange};
+pub use order::OrderClass;
 pub use words::{named_values, value_text};
 
 /// One column's value of one row, in the domain of its column pair.

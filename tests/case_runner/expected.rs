@@ -54,7 +54,8 @@ fn line(table: &str, key: &[String], change: &Value, pair: Pair) -> String {
         shown.insert("key".into(), part(&row, key));
         shown.insert("before".into(), Json::Object(row));
     } else {
-        let key = object(change.get("update").expect("insert, update or delete"), pair, pair.0);
+        // The row that is found on the replica, as that side prints it.
+        let key = object(change.get("update").expect("insert, update or delete"), pair, pair.1);
         let set = change.get("set").and_then(Value::as_mapping).expect("an update says what it sets");
         let side = |at: usize, engine: Engine| {
             let values = set.iter().map(|(name, both)| {

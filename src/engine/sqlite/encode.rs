@@ -205,19 +205,24 @@ fn integer(row: &mut Vec<u8>, bytes: u8, value: ValueRef<'_>) -> Encoded {
     Ok(())
 }
 
-fn decimal(row: &mut Vec<u8>, with_scale: bool, scale: Option<u32>, value: ValueRef<'_>) -> Encoded {
-    let number = match value {
-        ValueRef::Integer(integer) => Decimal::from(i128::from(integer)),
-        ValueRef::Real(real) if real.is_finite() => {
-            Decimal::parse(&format!("{real:?}")).map_err(|_| "a number")?
-        }
+/// The decimal that a value stands for.
+pub(super) fn read_decimal(value: ValueRef<'_>) -> Option<Decimal> {
+    match value {
+        ValueRef::Integer(integer) => Some(Decimal::from(i128::from(integer))),
+        ValueRef::Real(real) if real.is_finite() => Decimal::parse(&format!("{real:?}")).ok(),
         ValueRef::Text(text) => std::str::from_utf8(text)
             .ok()
             .and_then(|text| Decimal::parse(text).ok())
-            .filter(Decimal::is_finite)
-            .ok_or("a text that is a number")?,
-        _ => return Err("a number"),
-    };
+            .filter(Decimal::is_finite),
+        _ => None,
+    }
+}
+
+fn decimal(row: &mut Vec<u8>, with_scale: bool, scale: Option<u32>, value: ValueRef<'_>) -> Encoded {
+    let number = read_decimal(value).ok_or(match value {
+        ValueRef::Text(_) => "a text that is a number",
+        _ => "a number",
+    })?;
     if scale.is_some_and(|scale| number.trimmed().scale() > scale as usize) {
         return Err("at most the declared digits after the point");
     }

@@ -7,6 +7,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Error, Result};
 
+use super::encode::read_decimal;
 use crate::sql::sqlite::{
     ORDER_FUNCTION, OrderKind, VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid,
 };
@@ -38,6 +39,10 @@ fn order(context: &Context<'_>) -> Result<Value> {
             _ => 0,
         }));
     }
+    if kind == OrderKind::Decimal && given != ValueRef::Null {
+        // What is no decimal sorts at the end, where its scan reports it.
+        return Ok(Value::Blob(read_decimal(given).map_or_else(|| vec![0xff], |number| number.sortable())));
+    }
     let text = || std::str::from_utf8(given.as_bytes().ok()?).ok();
     let number = |number: Option<i64>| number.map(Value::Integer);
     let read = match (kind, given) {
@@ -56,7 +61,7 @@ fn order(context: &Context<'_>) -> Result<Value> {
         (OrderKind::Uuid, _) => {
             text().and_then(|text| read_uuid(text.as_bytes())).map(|uuid| Value::Blob(uuid.to_vec()))
         }
-        (OrderKind::Class, _) => None,
+        (OrderKind::Class | OrderKind::Decimal, _) => None,
     };
     // Numbers sort before blobs, and among blobs the empty one is first.
     Ok(read.unwrap_or_else(|| Value::Blob(Vec::new())))

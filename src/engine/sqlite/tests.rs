@@ -252,9 +252,9 @@ async fn dates_moments_and_uuids_sort_by_what_they_say() {
                 .iter()
                 .filter(|values| Sqlite.literal(&values[0], &select.columns[0].column.column_type).is_ok())
             {
-                let key = [select.columns[0].column.clone()];
+                let key = &select.columns[..1];
                 let deletes =
-                    Sqlite.delete(&select.table, &key, std::slice::from_ref(values)).expect("writable");
+                    Sqlite.delete(&select.table, key, std::slice::from_ref(values)).expect("writable");
                 assert_eq!(write::execute(&place.sqlite(), &deletes[0]), Ok(1), "{deletes:?}");
                 found += 1;
             }
@@ -506,20 +506,26 @@ fn ranges_and_keys_use_the_index() {
         let lines = plan(&sqlite, &sql);
         assert!(lines[0].contains("SEARCH") && lines[0].contains("USING"), "{sql}\n{lines:?}");
 
-        let columns: Vec<Column> =
-            select.columns[..select.key_columns].iter().map(|key| key.column.clone()).collect();
+        let columns = &select.columns[..select.key_columns];
         let update = RowUpdate { key: from.clone(), values: vec![Value::Text("new".into())] };
         let updates =
-            Sqlite.update(&select.table, &columns, &[column("v", "TEXT")], &[update]).expect("writable");
+            Sqlite.update(&select.table, columns, &[column("v", "TEXT")], &[update]).expect("writable");
         let lines = plan(&sqlite, &updates[0]);
         assert!(
             lines.iter().any(|line| line.contains(&format!("SEARCH {} USING", select.table))),
             "{updates:?}\n{lines:?}"
         );
-        let deletes = Sqlite.delete(&select.table, &columns, &[from, to]).expect("writable");
+        let deletes = Sqlite.delete(&select.table, columns, &[from, to]).expect("writable");
         let lines = plan(&sqlite, &deletes[0]);
         assert!(lines[0].contains("SEARCH"), "{deletes:?}\n{lines:?}");
     }
+}
+
+/// Key columns as SQLite's own values.
+fn stored_key(columns: &[Column]) -> Vec<SelectColumn> {
+    let part =
+        |column: &Column| SelectColumn { column: column.clone(), domain: Domain::Storage { expected: None } };
+    columns.iter().map(part).collect()
 }
 
 /// Statements that insert, update and delete do so to exactly the rows they name.
@@ -533,6 +539,7 @@ fn set_wise_statements_do_what_they_say() {
     let collated = Column { collation: Some("NOCASE".into()), ..column("b", "TEXT") };
     let columns = [column("column1", ""), collated, column("c", "DECIMAL(10,2)")];
     let (key, others) = columns.split_at(2);
+    let key = &stored_key(key);
     let texts = ["x", "X", "x\0", "it's"];
     let keys: Vec<Vec<Value>> =
         [Value::Integer(1), Value::Float64(1.0), Value::Text("1".into()), Value::Null]
@@ -577,7 +584,7 @@ fn long_batches_are_cut() {
     let statements = Sqlite.insert(&table, &columns, &rows).expect("writable");
     assert!(statements.len() >= 4 && statements.iter().all(|sql| sql.len() <= Sqlite.statement_bytes_max()));
     let keys: Vec<Vec<Value>> = (0..1_200).map(|id| vec![Value::Integer(id)]).collect();
-    let statements = Sqlite.delete(&table, &columns[..1], &keys).expect("writable");
+    let statements = Sqlite.delete(&table, &stored_key(&columns[..1]), &keys).expect("writable");
     assert_eq!(statements.len(), 3);
     let large = vec![vec![Value::Integer(1), Value::Text("x".repeat(3 << 20))]];
     assert_eq!(Sqlite.insert(&table, &columns, &large).expect("writable").len(), 1);
@@ -724,7 +731,7 @@ async fn thousands_of_keys_are_looked_up_at_once() {
     let by_keys = Select { selection: Selection::Keys(keys.clone()), ..pair.clone() };
     assert_eq!(scan(&engine, &by_keys).await.expect("rows").bytes(), rows.bytes());
     let values: Vec<Vec<Value>> = keys.iter().map(|key| order.values(key)).collect();
-    let deletes = Sqlite.delete(&pair.table, &columns, &values).expect("writable");
+    let deletes = Sqlite.delete(&pair.table, &pair.columns[..2], &values).expect("writable");
     let deleted: u64 = deletes.iter().map(|sql| write::execute(&place.sqlite(), sql).expect("deleted")).sum();
     assert_eq!(deleted, 5_000);
 }

@@ -1,9 +1,9 @@
 //! Set-wise changes: many rows a statement, each statement below a size, every value typed as its column.
 
-use super::condition::{by_code_point, keys_exactly, needs_expression};
+use super::condition::{by_code_point, is_spelled_uuid, needs_expression, one_of};
 use super::identifier;
 use super::literal::is_refused_when_strict;
-use crate::sql::{Column, RowUpdate, Unwritable};
+use crate::sql::{Column, RowUpdate, SelectColumn, Unwritable};
 use crate::value::{Type, Value};
 
 /// Rows of one statement: a bound on what the server must hold of a statement's parse tree.
@@ -50,13 +50,12 @@ impl Changes<'_> {
     }
 
     /// `DELETE … WHERE` the key is one of these.
-    pub fn delete(&self, key: &[Column], keys: &[Vec<Value>]) -> Vec<String> {
+    pub fn delete(&self, key: &[SelectColumn], keys: &[Vec<Value>]) -> Vec<String> {
         let head = format!("DELETE FROM {} WHERE ", self.table);
-        let alone: Vec<String> =
-            keys.iter().map(|one| keys_exactly(key, std::slice::from_ref(one))).collect();
+        let alone: Vec<String> = keys.iter().map(|one| one_of(key, std::slice::from_ref(one))).collect();
         let mut statements = Vec::new();
         for range in groups(&alone, self.bytes_max.saturating_sub(head.len())) {
-            statements.push(format!("{head}{}", keys_exactly(key, &keys[range])));
+            statements.push(format!("{head}{}", one_of(key, &keys[range])));
         }
         statements
     }
@@ -64,7 +63,7 @@ impl Changes<'_> {
     /// An UPDATE joined with the new values. `keep` are columns that would write themselves.
     pub fn update(
         &self,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         keep: &[Column],
         rows: &[RowUpdate],
@@ -104,7 +103,7 @@ impl Changes<'_> {
 
     fn update_one(
         &self,
-        key: &[Column],
+        key: &[SelectColumn],
         columns: &[Column],
         keep: &[&Column],
         row: &RowUpdate,
@@ -114,15 +113,25 @@ impl Changes<'_> {
             set.push(format!("{} = {literal}", identifier(&column.name)));
         }
         set.extend(keep.iter().map(|kept| format!("{0} = {0}", identifier(&kept.name))));
-        let condition = keys_exactly(key, std::slice::from_ref(&row.key));
+        let condition = one_of(key, std::slice::from_ref(&row.key));
         let sql = format!("UPDATE {} SET {} WHERE {condition}", self.table, set.join(", "));
         Ok(if needs_loose(&row.values, columns) { (self.loose)(&sql) } else { sql })
     }
 
     /// One row of the derived table: key, then values, each typed so that all rows agree.
-    fn line(&self, key: &[Column], columns: &[Column], row: &RowUpdate) -> Result<Vec<String>, Unwritable> {
+    fn line(
+        &self,
+        key: &[SelectColumn],
+        columns: &[Column],
+        row: &RowUpdate,
+    ) -> Result<Vec<String>, Unwritable> {
         let values = row.key.iter().chain(&row.values);
-        key.iter().chain(columns).zip(values).map(|(column, value)| self.typed(value, column)).collect()
+        key.iter()
+            .map(|part| &part.column)
+            .chain(columns)
+            .zip(values)
+            .map(|(column, value)| self.typed(value, column))
+            .collect()
     }
 
     /// Rows of a derived table have one type a column, the widest of all: a cast keeps decimals from losing
@@ -168,8 +177,8 @@ impl Changes<'_> {
 
     /// `t ON … SET …`; STRAIGHT_JOIN before it makes the new values the outer side, and the key's index finds
     /// each row.
-    fn join_and_set(&self, key: &[Column], columns: &[Column], keep: &[&Column]) -> String {
-        let on: Vec<String> = key.iter().enumerate().map(|(at, column)| self.join_on(at, column)).collect();
+    fn join_and_set(&self, key: &[SelectColumn], columns: &[Column], keep: &[&Column]) -> String {
+        let on: Vec<String> = key.iter().enumerate().map(|(at, part)| self.join_on(at, part)).collect();
         let set = columns.iter().enumerate().map(|(at, column)| {
             let name = identifier(&column.name);
             format!("t.{name} = d.c{at}")
@@ -179,7 +188,8 @@ impl Changes<'_> {
         format!("{} t ON {} SET {}", self.table, on.join(" AND "), set.join(", "))
     }
 
-    fn join_on(&self, at: usize, column: &Column) -> String {
+    fn join_on(&self, at: usize, part: &SelectColumn) -> String {
+        let column = &part.column;
         let name = format!("t.{}", identifier(&column.name));
         if !matches!(column.column_type.meaning, Type::Text { .. }) {
             return format!("{name} = d.k{at}");
@@ -187,7 +197,7 @@ impl Changes<'_> {
         let collation = column.collation.as_deref().unwrap_or(self.binary_collation);
         let charset = collation.split('_').next().unwrap_or("utf8mb4");
         let indexed = format!("{name} = CONVERT(d.k{at} USING {charset}) COLLATE {collation}");
-        if !needs_expression(column) {
+        if !needs_expression(column, &part.domain) {
             return indexed;
         }
         format!("{indexed} AND {} = {}", by_code_point(&name), by_code_point(&format!("d.k{at}")))
@@ -252,9 +262,12 @@ fn is_named(columns: &[Column], name: &str) -> bool {
 }
 
 /// Whether the column can be joined with a derived one by an exact equality.
-fn joinable(column: &Column) -> bool {
+fn joinable(part: &SelectColumn) -> bool {
+    if is_spelled_uuid(part) {
+        return false;
+    }
     matches!(
-        column.column_type.meaning,
+        part.column.column_type.meaning,
         Type::Boolean
             | Type::Integer { .. }
             | Type::Decimal { .. }

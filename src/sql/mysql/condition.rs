@@ -1,11 +1,13 @@
 //! Reads and conditions on keys: which rows, in which order, found through an index where there is one.
 //!
 //! The invariant: a condition selects exactly the keys that [`KeyOrder`](crate::value::KeyOrder) would. Text
-//! compares by its bytes; where the column's collation does not, the comparison goes over an expression.
+//! compares by its bytes; where the column's collation does not, the comparison goes over an expression ([`Form`]
+//! says for each domain which). The two zeros of a float, which MySQL stores and holds equal, are told apart by
+//! their text.
 
 use super::{Family, hex, identifier, literal};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Civil, Date, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields};
+use crate::value::{Civil, Date, Decimal, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields};
 
 /// The last moment of TIMESTAMP on every server of the family: 2038-01-19 03:14:07.999999.
 const TIMESTAMP_END: &str = "2038-01-19T03:14:07.999999";
@@ -36,7 +38,7 @@ pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
         sql.push_str(&conditions.join(" AND "));
     }
     if select.ordered && !key.is_empty() {
-        let order: Vec<String> = key.iter().map(|part| ordering(&part.column)).collect();
+        let order: Vec<String> = key.iter().map(order_term).collect();
         sql.push_str(" ORDER BY ");
         sql.push_str(&order.join(", "));
     }
@@ -79,26 +81,84 @@ fn native_text(column: &str, declared: &str) -> String {
     }
 }
 
-/// Whether the plain column neither sorts nor compares as the common order does.
-pub(super) fn needs_expression(column: &Column) -> bool {
-    match column.column_type.meaning {
-        Type::Text { fixed, .. } => fixed || column.collation.is_some(),
-        // MariaDB's UUID sorts by its parts in another order than it prints them.
-        Type::Uuid | Type::Json | Type::JsonText | Type::Other => true,
-        _ => false,
+/// What of a column sorts and compares in the order of its domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// The column itself, and so an index on it.
+    Plain,
+    /// Its text as bytes of UTF-8.
+    CodePoints,
+    /// The exact text of a type of this family alone, as bytes.
+    NativeText,
+    /// MariaDB's UUID, which sorts by its parts in another order than it prints them, as text.
+    UuidText,
+    /// A UUID kept as text, in any case, as its sixteen bytes.
+    SpelledUuid,
+}
+
+fn form(column: &Column, domain: &Domain) -> Form {
+    let meaning = &column.column_type.meaning;
+    match domain {
+        Domain::Boolean
+        | Domain::Integer { .. }
+        | Domain::Decimal { .. }
+        | Domain::Float32
+        | Domain::Float64
+        | Domain::Bytes
+        | Domain::Date
+        | Domain::Time
+        | Domain::DateTime
+        | Domain::Instant => Form::Plain,
+        Domain::Uuid => match meaning {
+            Type::Uuid => Form::UuidText,
+            Type::Text { .. } => Form::SpelledUuid,
+            _ => Form::Plain,
+        },
+        Domain::Text
+        | Domain::Bits
+        | Domain::Address
+        | Domain::JsonText
+        | Domain::Json { .. }
+        | Domain::Native
+        | Domain::Storage { .. } => match meaning {
+            Type::Text { fixed, .. } if !fixed && column.collation.is_none() => Form::Plain,
+            Type::Bytes { .. } => Form::Plain,
+            Type::Other => Form::NativeText,
+            _ => Form::CodePoints,
+        },
     }
 }
 
+/// Whether the plain column neither sorts nor compares as the common order does.
+pub(super) fn needs_expression(column: &Column, domain: &Domain) -> bool {
+    form(column, domain) != Form::Plain
+}
+
+/// Whether no index on the plain column gives the common order. MySQL has to sort for the sign of a zero.
+pub(super) fn needs_sort(column: &Column, domain: &Domain) -> bool {
+    needs_expression(column, domain) || is_float(domain)
+}
+
+/// Whether the column keeps UUIDs as text, of which several are one.
+pub(super) fn is_spelled_uuid(part: &SelectColumn) -> bool {
+    form(&part.column, &part.domain) == Form::SpelledUuid
+}
+
+fn is_float(domain: &Domain) -> bool {
+    matches!(domain, Domain::Float32 | Domain::Float64)
+}
+
 /// The expression that sorts and compares in the common order.
-fn ordering(column: &Column) -> String {
-    let name = identifier(&column.name);
-    if !needs_expression(column) {
-        return name;
-    }
-    match column.column_type.meaning {
-        Type::Uuid => format!("CAST({name} AS CHAR)"),
-        Type::Other => format!("CAST({} AS BINARY)", native_text(&name, &column.column_type.declared)),
-        _ => text_bytes(column),
+fn ordering(part: &SelectColumn) -> String {
+    let name = identifier(&part.column.name);
+    match form(&part.column, &part.domain) {
+        Form::Plain => name,
+        Form::CodePoints => text_bytes(&part.column),
+        Form::NativeText => {
+            format!("CAST({} AS BINARY)", native_text(&name, &part.column.column_type.declared))
+        }
+        Form::UuidText => format!("CAST({name} AS CHAR)"),
+        Form::SpelledUuid => format!("UNHEX(REPLACE({name}, '-', ''))"),
     }
 }
 
@@ -114,6 +174,23 @@ fn text_bytes(column: &Column) -> String {
         "IF(CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) = CAST({name} AS BINARY), {utf8}, \
          CONCAT({mark}, CAST({name} AS BINARY)))"
     )
+}
+
+/// What to sort by. MariaDB stores no negative zero and reads over the comment, so that its index gives the order.
+fn order_term(part: &SelectColumn) -> String {
+    match is_float(&part.domain) {
+        true => {
+            let name = identifier(&part.column.name);
+            format!("{name} /*!80000 , {} */", zero_of(&name, false))
+        }
+        false => ordering(part),
+    }
+}
+
+/// Whether a float is that zero.
+fn zero_of(name: &str, negative: bool) -> String {
+    let like = if negative { "LIKE" } else { "NOT LIKE" };
+    format!("({name} = 0e0 AND CAST({name} AS CHAR) {like} '-%')")
 }
 
 /// Text as the bytes of its UTF-8, which sort by code point. `utf8mb4_bin` would not do: it pads.
@@ -148,6 +225,8 @@ enum Place {
     At(String),
     /// Between two, the later of which is this literal.
     Before(String),
+    /// Between two, the earlier of which is this literal.
+    After(String),
     /// After all of them.
     Above,
 }
@@ -184,7 +263,7 @@ fn lexicographic(key: &[SelectColumn], values: &[Value], strict: Operator, last:
 fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
     let name = identifier(&part.column.name);
     let yes_no = |yes: bool| if yes { "TRUE".to_owned() } else { "FALSE".to_owned() };
-    let expression = ordering(&part.column);
+    let expression = ordering(part);
     let or_null = |sql: String| match operator {
         Operator::Less if part.column.nullable => format!("({sql} OR {name} IS NULL)"),
         _ => sql,
@@ -197,7 +276,10 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
             Operator::Less | Operator::GreaterOrEqual => yes_no(!is_less),
         };
     }
-    match (place(&part.column, needs_expression(&part.column), value), operator) {
+    if let Some(negative) = zero(value).filter(|_| is_float(&part.domain)) {
+        return or_null(compare_to_zero(&name, operator, negative));
+    }
+    match (place(part, value), operator) {
         (Place::At(literal), _) => {
             let column = stamp_in_range(&part.column, value).unwrap_or(expression);
             or_null(format!("{column} {} {literal}", operator.sql()))
@@ -205,6 +287,8 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
         (_, Operator::Equal) => yes_no(false),
         (Place::Before(literal), Operator::Less) => or_null(format!("{expression} < {literal}")),
         (Place::Before(literal), _) => format!("{expression} >= {literal}"),
+        (Place::After(literal), Operator::Less) => or_null(format!("{expression} <= {literal}")),
+        (Place::After(literal), _) => format!("{expression} > {literal}"),
         (Place::Below, Operator::Less) => or_null(yes_no(false)),
         (Place::Below, _) => format!("{name} IS NOT NULL"),
         (Place::Above, Operator::Less) => yes_no(true),
@@ -217,6 +301,29 @@ pub(super) fn equals(part: &SelectColumn, value: &Value) -> String {
     compare(part, Operator::Equal, value)
 }
 
+/// Whether a float is zero, and then whether it is the negative one.
+fn zero(value: &Value) -> Option<bool> {
+    match value {
+        Value::Float32(number) => (*number == 0.0).then(|| number.is_sign_negative()),
+        Value::Float64(number) => (*number == 0.0).then(|| number.is_sign_negative()),
+        _ => None,
+    }
+}
+
+/// The server holds the zeros equal; here the negative one comes first.
+fn compare_to_zero(name: &str, operator: Operator, negative: bool) -> String {
+    match (operator, negative) {
+        (Operator::Equal, _) => zero_of(name, negative),
+        (Operator::Less, true) => format!("{name} < 0e0"),
+        (Operator::Less, false) => format!("({name} < 0e0 OR {})", zero_of(name, true)),
+        (Operator::Greater, false) => format!("{name} > 0e0"),
+        (Operator::GreaterOrEqual, true) => format!("{name} >= 0e0"),
+        (Operator::Greater, true) | (Operator::GreaterOrEqual, false) => {
+            format!("({name} > 0e0 OR {})", zero_of(name, false))
+        }
+    }
+}
+
 /// A TIMESTAMP is compared as DATETIME with moments that not every server's TIMESTAMP holds.
 fn stamp_in_range(column: &Column, value: &Value) -> Option<String> {
     let (Type::Instant { .. }, Value::Instant(stamp)) = (&column.column_type.meaning, value) else {
@@ -226,12 +333,21 @@ fn stamp_in_range(column: &Column, value: &Value) -> Option<String> {
     (*stamp > end).then(|| format!("CAST({} AS DATETIME(6))", identifier(&column.name)))
 }
 
-fn place(column: &Column, by_expression: bool, value: &Value) -> Place {
+fn place(part: &SelectColumn, value: &Value) -> Place {
+    let column = &part.column;
     match value {
-        Value::Text(text) if by_expression => Place::At(hex(text.as_bytes())),
+        Value::Uuid(bytes)
+            if is_spelled_uuid(part) || matches!(column.column_type.meaning, Type::Bytes { .. }) =>
+        {
+            Place::At(hex(bytes))
+        }
+        Value::Text(text) if needs_expression(column, &part.domain) => Place::At(hex(text.as_bytes())),
         Value::RawText(bytes) => Place::At(hex(bytes)),
         Value::Native(text) => Place::At(hex(text.as_bytes())),
         Value::Json(text) => Place::At(hex(text.as_bytes())),
+        Value::Decimal(decimal) => place_decimal(column, decimal),
+        Value::Float32(number) => place_float(f64::from(*number), value),
+        Value::Float64(number) => place_float(*number, value),
         Value::Date(date) => place_date(*date),
         Value::Time(time) => place_time(*time),
         Value::Instant(moment) if matches!(column.column_type.meaning, Type::Zoned { .. }) => {
@@ -247,6 +363,37 @@ fn in_zone_of(column: &Column, moment: Stamp) -> Stamp {
     match column.column_type.meaning {
         Type::Zoned { offset_minutes, .. } => moment.shifted(i64::from(offset_minutes) * 60),
         _ => moment,
+    }
+}
+
+/// No longer literal than the column's own numbers: the server cuts those of more than 65 digits.
+fn place_decimal(column: &Column, decimal: &Decimal) -> Place {
+    let (precision, scale) = match column.column_type.meaning {
+        Type::Decimal { precision, scale } => (precision.unwrap_or(65), scale.unwrap_or(30)),
+        _ => (20, 0),
+    };
+    let scale = usize::try_from(scale).unwrap_or(0);
+    let number = decimal.trimmed();
+    let negative = number.as_str().starts_with('-');
+    if !number.is_finite() || number.whole_digits() + scale > precision as usize {
+        return if negative { Place::Below } else { Place::Above };
+    }
+    match (number.as_str().split_once('.'), negative) {
+        (Some((whole, fraction)), _) if fraction.len() > scale => {
+            // Towards zero, which lies above a negative number.
+            let point = if scale == 0 { "" } else { "." };
+            let cut = format!("{whole}{point}{}", &fraction[..scale]);
+            if negative { Place::Before(cut) } else { Place::After(cut) }
+        }
+        _ => Place::At(number.to_string()),
+    }
+}
+
+fn place_float(number: f64, value: &Value) -> Place {
+    match literal::operand(value) {
+        Some(literal) => Place::At(literal),
+        None if number == f64::NEG_INFINITY => Place::Below,
+        None => Place::Above,
     }
 }
 
@@ -284,31 +431,18 @@ fn place_stamp(column: &Column, stamp: Stamp) -> Place {
     Place::At(format!("'{day}'"))
 }
 
-/// The rows that have one of these keys, and no others.
+/// The rows that have one of these keys, and no others: an equality that an index can answer and, where the
+/// collation holds different texts equal, a comparison of the bytes beside it.
 pub(super) fn one_of(key: &[SelectColumn], keys: &[Vec<Value>]) -> String {
-    let columns: Vec<(&Column, bool)> =
-        key.iter().map(|part| (&part.column, needs_expression(&part.column))).collect();
-    exactly(&columns, keys)
-}
-
-/// The rows whose key is one of these, for changes: the columns as they are, text by its bytes.
-pub(super) fn keys_exactly(key: &[Column], keys: &[Vec<Value>]) -> String {
-    let columns: Vec<(&Column, bool)> = key.iter().map(|column| (column, needs_expression(column))).collect();
-    exactly(&columns, keys)
-}
-
-/// An equality that an index can answer and, where the collation holds different texts equal, a comparison of
-/// the bytes beside it.
-fn exactly(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
     if keys.is_empty() {
         return any(Vec::new());
     }
-    if let [(column, by_expression)] = key
+    if let [part] = key
         && keys.iter().all(|values| !values[0].is_null())
     {
-        return one_column(column, *by_expression, keys);
+        return one_column(part, keys);
     }
-    let integers = |(column, _): &(&Column, bool)| matches!(column.column_type.meaning, Type::Integer { .. });
+    let integers = |part: &SelectColumn| matches!(part.column.column_type.meaning, Type::Integer { .. });
     if key.len() > 1
         && key.iter().all(integers)
         && let Some(sql) = integer_tuples(key, keys)
@@ -320,15 +454,12 @@ fn exactly(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
 
 /// Keys of integers as tuples. MariaDB 10.11 needs seconds for thousands of `(a = 1 AND b = 2) OR …` over a leading
 /// column of few values, and milliseconds for this; the leading column alone gives it an index range.
-fn integer_tuples(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> Option<String> {
+fn integer_tuples(key: &[SelectColumn], keys: &[Vec<Value>]) -> Option<String> {
     let mut leading = Vec::with_capacity(keys.len());
     let mut tuples = Vec::with_capacity(keys.len());
     for values in keys {
-        let literals: Option<Vec<String>> = key
-            .iter()
-            .zip(values)
-            .map(|((column, by_expression), value)| indexable(column, *by_expression, value))
-            .collect();
+        let literals: Option<Vec<String>> =
+            key.iter().zip(values).map(|(part, value)| indexable(part, value)).collect();
         let literals = literals.filter(|_| values.iter().all(|value| !value.is_null()))?;
         tuples.push(format!("({})", literals.join(", ")));
         leading.extend(literals.into_iter().next());
@@ -338,7 +469,7 @@ fn integer_tuples(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> Option<String
     }
     leading.sort();
     leading.dedup();
-    let names: Vec<String> = key.iter().map(|(column, _)| identifier(&column.name)).collect();
+    let names: Vec<String> = key.iter().map(|part| identifier(&part.column.name)).collect();
     Some(format!(
         "{} IN ({}) AND ({}) IN ({})",
         names[0],
@@ -349,7 +480,7 @@ fn integer_tuples(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> Option<String
 }
 
 /// Other composite keys: those that share all but their last column together, so that its values are one list.
-fn grouped(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
+fn grouped(key: &[SelectColumn], keys: &[Vec<Value>]) -> String {
     let Some((last, prefix)) = key.split_last() else { return any(Vec::new()) };
     let mut groups: Vec<(String, Vec<Vec<Value>>)> = Vec::new();
     for values in keys {
@@ -357,9 +488,8 @@ fn grouped(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
             Some(split) => split,
             None => continue,
         };
-        let parts = prefix.iter().zip(before);
         let condition: Vec<String> =
-            parts.map(|((column, by_expression), value)| equal(column, *by_expression, value)).collect();
+            prefix.iter().zip(before).map(|(part, value)| equal(part, value)).collect();
         let condition = condition.join(" AND ");
         match groups.last_mut().filter(|(known, _)| *known == condition) {
             Some((_, values)) => values.push(vec![value.clone()]),
@@ -368,8 +498,8 @@ fn grouped(key: &[(&Column, bool)], keys: &[Vec<Value>]) -> String {
     }
     let each = groups.into_iter().map(|(condition, values)| {
         let last = match values.iter().any(|value| value[0].is_null()) {
-            true => any(values.iter().map(|value| equal(last.0, last.1, &value[0])).collect()),
-            false => one_column(last.0, last.1, &values),
+            true => any(values.iter().map(|value| equal(last, &value[0])).collect()),
+            false => one_column(last, &values),
         };
         if condition.is_empty() { format!("({last})") } else { format!("({condition} AND {last})") }
     });
@@ -384,59 +514,69 @@ fn any(conditions: Vec<String>) -> String {
     }
 }
 
-fn one_column(column: &Column, by_expression: bool, keys: &[Vec<Value>]) -> String {
-    let name = identifier(&column.name);
+fn one_column(part: &SelectColumn, keys: &[Vec<Value>]) -> String {
+    let name = identifier(&part.column.name);
     let mut plain = Vec::with_capacity(keys.len());
     let mut exact = Vec::new();
+    let mut others = Vec::new();
     for value in keys.iter().map(|values| &values[0]) {
-        match indexable(column, by_expression, value) {
-            Some(literal) => plain.push(literal),
-            None => return any(keys.iter().map(|one| equal(column, by_expression, &one[0])).collect()),
+        match indexable(part, value) {
+            Some(literal) => {
+                plain.push(literal);
+                exact.extend(exact_bytes(part, value).map(|(_, bytes)| bytes));
+            }
+            None => others.push(compare(part, Operator::Equal, value)),
         }
-        exact.extend(exact_bytes(column, by_expression, value).map(|(_, bytes)| bytes));
     }
-    if plain.is_empty() {
-        return "FALSE".to_owned();
+    others.retain(|condition| condition != "FALSE");
+    if !plain.is_empty() {
+        let mut indexed = format!("{name} IN ({})", plain.join(", "));
+        if !exact.is_empty() {
+            indexed = format!("{indexed} AND {} IN ({})", text_bytes(&part.column), exact.join(", "));
+        }
+        if !others.is_empty() {
+            indexed = format!("({indexed})");
+        }
+        others.insert(0, indexed);
     }
-    let indexed = format!("{name} IN ({})", plain.join(", "));
-    if exact.is_empty() {
-        return indexed;
-    }
-    format!("{indexed} AND {} IN ({})", text_bytes(column), exact.join(", "))
+    any(others)
 }
 
-fn equal(column: &Column, by_expression: bool, value: &Value) -> String {
-    let name = identifier(&column.name);
+fn equal(part: &SelectColumn, value: &Value) -> String {
+    let name = identifier(&part.column.name);
     if value.is_null() {
         return format!("{name} IS NULL");
     }
-    let part = |domain| SelectColumn { column: column.clone(), domain };
-    let Some(literal) = indexable(column, by_expression, value) else {
-        return compare(&part(Domain::Text), Operator::Equal, value);
+    let Some(literal) = indexable(part, value) else {
+        return compare(part, Operator::Equal, value);
     };
-    match exact_bytes(column, by_expression, value) {
+    match exact_bytes(part, value) {
         Some((expression, bytes)) => format!("{name} = {literal} AND {expression} = {bytes}"),
         None => format!("{name} = {literal}"),
     }
 }
 
 /// The literal that the plain column is compared with; `None` where only the expression will do.
-fn indexable(column: &Column, by_expression: bool, value: &Value) -> Option<String> {
+fn indexable(part: &SelectColumn, value: &Value) -> Option<String> {
+    let column = &part.column;
     match (&column.column_type.meaning, value) {
-        (Type::Text { .. }, Value::Text(text)) => Some(literal::text(text)),
+        (Type::Text { .. }, Value::Text(text)) => {
+            literal::comparable_text(text, &column.column_type.declared).then(|| literal::text(text))
+        }
         (Type::Uuid, Value::Uuid(_)) => literal::operand(value),
-        _ if by_expression => None,
-        _ => match (place(column, false, value), stamp_in_range(column, value)) {
+        (_, Value::Float32(_) | Value::Float64(_)) if zero(value).is_some() => None,
+        _ if needs_expression(column, &part.domain) => None,
+        _ => match (place(part, value), stamp_in_range(column, value)) {
             (Place::At(literal), None) => Some(literal),
             _ => None,
         },
     }
 }
 
-fn exact_bytes(column: &Column, by_expression: bool, value: &Value) -> Option<(String, String)> {
-    match (&column.column_type.meaning, value) {
-        (Type::Text { .. }, Value::Text(text)) if by_expression => {
-            Some((text_bytes(column), hex(text.as_bytes())))
+fn exact_bytes(part: &SelectColumn, value: &Value) -> Option<(String, String)> {
+    match (&part.column.column_type.meaning, value) {
+        (Type::Text { .. }, Value::Text(text)) if needs_expression(&part.column, &part.domain) => {
+            Some((text_bytes(&part.column), hex(text.as_bytes())))
         }
         _ => None,
     }

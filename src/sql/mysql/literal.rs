@@ -242,6 +242,16 @@ fn stored_bytes(value: &str, declared: &str) -> usize {
     }
 }
 
+/// Whether the server can convert this text to the column's character set, as it must to compare it with the plain
+/// column; of sets that are not known here, whether it surely can.
+pub(super) fn comparable_text(value: &str, declared: &str) -> bool {
+    match charset(declared) {
+        "utf8mb4" | "utf16" | "utf16le" | "utf32" => true,
+        "ascii" | "utf8mb3" | "utf8" | "ucs2" | "latin1" => fits_charset(value, declared),
+        _ => value.is_ascii(),
+    }
+}
+
 /// Character sets other than these are left to the server, which in strict mode refuses what it cannot store.
 fn fits_charset(value: &str, declared: &str) -> bool {
     match charset(declared) {

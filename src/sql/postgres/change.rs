@@ -1,10 +1,10 @@
 //! Set-wise INSERT, UPDATE and DELETE, cut into statements of bounded size.
 
-use super::super::{Column, Identity, RowUpdate, TableName, Unwritable};
+use super::super::{Column, Identity, RowUpdate, SelectColumn, TableName, Unwritable};
 use super::literal::literal;
 use super::select::{is_citext, own_rows, printed};
 use super::{STATEMENT_BYTES_MAX, identifier, table};
-use crate::value::{Type, Value};
+use crate::value::{Domain, Type, Value};
 
 pub(super) fn insert(
     name: &TableName,
@@ -22,11 +22,11 @@ pub(super) fn insert(
 
 pub(super) fn update(
     name: &TableName,
-    key: &[Column],
+    key: &[SelectColumn],
     columns: &[Column],
     rows: &[RowUpdate],
 ) -> Result<Vec<String>, Unwritable> {
-    let all: Vec<&Column> = key.iter().chain(columns).collect();
+    let all: Vec<&Column> = key.iter().map(|part| &part.column).chain(columns).collect();
     let set: Vec<String> = columns
         .iter()
         .enumerate()
@@ -44,10 +44,10 @@ pub(super) fn update(
 
 pub(super) fn delete(
     name: &TableName,
-    key: &[Column],
+    key: &[SelectColumn],
     keys: &[Vec<Value>],
 ) -> Result<Vec<String>, Unwritable> {
-    let all: Vec<&Column> = key.iter().collect();
+    let all: Vec<&Column> = key.iter().map(|part| &part.column).collect();
     let tuples = keys.iter().map(|values| literals(&all, values.iter())).collect::<Result<Vec<_>, _>>()?;
     let nulls = null_columns(key, keys.iter().map(Vec::as_slice));
     let head = format!("DELETE FROM {} AS t USING (VALUES\n", table(name));
@@ -76,9 +76,9 @@ pub(super) fn typed_tuple(columns: &[&Column], tuple: &[String], first: bool) ->
 }
 
 /// Which key columns hold a NULL in some row.
-fn null_columns<'a>(key: &[Column], mut rows: impl Iterator<Item = &'a [Value]>) -> Vec<bool> {
+fn null_columns<'a>(key: &[SelectColumn], mut rows: impl Iterator<Item = &'a [Value]>) -> Vec<bool> {
     let mut nulls = vec![false; key.len()];
-    if key.iter().any(|column| column.nullable) {
+    if key.iter().any(|part| part.column.nullable) {
         rows.by_ref().for_each(|row| {
             nulls.iter_mut().zip(row).for_each(|(null, value)| *null |= value.is_null());
         });
@@ -86,21 +86,36 @@ fn null_columns<'a>(key: &[Column], mut rows: impl Iterator<Item = &'a [Value]>)
     nulls
 }
 
-fn tail(name: &TableName, key: &[Column], nulls: &[bool], columns: usize) -> String {
+fn tail(name: &TableName, key: &[SelectColumn], nulls: &[bool], columns: usize) -> String {
     let names: Vec<String> = (0..columns).map(|index| format!("c{index}")).collect();
     let mut conditions: Vec<String> = key
         .iter()
         .zip(nulls)
         .enumerate()
-        .map(|(index, (column, null))| same_value(column, &format!("v.c{index}"), *null))
+        .map(|(index, (part, null))| same(part, &format!("v.c{index}"), *null))
         .collect();
     conditions.push(own_rows(name, "t"));
     format!("\n) AS v ({}) WHERE {}", names.join(", "), conditions.join(" AND "))
 }
 
+/// Equal in the pair's domain, which is wider than the same stored value where the pair's types differ.
+pub(super) fn same(part: &SelectColumn, value: &str, null: bool) -> String {
+    let name = format!("t.{}", identifier(&part.column.name));
+    let equal = match (&part.domain, &part.column.column_type.meaning) {
+        (Domain::Decimal { with_scale: false }, _) | (Domain::Json { canonical: true }, Type::Json) => {
+            format!("{name} = {value}")
+        }
+        (Domain::Json { canonical: true }, _) => format!("{name}::jsonb = {value}::jsonb"),
+        (Domain::Uuid, Type::Text { .. }) => format!("{name}::uuid = {value}::uuid"),
+        (Domain::Address, Type::Text { .. }) => format!("{name}::inet = {value}::inet"),
+        _ => return same_value(&part.column, value, null),
+    };
+    if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
+}
+
 /// Equal as stored. PostgreSQL's `=` is wider (−0.0 = 0.0, 1.0 = 1.00, a collation's own idea of equal) or does
 /// not exist (json, point): where it is wider it stays, for the index, with a second condition beside it.
-pub(super) fn same_value(column: &Column, value: &str, null_too: bool) -> String {
+fn same_value(column: &Column, value: &str, null_too: bool) -> String {
     let name = format!("t.{}", identifier(&column.name));
     let equal = match &column.column_type.meaning {
         // A domain over an enum has no equality of its own, nor with the enum.

@@ -5,11 +5,10 @@
 //! quotes' tag is one that the block does not hold. `ON_ERROR_STOP` is set by the script itself; a transaction
 //! that failed could not be committed either way.
 
-use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
+use super::super::{Column, Expect, Guard, Script, ScriptChunk, TableName, Unwritable};
 use super::literal::{literal, quoted};
 use super::select::own_rows;
 use super::{change, identifier, table};
-use crate::value::{Domain, Type};
 
 /// The script of a PostgreSQL replica.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +145,7 @@ fn matching_rows(guard: &Guard<'_>) -> Result<String, Unwritable> {
         .zip(nulls)
         .enumerate()
         .map(|(index, (part, null))| {
-            let same = as_compared(part, &format!("v.c{index}"), null);
+            let same = change::same(part, &format!("v.c{index}"), null);
             // As a plain equality each would be something to join by, and the planner would read the table
             // rather than look up its keys.
             if index < guard.key_columns { same } else { format!("({same}) IS TRUE") }
@@ -164,27 +163,13 @@ fn matching_rows(guard: &Guard<'_>) -> Result<String, Unwritable> {
     ))
 }
 
-/// Equal in the pair's domain, which is wider than the same stored value where the pair's types differ.
-fn as_compared(part: &SelectColumn, value: &str, null: bool) -> String {
-    let name = format!("t.{}", identifier(&part.column.name));
-    let equal = match (&part.domain, &part.column.column_type.meaning) {
-        (Domain::Decimal { with_scale: false }, _) | (Domain::Json { canonical: true }, Type::Json) => {
-            format!("{name} = {value}")
-        }
-        (Domain::Json { canonical: true }, _) => format!("{name}::jsonb = {value}::jsonb"),
-        (Domain::Uuid, Type::Text { .. }) => format!("{name}::uuid = {value}::uuid"),
-        (Domain::Address, Type::Text { .. }) => format!("{name}::inet = {value}::inet"),
-        _ => return change::same_value(&part.column, value, null),
-    };
-    if null { format!("({equal} OR ({name} IS NULL AND {value} IS NULL))") } else { equal }
-}
-
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::value::{ColumnType, Decimal, Value};
+    use crate::sql::SelectColumn;
+    use crate::value::{ColumnType, Decimal, Domain, Type, Value};
 
     fn part(name: &str, declared: &str, meaning: Type, domain: Domain) -> SelectColumn {
         let column = Column {

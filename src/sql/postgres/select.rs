@@ -3,13 +3,18 @@
 //! Keys of one side bound ranges on the other, so a bound may be no value of the column at all (a year 0, a
 //! text with NUL, a number beyond the integer's range). Such a bound is moved to the nearest value the column
 //! can hold, with the comparison changed to match, so that no row falls out of a range or into two.
+//!
+//! Where PostgreSQL holds values equal that the domain does not (1.0 and 1.00, −0.0 and 0.0), a second expression
+//! breaks the tie; an index on the column still serves, for what it leaves open is sorted tie by tie.
 
 use super::super::{Column, Select, SelectColumn, Selection, TableName, alike};
 use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
 };
 use super::{Postgres, identifier, table};
-use crate::value::{Civil, ColumnType, Date, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields};
+use crate::value::{
+    Civil, ColumnType, Date, Decimal, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields,
+};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -132,33 +137,121 @@ fn printed_object(name: &str, catalog: &str) -> String {
 /// The ORDER BY list of the key columns.
 pub(crate) fn key_order(select: &Select) -> String {
     let key = &select.columns[..select.key_columns];
-    let terms: Vec<String> = key
-        .iter()
-        .map(|column| {
-            // PostgreSQL orders nulls last, the common order has them first.
-            let nulls = if column.column.nullable { " NULLS FIRST" } else { "" };
-            format!("{}{nulls}", ordered_expression(column))
-        })
-        .collect();
-    terms.join(", ")
+    let terms = key.iter().map(|column| {
+        // PostgreSQL orders nulls last, the common order has them first.
+        let nulls = if column.column.nullable { " NULLS FIRST" } else { "" };
+        let tie = Tie::of(column).map(|tie| format!(", {}", tie.expression(column)));
+        format!("{}{nulls}{}", ordered_expression(column), tie.unwrap_or_default())
+    });
+    terms.collect::<Vec<_>>().join(", ")
+}
+
+/// What tells apart values that PostgreSQL holds equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tie {
+    /// The digits after the point.
+    Scale,
+    /// Whether it is the zero without a minus.
+    PositiveZero,
+}
+
+impl Tie {
+    fn of(column: &SelectColumn) -> Option<Self> {
+        match (&column.domain, &column.column.column_type.meaning) {
+            // With a precision all values have the same scale.
+            (Domain::Decimal { with_scale: true }, Type::Decimal { precision: None, .. }) => Some(Tie::Scale),
+            (Domain::Float32 | Domain::Float64, _) => Some(Tie::PositiveZero),
+            _ => None,
+        }
+    }
+
+    fn expression(self, column: &SelectColumn) -> String {
+        let name = identifier(&column.column.name);
+        match self {
+            Tie::Scale => format!("scale({name})"),
+            Tie::PositiveZero => format!("(float8send({name}) = {})", bytes_literal(&[0; 8])),
+        }
+    }
+
+    /// What the expression is for this value; `None` where nothing else equals it.
+    fn bound(self, value: &Value) -> Option<Bound> {
+        let sign = |negative: bool| Bound::At(if negative { "FALSE" } else { "TRUE" }.to_owned());
+        match (self, value) {
+            (Tie::Scale, Value::Decimal(number)) if number.is_finite() => {
+                Some(Bound::At(number.scale().to_string()))
+            }
+            (Tie::PositiveZero, Value::Float32(number)) if *number == 0.0 => {
+                Some(sign(number.is_sign_negative()))
+            }
+            (Tie::PositiveZero, Value::Float64(number)) if *number == 0.0 => {
+                Some(sign(number.is_sign_negative()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether an index on the plain column does not give the order.
+pub(super) fn needs_sort(column: &Column, domain: &Domain) -> bool {
+    let meaning = &column.column_type.meaning;
+    let by_expression = match domain {
+        // Another type that is read as text: no index has that order.
+        Domain::Text => match meaning {
+            Type::Text { .. } => column.collation.is_some(),
+            _ => true,
+        },
+        Domain::Uuid | Domain::Bits => matches!(meaning, Type::Text { .. }),
+        // `oid` is read as another type than it is.
+        Domain::Integer { .. } => matches!(meaning, Type::Integer { unsigned: true, .. }),
+        Domain::Native
+        | Domain::Address
+        | Domain::Json { .. }
+        | Domain::JsonText
+        | Domain::Storage { .. } => true,
+        Domain::Boolean
+        | Domain::Decimal { .. }
+        | Domain::Float32
+        | Domain::Float64
+        | Domain::Bytes
+        | Domain::Date
+        | Domain::Time
+        | Domain::DateTime
+        | Domain::Instant => false,
+    };
+    // An index orders nulls last, the common order has them first.
+    by_expression || column.nullable
 }
 
 /// The expression whose order is that of the domain's payloads.
 fn ordered_expression(column: &SelectColumn) -> String {
     let name = identifier(&column.column.name);
     let meaning = &column.column.column_type.meaning;
+    let as_text = |name: &str| format!("({}) COLLATE \"C\"", printed(name, &column.column.column_type));
     match (&column.domain, meaning) {
-        (Domain::Text, Type::Text { .. }) => by_code_point(&name, &column.column),
+        (Domain::Text | Domain::Bits, Type::Text { .. }) => by_code_point(&name, &column.column),
+        (Domain::Json { canonical: true }, _) => format!("{name}::jsonb"),
         (Domain::Json { .. } | Domain::JsonText, _) => format!("{name}::text COLLATE \"C\""),
-        (Domain::Text | Domain::Native, _) => {
-            format!("({}) COLLATE \"C\"", printed(&name, &column.column.column_type))
-        }
+        (Domain::Address, Type::Text { .. }) => format!("{name}::inet"),
+        (Domain::Text | Domain::Native | Domain::Address | Domain::Storage { .. }, _) => as_text(&name),
         (Domain::Integer { .. }, Type::Integer { unsigned: true, .. }) => format!("{name}::int8"),
-        (Domain::Uuid, Type::Uuid) => name,
-        (Domain::Uuid, _) => format!("{name}::uuid"),
         (Domain::Integer { .. }, Type::Boolean) => format!("{name}::integer"),
+        (Domain::Uuid, Type::Text { .. }) => format!("{name}::uuid"),
         (Domain::DateTime | Domain::Instant, Type::Date) => format!("{name}::timestamp"),
-        _ => name,
+        (
+            Domain::Boolean
+            | Domain::Integer { .. }
+            | Domain::Decimal { .. }
+            | Domain::Float32
+            | Domain::Float64
+            | Domain::Bytes
+            | Domain::Bits
+            | Domain::Date
+            | Domain::Time
+            | Domain::DateTime
+            | Domain::Instant
+            | Domain::Uuid,
+            _,
+        ) => name,
     }
 }
 
@@ -190,7 +283,7 @@ fn range_condition(key: &[SelectColumn], range: &KeyRange) -> String {
     let ends = [(&range.from, End::From), (&range.to, End::To)];
     let conditions: Vec<String> = ends
         .into_iter()
-        .filter_map(|(bound, end)| Some(end_condition(&terms(key, bound.as_ref()?), end)))
+        .filter_map(|(bound, end)| Some(end_condition(&terms_with_ties(key, bound.as_ref()?), end)))
         .collect();
     if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") }
 }
@@ -221,14 +314,26 @@ enum Bound {
 }
 
 fn terms(key: &[SelectColumn], bound: &Key) -> Vec<Term> {
-    key.iter()
-        .zip(fields(bound.bytes()))
-        .map(|(column, field)| {
-            let value = decode(&column.domain, field);
-            let (expression, bound) = bound_of(column, &value);
-            Term { expression, bound, nullable: column.column.nullable }
-        })
-        .collect()
+    let values = key.iter().zip(fields(bound.bytes()));
+    values.map(|(column, field)| term(column, &decode(&column.domain, field))).collect()
+}
+
+fn term(column: &SelectColumn, value: &Value) -> Term {
+    let (expression, bound) = bound_of(column, value);
+    Term { expression, bound, nullable: column.column.nullable }
+}
+
+/// [`terms`], with those that break ties behind their columns'.
+fn terms_with_ties(key: &[SelectColumn], bound: &Key) -> Vec<Term> {
+    let mut terms = Vec::with_capacity(key.len());
+    for (column, field) in key.iter().zip(fields(bound.bytes())) {
+        let value = decode(&column.domain, field);
+        terms.push(term(column, &value));
+        if let Some((tie, bound)) = Tie::of(column).and_then(|tie| Some((tie, tie.bound(&value)?))) {
+            terms.push(Term { expression: tie.expression(column), bound, nullable: false });
+        }
+    }
+    terms
 }
 
 fn end_condition(terms: &[Term], end: End) -> String {
@@ -310,15 +415,27 @@ fn bound_of(column: &SelectColumn, value: &Value) -> (String, Bound) {
         Value::Boolean(value) => Bound::At(match (meaning, value) {
             (Type::Boolean, true) => "TRUE".to_owned(),
             (Type::Boolean, false) => "FALSE".to_owned(),
+            (Type::Bits { .. }, value) => format!("B'{}'", i32::from(*value)),
             (_, value) => i32::from(*value).to_string(),
         }),
         Value::Integer(number) => Bound::At(number_literal(&number.to_string())),
-        Value::Decimal(decimal) => Bound::At(format!("'{}'::numeric", decimal.as_str())),
+        Value::Decimal(decimal) => match meaning {
+            Type::Integer { .. } => whole_bound(decimal),
+            _ => Bound::At(format!("'{}'::numeric", decimal.as_str())),
+        },
         Value::Float32(number) => {
             Bound::At(format!("'{}'::real", float_text((*number).into(), format!("{number:?}"))))
         }
         Value::Float64(number) => {
             Bound::At(format!("'{}'::double precision", float_text(*number, format!("{number:?}"))))
+        }
+        Value::Native(digits) if matches!(meaning, Type::Bits { .. }) => Bound::At(format!("B'{digits}'")),
+        Value::Native(text) | Value::Json(text) if is_cast(column) => {
+            let cast = if column.domain == Domain::Address { "inet" } else { "jsonb" };
+            match quoted(text) {
+                Ok(literal) => Bound::At(format!("{literal}::{cast}")),
+                Err(_) => Bound::Above("NULL".to_owned()),
+            }
         }
         Value::Text(text) | Value::Json(text) | Value::Native(text) => {
             return text_bound(column, expression, text.as_bytes());
@@ -332,10 +449,36 @@ fn bound_of(column: &SelectColumn, value: &Value) -> (String, Bound) {
         Value::DateTime(stamp) | Value::Instant(stamp) => {
             stamp_bound(*stamp, matches!(meaning, Type::Instant { .. }))
         }
+        Value::Uuid(bytes) if matches!(meaning, Type::Bytes { .. }) => Bound::At(bytes_literal(bytes)),
         Value::Uuid(bytes) => Bound::At(format!("'{}'::uuid", uuid_text(bytes))),
         Value::OtherStorage(value) => return bound_of(column, value),
     };
     (expression, bound)
+}
+
+/// Whether values are held against the column as another type of PostgreSQL: documents by structure, addresses that
+/// are kept as text.
+fn is_cast(column: &SelectColumn) -> bool {
+    match column.domain {
+        Domain::Address => matches!(column.column.column_type.meaning, Type::Text { .. }),
+        Domain::Json { canonical } => canonical,
+        _ => false,
+    }
+}
+
+/// Where a decimal lies among integers: compared with a numeric, an integer's index would not serve.
+fn whole_bound(decimal: &Decimal) -> Bound {
+    let number = decimal.trimmed();
+    let negative = number.as_str().starts_with('-');
+    let (whole, fraction) = number.as_str().split_once('.').unwrap_or((number.as_str(), ""));
+    match whole.parse::<i64>() {
+        Ok(whole) if fraction.is_empty() => Bound::At(number_literal(&whole.to_string())),
+        // Towards zero, which lies above a negative number.
+        Ok(whole) if negative => Bound::Below(number_literal(&whole.to_string())),
+        Ok(whole) => Bound::Above(whole.to_string()),
+        Err(_) if negative => Bound::Below(format!("'{}'::bigint", i64::MIN)),
+        Err(_) => Bound::Above(i64::MAX.to_string()),
+    }
 }
 
 fn number_literal(digits: &str) -> String {
@@ -343,9 +486,21 @@ fn number_literal(digits: &str) -> String {
     if digits.starts_with('-') { format!("({digits})") } else { digits.to_owned() }
 }
 
+fn is_fixed_text(column: &SelectColumn) -> bool {
+    matches!(column.column.column_type.meaning, Type::Text { fixed: true, .. })
+}
+
 /// Text that PostgreSQL cannot hold is compared as the bytes it is.
 fn text_bound(column: &SelectColumn, expression: String, bytes: &[u8]) -> (String, Bound) {
-    let fixed = matches!(column.column.column_type.meaning, Type::Text { fixed: true, .. });
+    let fixed = is_fixed_text(column);
+    if fixed && bytes.ends_with(b" ") {
+        // Among char(n) a space at the end means nothing; as a text it does.
+        let name = identifier(&column.column.name);
+        let literal = std::str::from_utf8(bytes).ok().and_then(|text| quoted(text).ok());
+        if let Some(literal) = literal {
+            return (format!("{name}::text COLLATE \"C\""), Bound::At(format!("{literal}::text")));
+        }
+    }
     match std::str::from_utf8(bytes).ok().and_then(|text| quoted(text).ok()) {
         Some(literal) if fixed => (expression, Bound::At(format!("{literal}::bpchar"))),
         Some(literal) => (expression, Bound::At(format!("{literal}::text"))),
@@ -405,6 +560,12 @@ enum Equality {
 }
 
 fn equality_terms(key: &[SelectColumn], bound: &Key) -> Equality {
+    let padded = |(column, field): (&SelectColumn, Option<&[u8]>)| {
+        is_fixed_text(column) && field.is_some_and(|text| text.ends_with(b" "))
+    };
+    if key.iter().zip(fields(bound.bytes())).any(padded) {
+        return Equality::Nothing;
+    }
     let terms = terms(key, bound);
     if terms.iter().any(|term| matches!(term.bound, Bound::Below(_) | Bound::Above(_))) {
         return Equality::Nothing;

@@ -4,9 +4,11 @@
 //! it is written. Text stays whole: NUL and control characters go through `char()`, which means the same in
 //! UTF-8 and UTF-16 databases, so that scripts survive SQLite's own client.
 
+use std::cmp::Ordering;
+
 use super::declared::Affinity;
 use crate::sql::Unwritable;
-use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Type, Value};
+use crate::value::{Civil, ColumnType, Date, Decimal, OrderClass, Stamp, Type, Value};
 
 /// The most arguments given to one `char()`.
 const CHAR_ARGUMENTS_MAX: usize = 100;
@@ -104,6 +106,9 @@ fn integer(value: i128) -> String {
 }
 
 fn real(value: f64) -> String {
+    if value.is_nan() {
+        return text("NaN");
+    }
     if value.is_infinite() {
         return if value > 0.0 { "9.0e+999".to_owned() } else { "-9.0e+999".to_owned() };
     }
@@ -279,6 +284,70 @@ fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
 fn json_number(text: &str, affinity: Affinity) -> Result<String, Unwritable> {
     let number = Decimal::parse(text).map_err(|_| refused("a JSON number with too many digits"))?;
     decimal(&number, affinity)
+}
+
+/// Where a decimal lies among the numbers of a column with numeric affinity, whose reals stand for the shortest
+/// decimals that read back as them.
+pub(crate) enum Neighbour {
+    /// It is this literal.
+    At(String),
+    /// It lies just below this literal.
+    Below(String),
+    /// It lies just above this literal.
+    Above(String),
+}
+
+/// See [`Neighbour`]. `reals_only`: the column holds no integers (affinity REAL).
+pub(crate) fn neighbour(number: &Decimal, reals_only: bool) -> Neighbour {
+    const TWO_53: f64 = 9_007_199_254_740_992.0;
+    let number = number.trimmed();
+    if let Ok(whole) = number.as_str().parse::<i64>()
+        && (!reals_only || whole.unsigned_abs() <= 1 << 53)
+    {
+        return Neighbour::At(integer(whole.into()));
+    }
+    let nearest = match number.as_str() {
+        "Infinity" => f64::INFINITY,
+        "-Infinity" => f64::NEG_INFINITY,
+        // NaN is the last number, and any text comes after every number.
+        text => match text.parse::<f64>() {
+            Ok(nearest) if !nearest.is_nan() => nearest,
+            _ => return Neighbour::Below(self::text("")),
+        },
+    };
+    if nearest == -TWO_63 && !reals_only {
+        // The smallest integer, which is the same number to SQLite.
+        return Neighbour::Below(integer(i64::MIN.into()));
+    }
+    let whole = number.as_str().split('.').next().and_then(|whole| whole.parse::<i64>().ok());
+    match whole {
+        // No real of such a size has a fraction; the integers around it are what it lies between. Cut towards
+        // zero, which lies above a negative number.
+        Some(whole) if !reals_only && nearest.abs() >= TWO_53 => {
+            if whole < 0 {
+                Neighbour::Below(integer(whole.into()))
+            } else {
+                Neighbour::Above(integer(whole.into()))
+            }
+        }
+        _ => beside_real(&number, nearest),
+    }
+}
+
+fn beside_real(number: &Decimal, nearest: f64) -> Neighbour {
+    let literal = real(nearest);
+    let shortest = Decimal::parse(&format!("{nearest:?}"));
+    let order = |shortest: &Decimal| shortest.to_wire(false);
+    match shortest {
+        Ok(shortest) if shortest.trimmed() == *number => Neighbour::At(literal),
+        Ok(shortest) => match OrderClass::Decimal.compare(&order(&shortest), &order(number)) {
+            Ordering::Less => Neighbour::Above(literal),
+            _ => Neighbour::Below(literal),
+        },
+        // Beyond the largest real: there is none between it and infinity.
+        Err(_) if nearest > 0.0 => Neighbour::Below(literal),
+        Err(_) => Neighbour::Above(literal),
+    }
 }
 
 fn check_date(date: Date) -> Result<(), Unwritable> {

@@ -7,10 +7,10 @@
 //! covers that end meets it and reports it; no row falls between two ranges.
 
 use super::declared::Affinity;
-use super::literal::{hex, moment, plain, uuid};
+use super::literal::{Neighbour, hex, moment, neighbour, plain, uuid};
 use super::{Sqlite, identifier, table};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Domain, Key, Type, Value, decode, fields};
+use crate::value::{Decimal, Domain, Key, Type, Value, decode, fields};
 
 /// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
 pub(crate) const ORDER_FUNCTION: &str = "_trueup_order";
@@ -34,11 +34,13 @@ pub(crate) enum OrderKind {
     Storage,
     /// Integer, −0.0, other real: what SQLite's order holds for equal.
     Class,
+    /// A decimal that may be kept as text, as bytes that sort by its value.
+    Decimal,
 }
 
 impl OrderKind {
     /// All of them.
-    pub(crate) const ALL: [OrderKind; 8] = [
+    pub(crate) const ALL: [OrderKind; 9] = [
         OrderKind::Date,
         OrderKind::Time,
         OrderKind::DateTime,
@@ -47,6 +49,7 @@ impl OrderKind {
         OrderKind::Text,
         OrderKind::Storage,
         OrderKind::Class,
+        OrderKind::Decimal,
     ];
 
     /// The word in SQL.
@@ -60,6 +63,7 @@ impl OrderKind {
             OrderKind::Text => "text",
             OrderKind::Storage => "storage",
             OrderKind::Class => "class",
+            OrderKind::Decimal => "decimal",
         }
     }
 }
@@ -96,7 +100,7 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             conditions.extend(from.map(|from| lower(&terms, &from)));
             conditions.extend(to.map(|to| upper(&terms, &to, !from_value)));
         }
-        Selection::Keys(keys) if key.iter().any(|column| has_endless_spellings(&column.domain)) => {
+        Selection::Keys(keys) if key.iter().any(has_endless_spellings) => {
             let rows: Vec<_> = keys.iter().map(|bytes| bounds(&terms, key, bytes)).collect();
             conditions.push(matching_terms(&terms, &rows));
         }
@@ -123,10 +127,25 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
 /// Whether an index on the plain column does not give the key order.
 pub(crate) fn needs_sort(column: &Column, domain: &Domain) -> bool {
     match domain {
-        Domain::Text | Domain::Storage { .. } => column.collation.is_some(),
-        Domain::Boolean | Domain::Integer { .. } | Domain::Bytes => false,
-        _ => true,
+        Domain::Text | Domain::Bits | Domain::Storage { .. } => column.collation.is_some(),
+        Domain::Boolean | Domain::Integer { .. } | Domain::Bytes | Domain::Float32 | Domain::Float64 => false,
+        Domain::Decimal { .. } => !sorts_decimals(column),
+        Domain::Date
+        | Domain::Time
+        | Domain::DateTime
+        | Domain::Instant
+        | Domain::Uuid
+        | Domain::Address
+        | Domain::Json { .. }
+        | Domain::JsonText
+        | Domain::Native => true,
     }
+}
+
+/// Whether SQLite sorts the column's decimals by value: as numbers, which a column of numeric affinity makes of
+/// every text that is one.
+fn sorts_decimals(column: &Column) -> bool {
+    Affinity::of(&column.column_type.declared).is_numeric()
 }
 
 fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
@@ -143,7 +162,7 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
         (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
         (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
-        (Domain::Text, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
+        (Domain::Text | Domain::Bits, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
         (Domain::Storage { .. }, _) => {
             let first = match encoding {
                 Encoding::Utf8 => term(name, None),
@@ -157,14 +176,36 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
                 vec![first]
             }
         }
-        _ => vec![term(name, None)],
+        (Domain::Decimal { .. }, _) if !sorts_decimals(&column.column) => {
+            vec![function(OrderKind::Decimal, &plain_name)]
+        }
+        // A column of affinity REAL, as every one that means a float has, keeps no negative zero.
+        (
+            Domain::Boolean
+            | Domain::Integer { .. }
+            | Domain::Decimal { .. }
+            | Domain::Float32
+            | Domain::Float64
+            | Domain::Text
+            | Domain::Bits
+            | Domain::Address
+            | Domain::Bytes
+            | Domain::Json { .. }
+            | Domain::JsonText
+            | Domain::Native,
+            _,
+        ) => vec![term(name, None)],
     }
 }
 
 /// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,
 /// which reads the whole table.
-fn has_endless_spellings(domain: &Domain) -> bool {
-    matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant)
+fn has_endless_spellings(column: &SelectColumn) -> bool {
+    match column.domain {
+        Domain::Time | Domain::DateTime | Domain::Instant => true,
+        Domain::Decimal { .. } => !sorts_decimals(&column.column),
+        _ => false,
+    }
 }
 
 /// The rows whose order terms equal one of these rows of bounds.
@@ -173,6 +214,9 @@ fn matching_terms(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> String {
         Some(bound) => bound.literal.clone(),
         None => "NULL".to_owned(),
     };
+    // A bound between two values is no row's key.
+    let at = |row: &&Vec<Option<Bound>>| row.iter().flatten().all(|bound| bound.lies == Lies::At);
+    let rows: Vec<&Vec<Option<Bound>>> = rows.iter().filter(at).collect();
     if rows.is_empty() {
         return "0".to_owned();
     }
@@ -182,7 +226,7 @@ fn matching_terms(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> String {
         .collect();
     let list = list.join(", ");
     let expressions: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
-    if rows.iter().flatten().all(Option::is_some) {
+    if rows.iter().copied().flatten().all(Option::is_some) {
         return format!("({}) IN (VALUES {list})", expressions.join(", "));
     }
     let names: Vec<String> = (1..=terms.len()).map(|at| format!("_trueup_{at}")).collect();
@@ -198,7 +242,7 @@ fn matching_terms(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> String {
 /// The column in the form that compares and sorts by code point.
 fn compared(column: &Column, domain: &Domain) -> String {
     let name = identifier(&column.name);
-    let is_text = matches!(domain, Domain::Text | Domain::Storage { .. } | Domain::JsonText);
+    let is_text = matches!(domain, Domain::Text | Domain::Storage { .. } | Domain::JsonText | Domain::Bits);
     if is_text && column.collation.is_some() { format!("{name} COLLATE BINARY") } else { name }
 }
 
@@ -220,6 +264,31 @@ fn bounds(terms: &[Term<'_>], key: &[SelectColumn], bytes: &Key) -> Vec<Option<B
 struct Bound {
     literal: String,
     expression: String,
+    lies: Lies,
+}
+
+/// Where a bound lies, seen from its literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lies {
+    At,
+    /// Between the literal and the value before it.
+    Below,
+    /// Between the literal and the value behind it.
+    Above,
+}
+
+impl Bound {
+    /// `operator` is one of `>=`, `>`, `<=`, `<`; where no value is at the bound, it depends on its side alone.
+    fn compare(&self, operator: &'static str) -> String {
+        let operator = match (self.lies, operator) {
+            (Lies::At, operator) => operator,
+            (Lies::Below, ">" | ">=") => ">=",
+            (Lies::Below, _) => "<",
+            (Lies::Above, ">" | ">=") => ">",
+            (Lies::Above, _) => "<=",
+        };
+        format!("{} {operator} {}", self.expression, self.literal)
+    }
 }
 
 fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
@@ -227,7 +296,25 @@ fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
         Value::OtherStorage(inner) => inner,
         value => value,
     };
+    if let Value::Decimal(number) = value {
+        return Some(decimal_bound(term, number));
+    }
     let literal = match (term.kind, value) {
+        // The last number, before every text.
+        (None, Value::Float32(number)) if number.is_nan() => {
+            return Some(Bound {
+                literal: "''".to_owned(),
+                expression: term.expression.clone(),
+                lies: Lies::Below,
+            });
+        }
+        (None, Value::Float64(number)) if number.is_nan() => {
+            return Some(Bound {
+                literal: "''".to_owned(),
+                expression: term.expression.clone(),
+                lies: Lies::Below,
+            });
+        }
         (Some(OrderKind::Class), value) => class(value).to_string(),
         (_, Value::Null) => return None,
         (None, value) => plain(value),
@@ -235,7 +322,7 @@ fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
         (Some(_), Value::Time(time)) => time.0.to_string(),
         (Some(_), Value::DateTime(stamp) | Value::Instant(stamp)) => plain(&Value::Integer(stamp.0.into())),
         (Some(_), Value::Uuid(bytes)) => hex(bytes),
-        (Some(OrderKind::Text), Value::Text(text)) => hex(text.as_bytes()),
+        (Some(OrderKind::Text), Value::Text(text) | Value::Native(text)) => hex(text.as_bytes()),
         (Some(OrderKind::Text), Value::RawText(text)) => hex(text),
         (Some(_), Value::Text(text)) => hex(&[&[1], text.as_bytes()].concat()),
         (Some(_), Value::RawText(text)) => hex(&[&[1], text.as_slice()].concat()),
@@ -250,7 +337,42 @@ fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
     };
     // A unary plus takes the column's affinity away, and with it the index: right before fast.
     let plus = if converts && term.kind.is_none() { "+" } else { "" };
-    Some(Bound { literal, expression: format!("{plus}{}", term.expression) })
+    let lies =
+        if term.kind.is_none() { lies_among_classes(&term.column.domain, affinity, value) } else { Lies::At };
+    Some(Bound { literal, expression: format!("{plus}{}", term.expression), lies })
+}
+
+/// Where a number of another column lies, beside which this column's affinity keeps its equal in another class: an
+/// integer comes before the real that is the same number.
+fn lies_among_classes(domain: &Domain, affinity: Affinity, value: &Value) -> Lies {
+    const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+    if !matches!(domain, Domain::Storage { .. }) {
+        return Lies::At;
+    }
+    match (affinity, value) {
+        (Affinity::Integer | Affinity::Numeric, Value::Float64(real))
+            if real.fract() == 0.0 && real.abs() < TWO_63 =>
+        {
+            Lies::Above
+        }
+        (Affinity::Real, Value::Integer(_)) => Lies::Below,
+        (Affinity::Real, Value::Float64(real)) if *real == 0.0 && real.is_sign_negative() => Lies::Below,
+        _ => Lies::At,
+    }
+}
+
+fn decimal_bound(term: &Term<'_>, number: &Decimal) -> Bound {
+    let expression = term.expression.clone();
+    if term.kind == Some(OrderKind::Decimal) {
+        return Bound { literal: hex(&number.sortable()), expression, lies: Lies::At };
+    }
+    let reals_only = Affinity::of(&term.column.column.column_type.declared) == Affinity::Real;
+    let (literal, lies) = match neighbour(number, reals_only) {
+        Neighbour::At(literal) => (literal, Lies::At),
+        Neighbour::Below(literal) => (literal, Lies::Below),
+        Neighbour::Above(literal) => (literal, Lies::Above),
+    };
+    Bound { literal, expression, lies }
 }
 
 /// The rank that [`OrderKind::Class`] gives a value.
@@ -269,9 +391,7 @@ fn lower(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> String {
     };
     let (at_least, above) = match bound {
         None => ("1".to_owned(), format!("{} IS NOT NULL", term.expression)),
-        Some(Bound { literal, expression }) => {
-            (format!("{expression} >= {literal}"), format!("{expression} > {literal}"))
-        }
+        Some(bound) => (bound.compare(">="), bound.compare(">")),
     };
     if terms.is_empty() {
         return at_least;
@@ -294,9 +414,7 @@ fn upper(terms: &[Term<'_>], bounds: &[Option<Bound>], nulls: bool) -> String {
     };
     let (at_most, below) = match bound {
         None => (format!("{} IS NULL", term.expression), "0".to_owned()),
-        Some(Bound { literal, expression }) => {
-            (or_null(format!("{expression} <= {literal}")), or_null(format!("{expression} < {literal}")))
-        }
+        Some(bound) => (or_null(bound.compare("<=")), or_null(bound.compare("<"))),
     };
     if terms.is_empty() {
         return below;
@@ -406,13 +524,21 @@ fn spellings(value: &Value, meaning: &Type) -> Vec<String> {
         }
         Value::DateTime(stamp) => moment_spellings(&moment(*stamp), &[""]),
         Value::Instant(stamp) => moment_spellings(&moment(*stamp), &["", "Z", "+00:00", "+00"]),
-        Value::Decimal(number) if number.is_finite() => {
-            let text = format!("'{number}'");
-            let mut both = vec![plain(value)];
+        Value::Decimal(number) => {
+            let number_literals = [false, true].map(|reals_only| match neighbour(number, reals_only) {
+                Neighbour::At(literal) => Some(literal),
+                Neighbour::Below(_) | Neighbour::Above(_) => None,
+            });
+            let mut literals: Vec<String> = number_literals.into_iter().flatten().collect();
+            literals.dedup();
             if matches!(meaning, Type::Text { .. } | Type::Other) {
-                both.push(text);
+                literals.push(format!("'{number}'"));
             }
-            both
+            // What no number of SQLite stands for is not found; a blob equals none.
+            if literals.is_empty() {
+                literals.push("x''".to_owned());
+            }
+            literals
         }
         value => vec![plain(value)],
     }
