@@ -4,17 +4,19 @@
 //! primary too, unless the plan was not made from it. Only the keys that were written are looked at, and only what
 //! the spec would write counts: a withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply;
 use crate::audit::{self, AuditOptions};
-use crate::engine::{Primary, Replica};
+use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
+use crate::schema::TablePair;
 use crate::sides::Sides;
 use crate::spool::SpoolError;
-use crate::value::{Key, KeyOrder};
+use crate::value::{Digest, Key, KeyOrder};
 
 /// So many keys are looked at in one go: few enough to be held.
 const KEYS_AT_ONCE: usize = 50_000;
@@ -128,6 +130,12 @@ async fn rows_that_differ(
         if table.error.is_some() || table.summary.total() == 0 {
             continue;
         }
+        if pair.is_keyless() {
+            let asked = Asked { snapshots: &snapshots, options, observer, stop };
+            let found = asked.copies_that_differ(table, pair).await;
+            rows += found.map_err(|failure| in_table(table, failure))?;
+            continue;
+        }
         let order = pair.key_order();
         let mut changes = table.changes.iter();
         loop {
@@ -143,6 +151,41 @@ async fn rows_that_differ(
         }
     }
     Ok(rows)
+}
+
+/// Where and how to look again.
+struct Asked<'a> {
+    snapshots: &'a Sides<Arc<dyn Snapshot>>,
+    options: &'a AuditOptions,
+    observer: &'a Arc<dyn Observer>,
+    stop: &'a Stop,
+}
+
+impl Asked<'_> {
+    /// How many copies of rows without a key one side has more than the other.
+    async fn copies_that_differ(&self, table: &TablePlan, pair: &TablePair) -> Result<u64, Failure> {
+        let mut differing = 0;
+        let mut changes = table.changes.iter().peekable();
+        while changes.peek().is_some() {
+            let mut rows = BTreeSet::new();
+            while rows.len() < audit::COPIES_AT_ONCE {
+                let Some(planned) = changes.next().transpose()? else { break };
+                if !planned.withheld {
+                    rows.insert(Digest::of(planned.change.row().bytes()));
+                }
+            }
+            differing += audit::copies_that_differ(
+                pair,
+                rows,
+                self.snapshots.clone(),
+                self.options,
+                self.observer,
+                self.stop,
+            )
+            .await?;
+        }
+        Ok(differing)
+    }
 }
 
 /// The keys of the next changes that were written.

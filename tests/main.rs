@@ -13,6 +13,7 @@ mod house;
 mod init;
 mod json;
 mod key_order;
+mod keyless;
 mod messages;
 mod minimality;
 mod moment;

@@ -31,7 +31,7 @@ pub(super) struct GuardedStep {
     /// How many changes are done already.
     pub already: u64,
     /// Rows that are neither as before nor as after.
-    stale: Sample,
+    pub stale: Sample,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Run<'_> {
         }
     }
 
-    async fn guard_step(
+    pub(super) async fn guard_step(
         &self,
         writer: &mut dyn Writer,
         step: &RowStep,
@@ -72,6 +72,9 @@ impl Run<'_> {
         let Some(pair) = &table.pair else { return Ok(guarded) };
         if moment == Moment::BeforeWriting && pair.replica_missing {
             return Ok(guarded);
+        }
+        if pair.is_keyless() {
+            return self.guard_copies(writer, step, moment, guarded).await;
         }
         let seen = rows::seen(pair);
         for piece in rows::pieces(table, changes) {
@@ -130,7 +133,9 @@ fn stale_failure(tables: &[TablePlan], guarded: &[GuardedStep]) -> Option<Failur
         .collect();
     let keys: Vec<String> = stale
         .iter()
-        .filter_map(|(table, rows)| Some(format!("{}: {}", table.table, rows.keys(table.pair.as_ref()?))))
+        .filter_map(|(table, rows)| Some((table, rows.keys(table.pair.as_ref()?))))
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(table, keys)| format!("{}: {keys}", table.table))
         .collect();
     let message = format!("{} on the replica changed since the plan was made", counts.join(", "));
     Some(Failure::new(ErrorKind::Changed, message).key(keys.join("; ")).hint("plan again"))

@@ -10,6 +10,7 @@
 //! the beginning writes nothing.
 
 mod cascade;
+mod copies;
 mod guard;
 mod landed;
 mod read_back;

@@ -57,6 +57,10 @@ impl Run<'_> {
         for step in steps {
             let table = &self.plan.tables[step.table];
             let Some(pair) = &table.pair else { continue };
+            if pair.is_keyless() {
+                self.read_back_copies(writer, table, pair, &step.pending).await?;
+                continue;
+            }
             let found = self.look(writer, table, pair, &step.pending, false).await?;
             refuse_wrong(table, pair, &found)?;
             if found.moved.is_empty() {

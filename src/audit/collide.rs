@@ -15,11 +15,11 @@ use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RowChange};
 use crate::engine::Snapshot;
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::{Table, TablePair, UniqueKey, key_text};
+use crate::schema::{Table, TablePair, UniqueKey, key_text, row_text};
 use crate::sides::Sides;
 use crate::spool::{Page, Spool, SpoolError};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, Unwritable};
-use crate::value::{Decimal, Digest, Domain, Key, Value, decode, fields, put_field, put_null};
+use crate::value::{Decimal, Digest, Domain, Key, Row, Value, decode, fields, put_field, put_null};
 
 /// Values that are asked about in one go; a row of the answer has one column for each on some engines.
 const VALUES_MAX: usize = 500;
@@ -184,8 +184,7 @@ impl Collisions<'_> {
                 RowChange::Delete { .. } => None,
             };
             if !matches!(planned.change, RowChange::Insert { .. }) {
-                let key = self.pair.key_order().key_of(planned.change.row().bytes());
-                leaving.push(half(&key), Half::default())?;
+                leaving.push(half(&self.identity(planned.change.row())), Half::default())?;
             }
             if let Some(values) = after.and_then(|row| values_of(watched, row.fields().collect())) {
                 bytes += values.bytes().len();
@@ -202,7 +201,7 @@ impl Collisions<'_> {
         };
         let mut columns = parts(&mut watched.columns.iter().copied());
         let key_columns = columns.len();
-        columns.extend(parts(&mut (0..self.pair.key_columns)));
+        columns.extend(parts(&mut self.identity_columns().into_iter()));
         let select = Select {
             table: self.pair.names.replica.clone(),
             columns,
@@ -228,6 +227,27 @@ impl Collisions<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What tells the rows of the replica apart: the pair's key, or where there is none all that is compared.
+    fn identity_columns(&self) -> Vec<usize> {
+        let columns = match self.pair.is_keyless() {
+            true => 0..self.pair.compared_columns,
+            false => 0..self.pair.key_columns,
+        };
+        columns.filter(|index| self.pair.columns[*index].on_replica).collect()
+    }
+
+    fn identity(&self, row: &Row) -> Key {
+        let fields: Vec<Option<&[u8]>> = row.fields().collect();
+        let mut identity = Vec::new();
+        for index in self.identity_columns() {
+            match fields[index] {
+                Some(payload) => put_field(&mut identity, payload),
+                None => put_null(&mut identity),
+            }
+        }
+        Key::new(identity)
     }
 
     /// One mark for each of these values: equal where the unique key would take them for one.
@@ -300,6 +320,7 @@ impl Collisions<'_> {
             let twin = found.iter().find(|found| half(&found.row_key)[..TAG] == stays[..TAG]);
             keys.extend(twin.map(|twin| key_text(self.pair, twin.row_key.bytes())));
         }
+        keys.retain(|key| !key.is_empty());
         let columns = watched.key.columns.join(", ");
         let whose = match collision.stays {
             None => "two rows",
@@ -309,7 +330,13 @@ impl Collisions<'_> {
             "table {}, column {columns}: the replica's unique key takes the values of {whose} for one",
             self.pair.table
         );
-        Ok(Failure::new(ErrorKind::Key, message).key(keys.join(" and ")).hint(
+        let mut failure = Failure::new(ErrorKind::Key, message).key(keys.join(" and "));
+        if self.pair.is_keyless() {
+            let rows: Vec<String> =
+                picked.iter().map(|planned| row_text(self.pair, row(planned).bytes())).collect();
+            failure = failure.detail(rows.join(" and "));
+        }
+        Ok(failure.hint(
             "the replica's collation may tell less apart (case, accents, spaces at the end): change one of the rows, \
              or let the replica's column compare as the primary's does",
         ))

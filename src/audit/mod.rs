@@ -4,7 +4,8 @@
 //! carries the blocks, [`Pairing`](crate::compare::Pairing) cuts them at the same keys, rayon compares the
 //! pairs. A permit covers a pair from before it is read until it has been compared, so what is in memory is
 //! bounded by [`AuditOptions::memory_bytes`] however large the table or the difference is: the changes
-//! themselves go to a [`Spool`].
+//! themselves go to a [`Spool`]. Tables without a key, and keys that have no order in common, are read in any
+//! order and joined by digests (`unordered`).
 //!
 //! Invariant: a finding is about all rows in scope of both snapshots, each read once. Whatever cannot be
 //! read, is out of order or goes wrong inside is a [`Failure`], never a shorter table. This room writes
@@ -12,6 +13,7 @@
 
 mod added;
 mod collide;
+mod gather;
 mod lookup;
 mod reader;
 mod rules;
@@ -19,6 +21,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod unique;
+mod unordered;
 mod words;
 mod work;
 
@@ -38,6 +41,7 @@ use crate::value::{Digest, Key, KeyRange};
 
 pub use collide::Collisions;
 pub use unique::check_unique;
+pub use unordered::{COPIES_AT_ONCE, copies_that_differ};
 
 use segment::{SegmentFinding, run_segment};
 use work::{KeyChunks, Work};
@@ -135,13 +139,16 @@ pub async fn audit_keys(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<ChangeList, Failure> {
-    let mut pair = pair.clone();
-    pair.replica_missing = false;
-    pair.columns.iter_mut().for_each(|column| column.on_replica = true);
+    let pair = complete(pair);
     let work = Work::new(&pair, snapshots, options, 1, observer, stop)?;
     let mut chunks = KeyChunks::new(keys, work.rules.order());
     let mut changes = Vec::new();
     while let Some(keys) = chunks.next() {
+        if !pair.is_ordered() {
+            let found = gather::of_keys(&work, keys).await?;
+            changes.push(lookup::settle(&work, found, &mut 0).await?);
+            continue;
+        }
         let asked = Arc::new(keys.iter().map(|key| key.bytes().into()).collect());
         let selects = Sides::new(Side::Primary, Side::Replica)
             .map(|side| Some(work.select(side, Selection::Keys(keys.clone()), true)));
@@ -151,6 +158,14 @@ pub async fn audit_keys(
     Ok(ChangeList::concat(changes)?)
 }
 
+/// The pair once the replica has the table and all columns.
+fn complete(pair: &TablePair) -> TablePair {
+    let mut pair = pair.clone();
+    pair.replica_missing = false;
+    pair.columns.iter_mut().for_each(|column| column.on_replica = true);
+    pair
+}
+
 async fn find(
     pair: &TablePair,
     snapshots: Sides<Arc<dyn Snapshot>>,
@@ -158,6 +173,9 @@ async fn find(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<TableFinding, Failure> {
+    if !pair.is_ordered() {
+        return unordered::find(pair, snapshots, options, observer, stop).await;
+    }
     let ranges = segments(pair, &snapshots, options).await?;
     let work = Work::new(pair, snapshots, options, ranges.len(), observer, stop)?;
     // Rows that are in scope on the primary alone may turn out to be no drift, so where they are settled

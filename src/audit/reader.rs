@@ -22,6 +22,8 @@ pub(super) struct Reader {
     side: Side,
     stream: RowStream,
     asked: Option<Asked>,
+    /// Rows are handed on as they are read: without columns to come, with columns out of scope.
+    raw: bool,
 }
 
 impl Reader {
@@ -33,14 +35,20 @@ impl Reader {
         asked: Option<Asked>,
     ) -> Result<Self, Failure> {
         let stream = work.snapshots.get(side).scan(select).await?;
-        Ok(Reader { work: Arc::clone(work), side, stream, asked })
+        Ok(Reader { work: Arc::clone(work), side, stream, asked, raw: false })
+    }
+
+    /// Starts reading rows as the select has them.
+    pub(super) async fn open_raw(work: &Arc<Work>, side: Side, select: Select) -> Result<Self, Failure> {
+        Ok(Reader { raw: true, ..Reader::open(work, side, select, None).await? })
     }
 
     /// The next rows; `None` after the last. Nothing is lost when the future is dropped before it is ready.
     pub(super) async fn next(&mut self) -> Result<Option<RowBlock>, Failure> {
         let Some(mut rows) = self.stream.next().await? else { return Ok(None) };
         self.work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
-        if let Some(added) = self.work.added.as_ref().filter(|_| self.side == Side::Replica) {
+        let added = self.work.added.as_ref().filter(|_| self.side == Side::Replica && !self.raw);
+        if let Some(added) = added {
             rows = added.complete(&rows);
         }
         self.refuse_large_rows(&rows)?;

@@ -1,6 +1,7 @@
 //! The driver against tables in memory: what is found, what is read, and what happens when a side fails.
 
 mod fake;
+mod keyless;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -476,14 +477,6 @@ fn the_observer_hears_of_start_rows_and_end() {
     });
     assert_eq!(read.clone().sum::<u64>(), 1_999);
     assert!(read.count() < 100, "rows are told in blocks");
-}
-
-#[test]
-fn tables_without_a_usable_key_are_refused() {
-    let mut pair = plain().done();
-    pair.key_columns = 0;
-    let tables = Sides::new(rows(0..1), rows(0..1)).map(|rows| FakeTable::new(&pair, rows));
-    assert_eq!(audit(&pair, &tables, &small(1)).expect_err("no answer").kind, ErrorKind::Key);
 }
 
 #[test]

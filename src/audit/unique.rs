@@ -3,16 +3,22 @@
 //! Reads the key's columns alone, in key order, and holds each row against the one before it: two equal ones lie
 //! side by side whatever the table's size. Compared as the pair compares, not as the engine's collation does.
 
-use crate::compare::OrderError;
+use crate::compare::{OrderError, PartedRows, join};
 use crate::engine::Snapshot;
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
-use crate::sides::Side;
-use crate::sql::Selection;
-use crate::value::KeyRange;
+use crate::sides::{Side, Sides};
+use crate::sql::{Select, Selection};
+use crate::value::{BlockHasher, Digest, KeyRange};
 
+use super::MEMORY_BYTES_DEFAULT;
 use super::words::order_failure;
+
+/// Bytes of pages that are being filled.
+const PAGES_BYTES: usize = 1 << 20;
+/// Different keys that are held at once.
+const ENTRIES_MAX: usize = 100_000;
 
 /// How many rows in scope one side has, if no two of them have the same key.
 ///
@@ -24,14 +30,15 @@ pub async fn check_unique(
     snapshot: &dyn Snapshot,
     stop: &Stop,
 ) -> Result<u64, Failure> {
-    let mut select = pair.select(side, Selection::Range(KeyRange::all()), true);
+    let mut select = pair.select(side, Selection::Range(KeyRange::all()), pair.is_ordered());
     select.columns.truncate(pair.key_columns);
+    if !pair.is_ordered() {
+        return unordered(pair, side, snapshot, select, stop).await;
+    }
     let mut stream = snapshot.scan(select).await?;
     let (mut rows, mut last): (u64, Vec<u8>) = (0, Vec::new());
     while let Some(block) = stream.next().await? {
-        if stop.requested() {
-            return Err(Failure::new(ErrorKind::Interrupted, "stopped before all keys were read"));
-        }
+        stopped(stop)?;
         for row in block.rows() {
             if rows > 0 && row == last {
                 let key = pair.key_order().key_of(row);
@@ -43,4 +50,44 @@ pub async fn check_unique(
         }
     }
     Ok(rows)
+}
+
+/// The same of keys that come in no order: set aside as digests, and counted a part at a time.
+async fn unordered(
+    pair: &TablePair,
+    side: Side,
+    snapshot: &dyn Snapshot,
+    select: Select,
+    stop: &Stop,
+) -> Result<u64, Failure> {
+    let spool = super::spool(MEMORY_BYTES_DEFAULT);
+    let mut keys = PartedRows::new(&spool, PAGES_BYTES);
+    let mut stream = snapshot.scan(select.clone()).await?;
+    while let Some(block) = stream.next().await? {
+        stopped(stop)?;
+        for row in block.rows() {
+            let key = Digest::of(row);
+            keys.push(&key, &key)?;
+        }
+    }
+    let rows = keys.len();
+    let none = PartedRows::new(&spool, PAGES_BYTES);
+    let joined = join(Sides::new(keys, none), &BlockHasher::new([]), ENTRIES_MAX, &spool, &spool)?;
+    let Some(repeated) = joined.repeated.primary else { return Ok(rows) };
+    let mut stream = snapshot.scan(select).await?;
+    while let Some(block) = stream.next().await? {
+        stopped(stop)?;
+        if let Some(row) = block.rows().find(|row| Digest::of(row) == repeated) {
+            let key = pair.key_order().key_of(row);
+            return Err(order_failure(pair, &OrderError::Duplicate { side, key }));
+        }
+    }
+    Err(Failure::new(ErrorKind::Changed, "rows were there and could not be read again"))
+}
+
+fn stopped(stop: &Stop) -> Result<(), Failure> {
+    match stop.requested() {
+        true => Err(Failure::new(ErrorKind::Interrupted, "stopped before all keys were read")),
+        false => Ok(()),
+    }
 }

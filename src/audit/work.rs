@@ -59,7 +59,7 @@ impl Work {
         observer: &Arc<dyn Observer>,
         stop: &Stop,
     ) -> Result<Arc<Self>, Failure> {
-        refuse_keys_without_order(pair)?;
+        refuse_missing_key_columns(pair)?;
         let (bounds, permits) = memory_plan(options, segments);
         Ok(Arc::new(Work {
             pair: pair.clone(),
@@ -85,7 +85,7 @@ impl Work {
             RowChange::Update { .. } => writes.update,
             RowChange::Delete { .. } => writes.delete,
         };
-        PlannedChange { change, withheld, extra: None }
+        PlannedChange { change, withheld, extra: None, copy: None }
     }
 
     /// The read of the pair's columns on one side, as far as they are there.
@@ -137,27 +137,14 @@ impl Work {
     }
 }
 
-fn refuse_keys_without_order(pair: &TablePair) -> Result<(), Failure> {
-    if pair.key_columns == 0 {
-        let message = format!("table {}: comparing rows without a key is not available yet", pair.table);
-        return Err(Failure::new(ErrorKind::Key, message));
-    }
-    for column in pair.key() {
-        if !column.domain.has_common_order() {
-            let message = format!(
-                "table {}: a key column of the domain {} ({}) is not available yet",
-                pair.table,
-                column.domain.name(),
-                column.name()
-            );
-            return Err(Failure::new(ErrorKind::Key, message));
-        }
-        if !column.on_replica && !pair.replica_missing {
+fn refuse_missing_key_columns(pair: &TablePair) -> Result<(), Failure> {
+    match pair.key().iter().find(|column| !column.on_replica && !pair.replica_missing) {
+        Some(column) => {
             let message = format!("table {}: the replica lacks the key column {}", pair.table, column.name());
-            return Err(Failure::new(ErrorKind::Key, message));
+            Err(Failure::new(ErrorKind::Key, message))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The size of blocks, and how many pairs of them may be in memory: one that is read and one that is

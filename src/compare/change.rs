@@ -50,9 +50,31 @@ pub struct PlannedChange {
     /// `TablePair::replica_extra`; none when there are no such columns. For an insert: what those columns get, where
     /// it puts back a row that the replica had; else their defaults do.
     pub extra: Option<Row>,
+    /// Which of several equal changes it is, in a table without a key; none where rows have one.
+    pub copy: Option<CopyNumber>,
+}
+
+/// One of several equal changes of a table without a key: each inserts or deletes one copy of the same row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyNumber {
+    /// Copies on the replica as compared.
+    pub there: u64,
+    /// Its number among the equal changes, from 0 on.
+    pub number: u64,
+    /// How many equal changes there are.
+    pub of: u64,
 }
 
 impl PlannedChange {
+    /// Whether another change does the same to another copy of the same row.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        self.copy.is_some()
+            && other.copy.is_some()
+            && self.withheld == other.withheld
+            && self.change == other.change
+            && self.extra == other.extra
+    }
+
     /// The values of the row that carries the key, and behind them those of the columns out of scope, where they are
     /// known.
     pub fn fields(&self) -> Vec<Option<&[u8]>> {

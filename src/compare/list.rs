@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::spool::{Page, Spool, SpoolError};
 use crate::value::{Row, put_field, put_null};
 
-use super::{PlannedChange, RowChange};
+use super::{CopyNumber, PlannedChange, RowChange};
 
 /// A page is set aside at this size: small enough to be read for one change, large enough to be few.
 const PAGE_BYTES: usize = 32 << 10;
@@ -242,8 +242,9 @@ const DELETE: u8 = 2;
 const ACTION: u8 = 3;
 const WITHHELD: u8 = 4;
 const EXTRA: u8 = 8;
+const COPY: u8 = 16;
 
-/// Flags, the row that carries the key, for an update the columns it sets and their values, for a delete the
+/// Flags, for one of several copies its numbers, the row that carries the key, for an update the columns it sets and their values, for a delete the
 /// columns out of scope. Whatever has a length begins with it.
 fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
     let action = match &planned.change {
@@ -252,7 +253,11 @@ fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
         RowChange::Delete { .. } => DELETE,
     };
     let extra = if planned.extra.is_some() { EXTRA } else { 0 };
-    out.push(action | extra | if planned.withheld { WITHHELD } else { 0 });
+    let copy = if planned.copy.is_some() { COPY } else { 0 };
+    out.push(action | extra | copy | if planned.withheld { WITHHELD } else { 0 });
+    if let Some(CopyNumber { there, number, of }) = planned.copy {
+        [there, number, of].into_iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
+    }
     put_bytes(out, planned.change.row().bytes());
     if let RowChange::Update { after, columns, .. } = &planned.change {
         out.extend_from_slice(&(columns.len() as u32).to_be_bytes());
@@ -284,6 +289,7 @@ fn put_optional(out: &mut Vec<u8>, field: Option<&[u8]>) {
 fn decoded(mut bytes: &[u8]) -> Option<PlannedChange> {
     let input = &mut bytes;
     let flags = take(input, 1)?[0];
+    let copy = if flags & COPY == 0 { None } else { Some(take_copy(input)?) };
     let row = take_row(input)?;
     let change = match flags & ACTION {
         INSERT => RowChange::Insert { after: row },
@@ -300,7 +306,12 @@ fn decoded(mut bytes: &[u8]) -> Option<PlannedChange> {
         _ => return None,
     };
     let extra = if flags & EXTRA == 0 { None } else { Some(take_row(input)?) };
-    input.is_empty().then_some(PlannedChange { change, withheld: flags & WITHHELD != 0, extra })
+    input.is_empty().then_some(PlannedChange { change, withheld: flags & WITHHELD != 0, extra, copy })
+}
+
+fn take_copy(input: &mut &[u8]) -> Option<CopyNumber> {
+    let mut count = || Some(u64::from_be_bytes(take(input, 8)?.try_into().ok()?));
+    Some(CopyNumber { there: count()?, number: count()?, of: count()? })
 }
 
 /// The row with the values of these columns, taken from the input, in place of its own.
@@ -366,6 +377,7 @@ mod tests {
             action in 0..3,
             withheld in any::<bool>(),
             extra in proptest::option::of(any_row()),
+            copy in proptest::option::of((any::<u64>(), any::<u64>(), any::<u64>())),
         ) -> PlannedChange {
             let mut after = before.clone();
             set.iter().for_each(|column| after[usize::from(*column)] = values[usize::from(*column)].clone());
@@ -376,7 +388,8 @@ mod tests {
                 },
                 _ => RowChange::Delete { before: row(&before) },
             };
-            PlannedChange { change, withheld, extra: extra.map(|extra| row(&extra)) }
+            let copy = copy.map(|(there, number, of)| CopyNumber { there, number, of });
+            PlannedChange { change, withheld, extra: extra.map(|extra| row(&extra)), copy }
         }
     }
 

@@ -64,12 +64,12 @@ impl RowRules {
     }
 
     /// A hasher that knows the compared columns' domains.
-    pub(super) fn hasher(&self) -> BlockHasher {
+    pub fn hasher(&self) -> BlockHasher {
         self.hasher.clone()
     }
 
     /// The part of an encoded row that is compared.
-    pub(super) fn compared_part<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+    pub fn compared_part<'a>(&self, row: &'a [u8]) -> &'a [u8] {
         if self.whole_rows {
             return row;
         }

@@ -1,7 +1,7 @@
 //! From a table and its counterpart to an entry that works: columns are paired by name, what cannot be compared is left out
 //! with the reason, and the entry is tried with the very code that a run uses.
 //!
-//! Invariant: an entry that is called good parses, pairs and has a key.
+//! Invariant: an entry that is called good parses and pairs.
 
 use crate::schema::{self, Databases, Pairing, Table, UniqueKey, choose_domain};
 use crate::sides::Sides;
@@ -97,6 +97,10 @@ impl Pairer<'_> {
                 match self.attempt(&tried, primary, replica) {
                     Ok(pairing) => {
                         tried.notes.key.extend(refused.as_deref().map(other_key));
+                        if key.is_none() {
+                            let proposed = self.key_of_replica(&tried, primary, replica);
+                            tried.notes.key.extend(proposed.map(|key| replica_key(&key)));
+                        }
                         self.explain(&mut tried, &pairing, primary, replica, &columns);
                         return Drafted { entry: tried, refused: None };
                     }
@@ -105,7 +109,7 @@ impl Pairer<'_> {
             }
             refused = refused.or(reason);
         }
-        self.refuse(entry, refused.unwrap_or_default(), primary, replica)
+        self.refuse(entry, refused.unwrap_or_default())
     }
 
     /// Why rows could not be read, where rights are missing.
@@ -226,30 +230,20 @@ impl Pairer<'_> {
         Ok(pairing)
     }
 
-    /// An entry that cannot be used as it is. Where only the replica has a key, that key is proposed.
-    fn refuse(&self, mut entry: Entry, why: String, primary: &Table, replica: Option<&Table>) -> Drafted {
+    /// Where rows of the primary have no key and those of the replica do: that key, by the primary's names, if it
+    /// could be one.
+    fn key_of_replica(&self, entry: &Entry, primary: &Table, replica: Option<&Table>) -> Option<Vec<String>> {
+        let mut of_replica = keys(replica?).into_iter().flatten();
+        let key = of_replica.find_map(|key| primary_columns(key, &entry.rename, primary))?;
+        let tried = Entry { key: Some(key.clone()), ..entry.clone() };
+        self.attempt(&tried, primary, replica).is_ok().then_some(key)
+    }
+
+    /// An entry that cannot be used as it is.
+    fn refuse(&self, mut entry: Entry, why: String) -> Drafted {
         // What was left out may be what the key needs.
-        let excluded = std::mem::take(&mut entry.exclude_columns);
-        let own = keys(primary).iter().any(Option::is_some);
-        let borrowed = replica.filter(|_| !own).and_then(|replica| {
-            let mut of_replica = keys(replica).into_iter().flatten();
-            of_replica.find_map(|key| primary_columns(key, &entry.rename, primary))
-        });
-        let mut refused = why;
-        if let Some(key) = borrowed {
-            let mut tried = entry.clone();
-            tried.key = Some(key.clone());
-            tried.exclude_columns = excluded;
-            tried.schema = SchemaMode::Check;
-            if self.attempt(&tried, primary, replica).is_ok() {
-                refused = format!(
-                    "{refused}. The replica has one, {}: take away the # where the same is unique and never NULL on the primary",
-                    list(key.iter().map(String::as_str))
-                );
-                entry = tried;
-            }
-        }
-        Drafted { entry, refused: Some(refused) }
+        entry.exclude_columns.clear();
+        Drafted { entry, refused: Some(why) }
     }
 }
 
@@ -282,6 +276,15 @@ fn left_out(key: &UniqueKey, columns: &Columns<'_>) -> Option<String> {
 
 fn other_key(why: &str) -> String {
     format!("NOTE: another unique key is used, because {why}.")
+}
+
+fn replica_key(key: &[String]) -> String {
+    format!(
+        "NOTE: the replica has a key, {}. Where the same is unique and never NULL on the primary, key: [{}] has rows that \
+         differ updated, not replaced.",
+        list(key.iter().map(String::as_str)),
+        key.join(", ")
+    )
 }
 
 /// A replica's key by the primary's names, where all its columns are there.

@@ -177,9 +177,8 @@ fn a_whole_spec() {
     # primary, only ever read:    postgres://app@db/shop    postgres 1.2.3
     # replica, to be made equal:  mariadb://app@db.eu/shop  mariadb 1.2.3
     #
-    # 3 tables found on both sides. 2 of them are not compared in full, or otherwise worth a look: see NOTE.
-    # Not compared: 1 cannot be compared as it is, 2 may have another name there, 2 are only on the primary
-    # (at the end).
+    # 4 tables found on both sides. 2 of them are not compared in full, or otherwise worth a look: see NOTE.
+    # Not compared: 2 may have another name there, 2 are only on the primary (at the end).
     #
     #   export PRIMARY_URL=…   # postgres://app@db/shop, with its password
     #   export REPLICA_URL=…   # mariadb://app@db.eu/shop, with its password
@@ -233,13 +232,8 @@ fn a_whole_spec() {
         insert: false
         # Only on the replica, and left as they are: nota and region
 
+      - log                 # no key: whole rows are compared
       - users               # key: id
-
-      # Not compared, for something is in the way:
-
-      # log: the primary's table public.log has no primary key and no unique key over NOT NULL columns; name
-      # the columns that identify a row with `key: [...]`; tables without any key are not available yet.
-      # - log
 
       # Perhaps the same under another name. An entry without its # pairs two:
 
@@ -253,9 +247,7 @@ fn a_whole_spec() {
 
       # Only on the primary. An entry without its # has the table created on the replica and filled:
       # - settings
-      # (spool cannot be created: the primary's table public.spool has no primary key and no unique key over
-      # NOT NULL columns; name the columns that identify a row with `key: [...]`; tables without any key are
-      # not available yet.)
+      # - spool
     ");
 }
 
@@ -285,7 +277,7 @@ fn a_replica_without_tables_gets_all_that_can_be_created() {
     replica.server.missing = true;
     let text = text_of(&primary, &replica);
     assert!(text.contains("sqlite:edge.db            a file that apply will create\n"), "{text}");
-    assert!(text.contains("# The replica has no tables yet: apply creates the 2 tables below"), "{text}");
+    assert!(text.contains("# The replica has no tables yet: apply creates the 3 tables below"), "{text}");
     insta::assert_snapshot!(tables_of(&primary, &replica), @r"
     tables:
       - a         # key: id
@@ -295,11 +287,7 @@ fn a_replica_without_tables_gets_all_that_can_be_created() {
         #   place  point
         exclude_columns: [place]
 
-      # Not compared, for something is in the way:
-
-      # log: the primary's table shop.log has no primary key and no unique key over NOT NULL columns; name the
-      # columns that identify a row with `key: [...]`; tables without any key are not available yet.
-      # - log
+      - log       # no key: whole rows are compared
     ");
 }
 
@@ -344,14 +332,13 @@ fn a_table_whose_replica_alone_has_a_key_proposes_it() {
         postgres(vec![table("t", vec![integer("id")]), keyless("Log", vec![integer("LogId"), text("Line")])]);
     let replica =
         mariadb(vec![table("t", vec![integer("id")]), table("log", vec![integer("log_id"), text("line")])]);
-    let text = tables_of(&primary, &replica);
-    assert!(text.contains("replica has one, LogId: take away the #"), "{text}");
-    let entry = &text[text.find("  # - table: Log").expect("an entry")..];
-    let entry: String = entry.lines().map(|line| format!("{}\n", line.replacen("# ", "", 1))).collect();
-    let head = "version: 1\nprimary: sqlite:a\nreplicas: { r: \"sqlite:b\" }\ntables:\n";
-    let spec = parsed(&format!("{head}{entry}"));
-    assert_eq!(spec.tables[0].key.as_ref().expect("a key")[0].value, "LogId");
-    assert_eq!(spec.tables[0].to.as_ref().expect("a table").value.name, "log");
+    let written = tables_of(&primary, &replica);
+    let words = written.replace("\n    # ", " ");
+    assert!(words.contains("- table: Log  # no key: whole rows are compared"), "{written}");
+    assert!(words.contains("NOTE: the replica has a key, LogId. Where the same is unique"), "{written}");
+    let with_key = written.replace("to: log", "to: log\n    key: [LogId]");
+    let spec = parsed(&format!("version: 1\nprimary: sqlite:a\nreplicas: {{ r: \"sqlite:b\" }}\n{with_key}"));
+    assert_eq!(spec.tables[0].key.as_ref().map(Vec::len), Some(1));
 }
 
 #[test]
@@ -399,8 +386,8 @@ fn nothing_in_common_is_an_error_that_names_what_there_is() {
     assert_eq!(other.message, "no table of the primary has the name of a table of the replica");
     assert!(other.hint.expect("a hint").starts_with("the primary has a; the replica has b;"));
     let keyless = |()| keyless("log", vec![text("line")]);
-    let log = drafted(&postgres(vec![keyless(())]), &file(vec![keyless(())])).expect_err("no key");
-    assert!(log.message.starts_with("no table can be compared; the first of them, log: "), "{log:?}");
+    let log = drafted(&postgres(vec![keyless(())]), &file(vec![keyless(())])).expect("whole rows");
+    assert_eq!((log.entries, log.refused), (1, 0));
     assert_eq!(EngineName::Postgres, POSTGRES.engine());
 }
 

@@ -7,7 +7,7 @@
 //! inverse has the plan's changes again. What a replica did by itself (deletes that its foreign keys carried on
 //! outside the plan, triggers) is not in a plan, and so not in its inverse.
 
-use crate::compare::{ChangeList, ChangeListWriter, RangeDrift, RowChange, joined};
+use crate::compare::{ChangeList, ChangeListWriter, CopyNumber, RangeDrift, RowChange, joined};
 use crate::schema::{self, DELETES_DATA, Hazard, TablePair, Writes};
 use crate::server::Server;
 use crate::sides::Sides;
@@ -204,6 +204,13 @@ fn inverse_rows(table: &TablePlan, pair: &TablePair, spool: &Spool) -> Result<Ch
 }
 
 fn inverse_row(planned: PlannedChange, pair: &TablePair) -> PlannedChange {
+    let copy = planned.copy.map(|copy| CopyNumber {
+        there: match planned.change {
+            RowChange::Insert { .. } => copy.there + copy.of,
+            _ => copy.there.saturating_sub(copy.of),
+        },
+        ..copy
+    });
     let change = match planned.change {
         RowChange::Insert { after } => RowChange::Delete { before: after },
         RowChange::Delete { before } => RowChange::Insert { after: before },
@@ -213,7 +220,7 @@ fn inverse_row(planned: PlannedChange, pair: &TablePair) -> PlannedChange {
     };
     // A row that came without values out of scope goes without.
     let extra = planned.extra.filter(|_| !pair.replica_extra.is_empty());
-    PlannedChange { change, withheld: false, extra }
+    PlannedChange { change, withheld: false, extra, copy }
 }
 
 #[cfg(test)]
@@ -265,7 +272,7 @@ mod tests {
     }
 
     fn carrying(change: RowChange, extra: &[i64]) -> PlannedChange {
-        PlannedChange { change, withheld: false, extra: Some(row(extra)) }
+        PlannedChange { change, withheld: false, extra: Some(row(extra)), copy: None }
     }
 
     fn structural(action: SchemaAction, object: &str, sql: &str) -> SchemaChange {
@@ -284,7 +291,7 @@ mod tests {
         fn any_change()(id in 1..1000_i64, action in 0..3, before in any::<i64>(), after in any::<i64>(), own in any::<i64>())
             -> PlannedChange
         {
-            let plain = |change| PlannedChange { change, withheld: false, extra: None };
+            let plain = |change| PlannedChange { change, withheld: false, extra: None, copy: None };
             match action {
                 0 => plain(insert(&[id, after])),
                 1 => plain(update(&[id, before], &[id, after], &[1])),

@@ -2,11 +2,12 @@
 //!
 //! The nouns are here; what is done with them has a file each: `order` (steps that break no constraint), `limits`
 //! (why it may be refused), `inverse` (what takes it back), `file` (the saved form), `values` (what the replica
-//! cannot hold), `write` (statements), `summary` (sums and outcomes), `words` (keys in messages).
+//! cannot hold), `write` (statements), `copies` (rows without a key), `summary` (sums and outcomes), `words` (keys in messages).
 //!
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+mod copies;
 pub mod file;
 mod inverse;
 mod layers;
@@ -21,6 +22,10 @@ pub(crate) mod testing;
 mod values;
 mod write;
 
+pub use copies::{
+    EqualChanges, Progress, equal_changes, equal_pieces, image, image_columns, image_parts, image_values,
+    is_ambiguous, is_unique, scope,
+};
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
@@ -37,7 +42,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
 use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
-pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text};
+pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
 use crate::schema::{Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;

@@ -7,8 +7,8 @@ use crate::sides::Sides;
 use crate::spec::{Place, SchemaMode};
 use crate::sql::expression::{Expression, ExpressionError};
 use crate::sql::{
-    Column, Dialect, EngineName, ForeignKey, ForeignKeyAction, RowUpdate, Select, SelectColumn,
-    TableDefinition, TableName, Unwritable,
+    Column, CopiesToDelete, Dialect, EngineName, ForeignKey, ForeignKeyAction, RowUpdate, Select,
+    SelectColumn, TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Row, Type, Value, put_field, put_null};
 
@@ -96,7 +96,7 @@ pub(crate) fn extra_column(name: &str, nullable: bool) -> SelectColumn {
 pub(crate) fn with_changes(mut table: TablePlan, changes: Vec<RowChange>) -> TablePlan {
     table.summary = RowCounts::default();
     changes.iter().for_each(|change| table.summary.count(change));
-    let planned = |change| PlannedChange { change, withheld: false, extra: None };
+    let planned = |change| PlannedChange { change, withheld: false, extra: None, copy: None };
     table.changes = changes.into_iter().map(planned).collect();
     table.status = Status::Drift;
     table
@@ -289,6 +289,16 @@ impl Dialect for FakeDialect {
         let rows: Result<Vec<String>, Unwritable> =
             keys.iter().map(|row| Self::assignments(&columns_of(key), row)).collect();
         Ok(Self::statement("delete", table, rows?))
+    }
+
+    fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable> {
+        let columns: Vec<Column> = copies.columns.iter().map(|part| part.column.clone()).collect();
+        let all = if copies.unique { "all " } else { "" };
+        let row = |(values, count): &(Vec<Value>, u64)| {
+            Ok(format!("{all}{count} times {}", Self::assignments(&columns, values)?))
+        };
+        let rows: Result<Vec<String>, Unwritable> = copies.rows.iter().map(row).collect();
+        Ok(Self::statement("delete", copies.table, rows?))
     }
 
     fn create_table(&self, table: &TableDefinition) -> String {

@@ -6,7 +6,7 @@
 
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::{TablePair, key_text};
+use crate::schema::{TablePair, with_row};
 use crate::sql::{Column, Dialect};
 use crate::value::Row;
 
@@ -74,7 +74,7 @@ fn check_unfilled(table: &TablePlan, pair: &TablePair, row: &Row) -> Result<(), 
         Some(column) => {
             let (message, hint) = unfilled_words(&table.table, column);
             let failure = Failure::new(ErrorKind::Value, message).hint(hint);
-            Err(failure.key(key_text(pair, row.bytes())))
+            Err(with_row(failure, pair, row.bytes()))
         }
     }
 }
@@ -97,10 +97,11 @@ pub fn unfilled_words(table: &str, column: &Column) -> (String, String) {
 
 fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, row: &Row) -> Failure {
     let message = format!("table {}, column {column}: {reason}", table.table);
-    Failure::new(ErrorKind::Value, message).key(key_text(pair, row.bytes())).hint(format!(
+    let failure = Failure::new(ErrorKind::Value, message).hint(format!(
         "correct the value on the primary, let the replica's column hold it, or leave it out with \
          `exclude_columns: [{column}]`"
-    ))
+    ));
+    with_row(failure, pair, row.bytes())
 }
 
 #[cfg(test)]

@@ -10,9 +10,12 @@ use crate::compare::{ChangeList, ChangeNumber, RowChange};
 use crate::schema::TablePair;
 use crate::spec::SchemaMode;
 use crate::spool::SpoolError;
-use crate::sql::{Column, Dialect, RowUpdate, SelectColumn, Unwritable};
+use crate::sql::{Column, CopiesToDelete, Dialect, RowUpdate, SelectColumn, Unwritable};
 use crate::value::{Row, Value};
 
+use super::copies::{
+    EqualChanges, equal_changes, image_columns, image_parts, image_values, is_unique, scope,
+};
 use super::order::RowAction;
 use super::{PlannedChange, TablePlan};
 
@@ -177,6 +180,7 @@ pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Res
             let (key, columns) = (key_columns(pair), replica_columns(pair, &write.columns));
             dialect.update_keeping(table, &key, &columns, &self_writing(pair, dialect), &rows)
         }
+        RowAction::Delete if pair.is_keyless() => delete_copies(pair, write, dialect),
         RowAction::Delete => {
             let keys: Vec<Vec<Value>> = chosen.map(|change| key_values(pair, change.row())).collect();
             dialect.delete(table, &key_columns(pair), &keys)
@@ -192,6 +196,23 @@ fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<R
         }
         _ => None,
     }
+}
+
+/// Deletes of rows without a key: so many copies of each.
+fn delete_copies(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
+    let equal = equal_changes(write.changes.iter().cloned());
+    let Some(first) = equal.first() else { return Ok(Vec::new()) };
+    let columns = image_columns(pair, &first.planned);
+    let rows: Vec<(Vec<Value>, u64)> =
+        equal.iter().map(|equal| (image_values(pair, &equal.planned, &columns), equal.len())).collect();
+    dialect.delete_copies(&CopiesToDelete {
+        table: &pair.names.replica,
+        columns: &image_parts(pair, &columns),
+        scope: scope(pair),
+        // What goes as a whole need not be counted either.
+        unique: is_unique(pair, &columns) || equal.iter().all(EqualChanges::take_all),
+        rows: &rows,
+    })
 }
 
 /// The replica's key columns.

@@ -456,7 +456,7 @@ fn needs(pairing: &Pairing) -> Vec<Need> {
         needs.push(need(Right::Insert, there(0)));
     }
     let updated = there(pair.key_columns);
-    if pair.writes.update && !updated.is_empty() {
+    if pair.writes.update && !updated.is_empty() && !pair.is_keyless() {
         needs.push(need(Right::Update, updated));
     } else if pair.writes.insert || pair.writes.delete {
         needs.push(need(Right::Lock, Vec::new()));

@@ -238,7 +238,7 @@ fn put_bound(json: &mut Json<'_>, pair: &TablePair, key: Option<&Key>) -> io::Re
 
 fn put_changes(json: &mut Json<'_>, table: &TablePlan, redact: bool) -> io::Result<()> {
     let Some(pair) = &table.pair else { return json.raw("[]") };
-    json.array(Layout::Block, with_copies(pair, &table.changes), |json, change| {
+    json.array(Layout::Block, with_copies(&table.changes), |json, change| {
         let (change, copies) = change?;
         put_change(json, pair, &change, copies, redact)
     })

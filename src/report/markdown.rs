@@ -230,7 +230,7 @@ impl Markdown<'_, '_> {
     fn changes(&mut self, table: &TablePlan, pair: &TablePair) -> io::Result<()> {
         let limit = self.report.rows_shown();
         let mut shown = [RowCounts::default(), RowCounts::default()];
-        for change in with_copies(pair, &table.changes).take(limit) {
+        for change in with_copies(&table.changes).take(limit) {
             let (change, copies) = change?;
             self.change(pair, &change, copies)?;
             shown[usize::from(change.withheld)].count_copies(&change.change, copies);

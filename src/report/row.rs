@@ -80,11 +80,7 @@ fn extend_with_extra(pair: &TablePair, extra: Option<&Row>, cells: &mut Vec<Cell
 }
 
 /// Equal changes in a row with how often they stand there. Only a table without key has more than one.
-pub fn with_copies(
-    pair: &TablePair,
-    changes: &ChangeList,
-) -> impl Iterator<Item = Result<(PlannedChange, u64), SpoolError>> {
-    let keyless = pair.key_columns == 0;
+pub fn with_copies(changes: &ChangeList) -> impl Iterator<Item = Result<(PlannedChange, u64), SpoolError>> {
     let mut changes = changes.iter();
     let mut next = changes.next();
     std::iter::from_fn(move || {
@@ -96,7 +92,7 @@ pub fn with_copies(
         loop {
             next = changes.next();
             match &next {
-                Some(Ok(again)) if keyless && *again == change => copies += 1,
+                Some(Ok(again)) if again.is_copy_of(&change) => copies += 1,
                 _ => return Some(Ok((change, copies))),
             }
         }

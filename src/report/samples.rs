@@ -130,7 +130,7 @@ pub fn order(id: i128, total: &str, note: &str, paid: Option<bool>) -> Row {
 }
 
 pub fn planned(change: RowChange) -> PlannedChange {
-    PlannedChange { change, withheld: false, extra: None }
+    PlannedChange { change, withheld: false, extra: None, copy: None }
 }
 
 fn key(id: i128) -> Key {
@@ -201,11 +201,13 @@ pub fn drifting() -> TablePlan {
                 },
                 withheld: true,
                 extra: None,
+                copy: None,
             },
             PlannedChange {
                 change: RowChange::Delete { before: order(1 << 60, "3", "", None) },
                 withheld: false,
                 extra: Some(encoded(&[Domain::Text], &[Value::Text("old".into())])),
+                copy: None,
             },
         ]
         .into_iter()

@@ -67,10 +67,6 @@ pub(super) fn write(
     let dialect = crate::sql::dialect(server.engine);
     let steps = plan::steps(replica).map_err(|failure| failed(&failure))?;
     let batches = plan::batches(steps, batch_rows);
-    if let Some(table) = keyless(replica, &batches) {
-        let message = format!("table {table} has no key: a script for such a table is not available yet");
-        return Err(failed(&Failure::new(ErrorKind::Key, message).hint("use `trueup apply`")));
-    }
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
     writer.header(&batches)?;
@@ -96,13 +92,6 @@ fn pairs(replica: &ReplicaPlan) -> Vec<Option<TablePair>> {
 
 fn is_empty(batches: &Batches) -> bool {
     batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty) && batches.schema_after.is_empty()
-}
-
-/// A table that would have rows written and has no key: its rows cannot be told apart one by one.
-fn keyless<'a>(replica: &'a ReplicaPlan, batches: &Batches) -> Option<&'a str> {
-    let mut tables = batches.rows.iter().flatten().map(|step| &replica.tables[step.table]);
-    let found = tables.find(|table| table.pair.as_ref().is_some_and(|pair| pair.key_columns == 0));
-    found.map(|table| table.table.as_str())
 }
 
 struct Writer<'a> {
@@ -333,6 +322,10 @@ impl Writer<'_> {
             let replica = self.replica;
             let table = &replica.tables[step.table];
             let Some(pair) = self.pairs[step.table].clone() else { continue };
+            if pair.is_keyless() {
+                self.guards_of_copies(step, &pair, locked)?;
+                continue;
+            }
             let absent = step.action == RowAction::Insert;
             // A table that this script creates is empty.
             if absent && pair.replica_missing {
@@ -357,6 +350,7 @@ impl Writer<'_> {
                     key_columns: pair.key_columns,
                     rows: &rows,
                     expect: if absent { Expect::Absent } else { Expect::AsGiven },
+                    scope: None,
                     locked,
                     message: &message,
                 };
@@ -365,6 +359,47 @@ impl Writer<'_> {
                 self.about(table, &piece, what)?;
                 self.put(&text)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Of each row there must be as many copies as the plan saw, or as the transactions before leave.
+    fn guards_of_copies(&mut self, step: &RowStep, pair: &TablePair, locked: bool) -> io::Result<()> {
+        let replica = self.replica;
+        let table = &replica.tables[step.table];
+        // A table that this script creates is empty; in one that gets a column, rows cannot be told apart before.
+        if pair.replica_missing || (!locked && pair.columns.iter().any(|column| !column.on_replica)) {
+            return Ok(());
+        }
+        let message = self.message(step.table, "a row is not there as often as when the plan was made");
+        for piece in plan::equal_pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
+            let equal = piece.map_err(spool)?;
+            let Some(first) = equal.first() else { continue };
+            if equal.iter().any(|equal| plan::is_ambiguous(pair, equal)) {
+                let reason = "some of its equal rows are to go, and which of them cannot be told".to_owned();
+                return Err(self.not_renderable(step.table, &Unwritable { reason }));
+            }
+            let columns = plan::image_columns(pair, &first.planned);
+            let rows: Vec<Vec<Value>> =
+                equal.iter().map(|equal| plan::image_values(pair, &equal.planned, &columns)).collect();
+            let counts: Vec<u64> =
+                equal.iter().map(|equal| if locked { equal.copies(0) } else { equal.there() }).collect();
+            let guard = Guard {
+                table: &pair.names.replica,
+                columns: &plan::image_parts(pair, &columns),
+                key_columns: 0,
+                rows: &rows,
+                expect: Expect::Copies(&counts),
+                scope: plan::scope(pair),
+                locked,
+                message: &message,
+            };
+            let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
+            let images = counted(equal.len() as u64, "row");
+            let about = format!("{}: must be there as often as the plan saw them: {images}", table.table);
+            self.put("\n")?;
+            self.say(&shortened(&one_line(&about), KEYS_CHARS_MAX))?;
+            self.put(&text)?;
         }
         Ok(())
     }
@@ -420,6 +455,7 @@ impl Writer<'_> {
                 key_columns: reference.pointing.len(),
                 rows: &rows,
                 expect: Expect::Absent,
+                scope: None,
                 locked: true,
                 message: &message,
             };
@@ -468,11 +504,16 @@ impl Writer<'_> {
                 .map(|(_, planned)| plan::key_text(pair, planned.change.row().bytes()))
                 .unwrap_or_default()
         };
+        let count = counted(rows.len() as u64, "row");
+        if pair.is_keyless() {
+            let text = one_line(&format!("{}: {what}: {count}", table.table));
+            self.put("\n")?;
+            return self.say(&shortened(&text, KEYS_CHARS_MAX));
+        }
         let keys = match rows {
             [only] => key(Some(only)),
             rows => format!("{} to {}", key(rows.first()), key(rows.last())),
         };
-        let count = counted(rows.len() as u64, "row");
         let text = one_line(&format!("{}: {what}: {count}: {keys}", table.table));
         self.put("\n")?;
         self.say(&shortened(&text, KEYS_CHARS_MAX))

@@ -251,7 +251,7 @@ impl Text<'_, '_> {
             writeln!(self.out)?;
         }
         let mut shown = [RowCounts::default(), RowCounts::default()];
-        for change in with_copies(pair, &table.changes).take(limit) {
+        for change in with_copies(&table.changes).take(limit) {
             let (change, copies) = change?;
             self.change(pair, &change, copies)?;
             shown[usize::from(change.withheld)].count_copies(&change.change, copies);

@@ -27,7 +27,7 @@ pub use pairing::{
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use since::table_difference;
 pub use structure::added_column;
-pub use words::{KEYS_MAX, key_text, keys_text};
+pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
 use serde::{Deserialize, Serialize};
 

@@ -25,7 +25,7 @@ pub struct TablePair {
     /// The columns in scope: the key's, then those compared, then those that the spec ignores. Columns
     /// generated on the replica are not among them.
     pub columns: Vec<ColumnPair>,
-    /// How many of `columns` are the key.
+    /// How many of `columns` are the key; none where rows are told apart by all that they hold.
     pub key_columns: usize,
     /// How many of `columns` take part in comparing, key included.
     pub compared_columns: usize,
@@ -116,6 +116,21 @@ impl TablePair {
     /// The order of its keys.
     pub fn key_order(&self) -> KeyOrder {
         KeyOrder::new(self.key().iter().map(|column| column.domain.clone()).collect::<Vec<_>>())
+    }
+
+    /// Whether rows have no key, so that what counts is how many copies of each whole row there are.
+    pub fn is_keyless(&self) -> bool {
+        self.key_columns == 0
+    }
+
+    /// Whether both sides can be asked for the rows in one order of their keys.
+    pub fn is_ordered(&self) -> bool {
+        !self.is_keyless() && self.key().iter().all(|column| column.domain.has_common_order())
+    }
+
+    /// An order of whole rows.
+    pub fn row_order(&self) -> KeyOrder {
+        KeyOrder::new(self.domains())
     }
 
     /// The values of a key.

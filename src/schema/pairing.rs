@@ -114,7 +114,6 @@ impl OnPrimary<'_> {
             return vec![hidden];
         }
         let mut problems = self.unknown_columns();
-        problems.extend(self.key().err());
         problems.extend(self.columns_against_the_key());
         problems
     }
@@ -157,17 +156,20 @@ impl OnPrimary<'_> {
     }
 
     /// The key: the spec's, else the primary key, else the unique key over NOT NULL columns with the fewest
-    /// columns, then by name.
-    fn key(&self) -> Result<Vec<String>, Failure> {
+    /// columns, then by name. None of these: no columns, and rows are told apart by all that they hold.
+    fn key(&self) -> Vec<String> {
         match &self.entry.key {
-            Some(key) => Ok(key.iter().map(|column| column.value.clone()).collect()),
+            Some(key) => key.iter().map(|column| column.value.clone()).collect(),
             None => self.own_key(),
         }
     }
 
     /// Columns that the entry leaves out or excuses although they are part of the key.
     fn columns_against_the_key(&self) -> Vec<Failure> {
-        let key = self.key().unwrap_or_default();
+        let key = self.key();
+        if key.is_empty() {
+            return self.excused_without_a_key();
+        }
         let excluded = self.entry.exclude_columns.iter().filter(|_| !self.entry.exclude_from_defaults);
         let excluded = excluded
             .map(|column| (column, format!("{} is part of the key and cannot be excluded", column.value)));
@@ -190,20 +192,32 @@ impl OnPrimary<'_> {
             .collect()
     }
 
-    fn own_key(&self) -> Result<Vec<String>, Failure> {
+    /// Two rows of which nothing says that they are one cannot have differences to be excused.
+    fn excused_without_a_key(&self) -> Vec<Failure> {
+        let there = |compare: &&CompareEntry| self.primary.column(&compare.column.value).is_some();
+        let excused = self.entry.compare.iter().filter(there).map(|compare| {
+            let whose = match compare.from_defaults {
+                false => "",
+                true => "; `defaults` does so for every table",
+            };
+            let message = format!(
+                "the table {} has no key, so that every column identifies its rows, and differences of {} cannot be \
+                 excused{whose}",
+                self.primary.name, compare.column.value
+            );
+            self.error(ErrorKind::Key, &compare.column, message).hint(
+                "name the columns that identify a row with `key: [...]`, or leave the column out with \
+                 `exclude_columns`",
+            )
+        });
+        excused.collect()
+    }
+
+    fn own_key(&self) -> Vec<String> {
         // A primary key counts even where the engine lets NULLs into it (SQLite): they would show when read.
         let total = self.primary.keys.iter().filter(|key| key.total || key.primary);
         let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
-        best.map(|key| key.columns.clone()).ok_or_else(|| {
-            let message = format!(
-                "the primary's table {} has no primary key and no unique key over NOT NULL columns",
-                self.primary.name
-            );
-            let error = self.spec.error_at(self.entry.table.place, message);
-            Failure::new(ErrorKind::Key, error.headline()).hint(
-                "name the columns that identify a row with `key: [...]`; tables without any key are not available yet",
-            )
-        })
+        best.map(|key| key.columns.clone()).unwrap_or_default()
     }
 
     fn error(&self, kind: ErrorKind, column: &Located<String>, message: String) -> Failure {
@@ -217,8 +231,7 @@ impl Pairer<'_> {
         let replica = self.databases.replica.tables.iter().find(|table| table.name == replica_name);
         let mut problems = self.problems();
         problems.extend(replica.and_then(hidden_rows));
-        // What else is wrong is told also where there is no key.
-        let key = self.key().unwrap_or_default();
+        let key = self.key();
         let (columns, of_columns) = self.columns(&key, replica);
         problems.extend(of_columns);
         let structure = Structure {
@@ -357,9 +370,6 @@ impl Pairer<'_> {
         let zone = rule.and_then(|compare| zone(&compare.rule));
         let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
         let domain = self.domain(&sides)?;
-        if is_key && !domain.has_common_order() {
-            return Err(self.key_without_order(column, &domain));
-        }
         let rule = match rule {
             Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
             None => None,
@@ -462,19 +472,6 @@ impl Pairer<'_> {
         let error = self.spec.error_at(self.entry.table.place, message);
         Failure::new(ErrorKind::Key, error.headline())
             .hint("name another unique key with `key: [...]`, of columns that can be written")
-    }
-
-    fn key_without_order(&self, column: &Column, domain: &Domain) -> Failure {
-        let message = format!(
-            "table {}, key column {}: keys of the domain {} ({}) are not available yet",
-            self.primary.name,
-            column.name,
-            domain.name(),
-            column.column_type.declared
-        );
-        let error = self.spec.error_at(self.entry.table.place, message);
-        Failure::new(ErrorKind::Key, error.headline())
-            .hint("name another unique key with `key: [...]`, of integers, uuids, dates, bytes or text")
     }
 
     /// The `where` for each side: the same tree, this side's column names. It may speak of columns that are not

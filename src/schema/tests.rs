@@ -248,10 +248,14 @@ fn missing_structure_is_created_and_other_differences_are_named() {
 }
 
 #[test]
-fn a_table_without_a_key_or_with_hidden_rows_is_refused() {
+fn a_table_without_a_key_is_paired_by_whole_rows_and_one_with_hidden_rows_is_refused() {
     let mut primary = table("public", "t", vec![integer("id"), text("note")]);
     primary.keys.clear();
-    let failure = only_pair("[t]", primary.clone(), Some(primary.clone())).expect_err("no key");
+    let pairing = only_pair("[t]", primary.clone(), Some(primary.clone())).expect("it pairs");
+    assert!(pairing.pair.is_keyless() && !pairing.pair.is_ordered());
+    let excused = |spec: &str| only_pair(spec, primary.clone(), Some(primary.clone()));
+    let failure =
+        excused("[{ table: t, compare: { note: { trim: true } } }]").expect_err("no row is another's");
     assert_eq!(failure.kind, ErrorKind::Key);
     assert!(only_pair("[{ table: t, key: [id] }]", primary.clone(), Some(primary.clone())).is_ok());
     primary.hidden_rows = Some("row-level security is on".into());

@@ -13,8 +13,8 @@ mod statement;
 
 pub use script::{Expect, Guard, Script, ScriptChunk, comment, one_line};
 pub use statement::{
-    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, RowUpdate,
-    Select, SelectColumn, Selection, TableDefinition, TableName,
+    Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
+    RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName,
 };
 
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,9 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         key: &[SelectColumn],
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable>;
+
+    /// Set-wise deletes of copies of whole rows: of each exactly so many, whichever of them.
+    fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable>;
 
     /// CREATE TABLE with its primary key.
     fn create_table(&self, table: &TableDefinition) -> String;

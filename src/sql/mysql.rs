@@ -6,6 +6,7 @@
 
 mod change;
 mod condition;
+mod copies;
 mod ddl;
 mod literal;
 mod scope;
@@ -13,8 +14,8 @@ mod script;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition,
-    TableName, Unwritable,
+    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn,
+    TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -221,6 +222,10 @@ impl Dialect for Family {
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         Ok(self.with_changes(table, |changes| changes.delete(key, keys)))
+    }
+
+    fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable> {
+        copies::delete(self, copies)
     }
 
     fn create_table(&self, table: &TableDefinition) -> String {

@@ -6,6 +6,7 @@
 //! session's settings are.
 
 mod change;
+mod copies;
 mod define;
 mod literal;
 mod scope;
@@ -16,8 +17,8 @@ mod tests;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
-    Unwritable,
+    Column, CopiesToDelete, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition,
+    TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -115,6 +116,10 @@ impl Dialect for Postgres {
         keys: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         change::delete(table, key, keys)
+    }
+
+    fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable> {
+        copies::delete(copies)
     }
 
     fn create_table(&self, table: &TableDefinition) -> String {

@@ -10,11 +10,13 @@ use super::{SelectColumn, TableName, Unwritable};
 
 /// Whether the rows of a guard must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
+pub enum Expect<'a> {
     /// Exactly these rows, each as it is given, once.
     AsGiven,
     /// No row with one of these keys.
     Absent,
+    /// Of each of these rows exactly so many copies; there is no key.
+    Copies(&'a [u64]),
 }
 
 /// What a guard looks at: some rows of one table.
@@ -29,7 +31,9 @@ pub struct Guard<'a> {
     /// The rows: a value for each column, as the replica has it.
     pub rows: &'a [Vec<Value>],
     /// What must be.
-    pub expect: Expect,
+    pub expect: Expect<'a>,
+    /// Of copies: the condition of rows in scope, which alone count.
+    pub scope: Option<&'a str>,
     /// Keep other writers off the rows until the transaction ends, where the engine locks rows.
     pub locked: bool,
     /// What to say where it is not so: one short sentence without control characters.

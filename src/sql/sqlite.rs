@@ -3,6 +3,7 @@
 //! SQLite keeps a storage class with every value and converts by a column's affinity; this room refuses to
 //! write what would be converted. Text compares as BINARY whatever the column's collation.
 
+mod copies;
 mod declared;
 mod literal;
 mod scope;
@@ -14,8 +15,8 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script, Select,
-    SelectColumn, TableDefinition, TableName, Unwritable,
+    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script,
+    Select, SelectColumn, TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -165,6 +166,10 @@ impl Dialect for Sqlite {
             format!("{head}{}", select::matching(key, now, &table.name))
         });
         Ok(statements.collect())
+    }
+
+    fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable> {
+        copies::delete(copies)
     }
 
     fn create_table(&self, table: &TableDefinition) -> String {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{ColumnType, Domain, Key, KeyRange, Value};
+use crate::value::{ColumnType, Domain, Key, KeyRange, Row, Value};
 
 /// A table's name, qualified where the engine has schemas (PostgreSQL) or databases (MySQL family).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,6 +163,24 @@ pub enum Selection {
     /// The rows that a unique key over the key columns would take for one of these: equal under the columns' own
     /// collations. A key with a NULL equals none.
     Alike(Vec<Key>),
+    /// The rows that equal one of these in all columns that are selected, however often they are there. Also here
+    /// the caller drops what is equal only to the engine.
+    Copies(Vec<Row>),
+}
+
+/// Rows of a table without a key that are to go: so many copies of each.
+#[derive(Clone, Copy, Debug)]
+pub struct CopiesToDelete<'a> {
+    /// The table.
+    pub table: &'a TableName,
+    /// The columns that rows are told apart by.
+    pub columns: &'a [SelectColumn],
+    /// The condition of rows in scope, where it is not certain that equal rows are either all in scope or none.
+    pub scope: Option<&'a str>,
+    /// Whether there are no more copies of these rows than are to go, so that it need not be said how many.
+    pub unique: bool,
+    /// A value for each column, as the replica has it, and how many copies go.
+    pub rows: &'a [(Vec<Value>, u64)],
 }
 
 /// A read of rows of one table.

@@ -195,13 +195,14 @@ impl FakeTable {
         let asked: HashSet<_> = match &select.selection {
             Selection::Keys(keys) => keys.iter().map(|key| self.folded(&self.key.values(key))).collect(),
             Selection::Range(_) | Selection::Alike(_) => HashSet::new(),
+            Selection::Copies(_) => panic!("only apply asks for copies"),
         };
         let rows = self.rows.iter().filter(|row| {
             let in_scope = select.scope.is_none() || !self.outside_scope.contains(&row[0]);
             in_scope
                 && match &select.selection {
                     Selection::Range(range) => self.key.contains(range, &self.key_bytes(row)),
-                    Selection::Keys(_) => asked.contains(&self.folded(row)),
+                    Selection::Keys(_) | Selection::Copies(_) => asked.contains(&self.folded(row)),
                     Selection::Alike(_) => panic!("no unique keys here"),
                 }
         });

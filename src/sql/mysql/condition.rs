@@ -31,6 +31,7 @@ pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
             vec![one_of(key, &keys)]
         }
         Selection::Alike(keys) => vec![alike::condition(dialect, key, keys, "")],
+        Selection::Copies(rows) => vec![dialect.among(&select.columns, rows)],
     };
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
     if !conditions.is_empty() {

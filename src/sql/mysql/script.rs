@@ -8,12 +8,12 @@
 //! Text literals hold neither backslashes nor control characters. A statement that does (an identifier can) is
 //! handed over as hex and prepared, so that the client does not read it.
 
-use super::super::{Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
+use super::super::{Expect, Guard, Script, ScriptChunk, TableName, Unwritable};
 use super::condition;
 use super::literal;
-use super::{Family, SQL_MODE, hex, identifier};
+use super::{Family, SQL_MODE, hex};
 use crate::sql::{Dialect, EngineName};
-use crate::value::{Domain, Type, Value};
+use crate::value::Value;
 
 /// The script of a MySQL or MariaDB replica.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,13 @@ impl Script for FamilyScript {
     }
 
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
+        if let Expect::Copies(counts) = guard.expect {
+            let counted = guard.rows.iter().zip(counts).map(|(row, copies)| {
+                let count = self.family.count_copies(guard, row);
+                self.counted(&count, *copies as usize, guard.message)
+            });
+            return Ok(counted.collect());
+        }
         let key = &guard.columns[..guard.key_columns];
         let keys: Vec<Vec<Value>> = guard.rows.iter().map(|row| row[..guard.key_columns].to_vec()).collect();
         let mut condition = condition::one_of(key, &keys);
@@ -152,47 +159,9 @@ impl Script for FamilyScript {
 impl FamilyScript {
     fn row_condition(&self, guard: &Guard<'_>, row: &[Value]) -> String {
         let columns = guard.columns.iter().zip(row);
-        let conditions: Vec<String> = columns.map(|(part, value)| self.as_compared(part, value)).collect();
+        let conditions: Vec<String> =
+            columns.map(|(part, value)| self.family.as_compared(part, value)).collect();
         format!("({})", conditions.join(" AND "))
-    }
-
-    /// Equal in the pair's domain.
-    fn as_compared(&self, part: &SelectColumn, value: &Value) -> String {
-        let name = identifier(&part.column.name);
-        match (&part.domain, &part.column.column_type.meaning, value) {
-            (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
-                format!("{name} = CAST({} AS JSON)", literal::text(text))
-            }
-            // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
-            (Domain::Json { canonical: true }, _, Value::Json(text)) => format!(
-                "({} = {} /*M!100700 OR JSON_EQUALS({name}, {}) */)",
-                condition::by_code_point(&name),
-                hex(text.as_bytes()),
-                literal::text(text)
-            ),
-            (Domain::Uuid, Type::Text { .. }, Value::Uuid(bytes)) => {
-                format!("LOWER(REPLACE({name}, '-', '')) = '{}'", literal::uuid_text(bytes).replace('-', ""))
-            }
-            (_, Type::Float64 | Type::Float32, Value::Float32(_) | Value::Float64(_)) => {
-                self.same_float(&name, value)
-            }
-            _ => condition::equals(part, value),
-        }
-    }
-
-    /// The sign of -0.0, which no comparison sees, shows in its text where the server keeps it.
-    fn same_float(&self, name: &str, value: &Value) -> String {
-        let number = match value {
-            Value::Float32(number) => f64::from(*number),
-            Value::Float64(number) => *number,
-            _ => 0.0,
-        };
-        let equal = format!("{name} = {}", literal::operand(value).unwrap_or_else(|| "NULL".to_owned()));
-        if number != 0.0 || !self.family.limits.negative_zero {
-            return equal;
-        }
-        let like = if number.is_sign_negative() { "LIKE" } else { "NOT LIKE" };
-        format!("{equal} AND CAST({name} AS CHAR) {like} '-%'")
     }
 }
 
@@ -238,7 +207,8 @@ mod tests {
     use super::super::{MARIADB, MYSQL};
     use super::*;
     use crate::sql::Column;
-    use crate::value::ColumnType;
+    use crate::sql::SelectColumn;
+    use crate::value::{ColumnType, Domain, Type};
 
     fn part(name: &str, declared: &str, meaning: Type, domain: Domain) -> SelectColumn {
         let column = Column {
@@ -269,6 +239,7 @@ mod tests {
             key_columns: 1,
             rows: &[row(1, Value::Null), row(2, Value::Text("é\n".to_owned()))],
             expect: Expect::AsGiven,
+            scope: None,
             locked: true,
             message: "it's gone",
         };

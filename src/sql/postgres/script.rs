@@ -8,7 +8,7 @@
 use super::super::{Column, Expect, Guard, Script, ScriptChunk, TableName, Unwritable};
 use super::literal::{literal, quoted};
 use super::select::own_rows;
-use super::{change, identifier, table};
+use super::{change, copies, identifier, table};
 
 /// The script of a PostgreSQL replica.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,9 @@ impl Script for PostgresScript {
     }
 
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
+        if let Expect::Copies(counts) = guard.expect {
+            return Ok(block(&copies::guard(guard, counts, &raise(guard.message))?));
+        }
         let found = matching_rows(guard)?;
         let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };
         let body = format!(
@@ -216,6 +219,7 @@ mod tests {
             key_columns: 1,
             rows: &[row],
             expect: Expect::AsGiven,
+            scope: None,
             locked: true,
             message: "it's gone",
         };

@@ -11,7 +11,7 @@ use super::super::{Column, Select, SelectColumn, Selection, TableName, alike};
 use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
 };
-use super::{Postgres, identifier, table};
+use super::{Postgres, copies, identifier, table};
 use crate::value::{
     Civil, ColumnType, Date, Decimal, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields,
 };
@@ -36,10 +36,14 @@ pub(crate) fn render(select: &Select, rows: Rows) -> String {
     let mut conditions = vec![key_condition(select)];
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
     if rows == Rows::Either {
-        conditions.push(own_rows(&select.table, &table(&select.table)));
+        let copies = matches!(select.selection, Selection::Copies(_));
+        let alias = if copies { "t".to_owned() } else { table(&select.table) };
+        conditions.push(own_rows(&select.table, &alias));
     }
     conditions.retain(|condition| condition != "TRUE");
-    let mut sql = format!("SELECT {} FROM {only}{}", columns.join(", "), table(&select.table));
+    // The copies are looked for under an alias.
+    let alias = if matches!(select.selection, Selection::Copies(_)) { " AS t" } else { "" };
+    let mut sql = format!("SELECT {} FROM {only}{}{alias}", columns.join(", "), table(&select.table));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
@@ -276,6 +280,7 @@ pub(crate) fn key_condition(select: &Select) -> String {
         Selection::Range(range) => range_condition(key, range),
         Selection::Keys(keys) => keys_condition(key, keys),
         Selection::Alike(keys) => alike::condition(&Postgres, key, keys, ""),
+        Selection::Copies(rows) => copies::among(&select.columns, rows),
     }
 }
 

@@ -9,7 +9,7 @@
 use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
 use super::declared::Affinity;
 use super::literal::{self, hex, moment, plain};
-use super::{identifier, select, table};
+use super::{copies, identifier, select, table};
 use crate::value::{Domain, Value};
 
 /// The script of a SQLite replica.
@@ -27,7 +27,7 @@ CREATE TEMP TABLE \"_trueup_rows\" (\"rows\" INTEGER);
 ";
 
 /// What guards call the table: a qualified name that is not there is never taken for a text.
-const ALIAS: &str = "t";
+pub(super) const ALIAS: &str = "t";
 
 impl Script for SqliteScript {
     fn usage(&self) -> &'static str {
@@ -62,6 +62,10 @@ impl Script for SqliteScript {
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable> {
         let key: Vec<Column> =
             guard.columns[..guard.key_columns].iter().map(|part| part.column.clone()).collect();
+        if let Expect::Copies(counts) = guard.expect {
+            let found = copies::miscounted(guard, counts)?;
+            return sound(self.check("0", &found, guard.message));
+        }
         let name = format!("{} AS t", table(guard.table));
         if guard.expect == Expect::Absent {
             let found = select::matching(&key, guard.rows, ALIAS);
@@ -165,7 +169,7 @@ fn sound(sql: String) -> Result<String, Unwritable> {
 }
 
 /// A balanced tree of AND, for SQLite limits how deep expressions nest.
-fn all(conditions: &[String]) -> String {
+pub(super) fn all(conditions: &[String]) -> String {
     if conditions.len() <= 16 {
         return conditions.join(" AND ");
     }
@@ -174,7 +178,7 @@ fn all(conditions: &[String]) -> String {
 }
 
 /// A value as guards write it: what [`as_compared`] brings the stored one to.
-fn planned(part: &SelectColumn, value: &Value) -> String {
+pub(super) fn planned(part: &SelectColumn, value: &Value) -> String {
     match (&part.domain, value) {
         (Domain::Decimal { .. }, Value::Decimal(_)) => {
             literal::stored(value, &part.column.column_type).unwrap_or_else(|_| plain(value))
@@ -188,7 +192,7 @@ fn planned(part: &SelectColumn, value: &Value) -> String {
 
 /// The condition under which a column holds a planned value, in the pair's domain. `zero`: some planned value is
 /// a floating-point zero.
-fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> String {
+pub(super) fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> String {
     let column = format!("{ALIAS}.{}", identifier(&part.column.name));
     let binary = if part.column.collation.is_some() { " COLLATE BINARY" } else { "" };
     let is = format!("{column}{binary} IS {value}");
@@ -218,7 +222,7 @@ fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> String {
     }
 }
 
-fn is_zero(value: &Value) -> bool {
+pub(super) fn is_zero(value: &Value) -> bool {
     match value {
         Value::Float32(number) => *number == 0.0,
         Value::Float64(number) => *number == 0.0,
@@ -315,6 +319,7 @@ mod tests {
             key_columns: 1,
             rows: &[row],
             expect: Expect::AsGiven,
+            scope: None,
             locked: true,
             message: "it's gone",
         };

@@ -10,7 +10,7 @@ use super::declared::Affinity;
 use super::literal::{Neighbour, hex, moment, neighbour, plain, uuid};
 use super::{Sqlite, identifier, table};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Decimal, Domain, Key, Type, Value, decode, fields};
+use crate::value::{Decimal, Domain, Key, Row, Type, Value, decode, fields, put_field, put_null};
 
 /// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
 pub(crate) const ORDER_FUNCTION: &str = "_trueup_order";
@@ -100,6 +100,7 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             conditions.extend(from.map(|from| lower(&terms, &from)));
             conditions.extend(to.map(|to| upper(&terms, &to, !from_value)));
         }
+        Selection::Copies(rows) => conditions.push(among(&select.columns, rows, encoding)),
         Selection::Keys(keys) if key.iter().any(has_endless_spellings) => {
             let rows: Vec<_> = keys.iter().map(|bytes| bounds(&terms, key, bytes)).collect();
             conditions.push(matching_terms(&terms, &rows));
@@ -196,6 +197,27 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
             _,
         ) => vec![term(name, None)],
     }
+}
+
+/// The rows that equal one of these in all columns whose values have one form: what else there is the caller drops.
+fn among(columns: &[SelectColumn], rows: &[Row], encoding: Encoding) -> String {
+    let plain = |column: &SelectColumn| !matches!(column.domain, Domain::Json { .. });
+    let key: Vec<SelectColumn> = columns.iter().filter(|column| plain(column)).cloned().collect();
+    let terms: Vec<Term<'_>> = key.iter().flat_map(|column| terms(column, encoding)).collect();
+    if terms.is_empty() {
+        return "1".to_owned();
+    }
+    let bounds_of = |row: &Row| {
+        let mut bytes = Vec::with_capacity(row.bytes().len());
+        for (_, field) in columns.iter().zip(row.fields()).filter(|(column, _)| plain(column)) {
+            match field {
+                Some(payload) => put_field(&mut bytes, payload),
+                None => put_null(&mut bytes),
+            }
+        }
+        bounds(&terms, &key, &Key::new(bytes))
+    };
+    matching_terms(&terms, &rows.iter().map(bounds_of).collect::<Vec<_>>())
 }
 
 /// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,

@@ -1,0 +1,252 @@
+//! Changes of tables without a key: equal ones together, and the whole rows that they are about.
+//!
+//! A row is told from others by all that is compared and, where it goes or comes back as a whole, by what it holds
+//! out of scope as well: its image. Invariant: the changes of one image stand for copies `first` to `first + len`
+//! of all that the plan has.
+
+use std::collections::HashMap;
+
+use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RowChange};
+use crate::schema::TablePair;
+use crate::spool::SpoolError;
+use crate::sql::SelectColumn;
+use crate::value::{Row, Value, put_field, put_null};
+
+use super::write::{ChunkLimits, NumberedChange, written_columns};
+
+/// Some of the equal changes of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EqualChanges {
+    /// What each of them does.
+    pub planned: PlannedChange,
+    /// Their numbers, ascending.
+    pub numbers: Vec<ChangeNumber>,
+    /// The number of the first among all that are equal.
+    first: u64,
+}
+
+/// Changes of a table without a key, equal ones put together, in the order of their first.
+pub fn equal_changes(changes: impl IntoIterator<Item = NumberedChange>) -> Vec<EqualChanges> {
+    let mut all: Vec<EqualChanges> = Vec::new();
+    let mut known: HashMap<(Row, Option<Row>), usize> = HashMap::new();
+    for (number, planned) in changes {
+        let image = (planned.change.row().clone(), planned.extra.clone());
+        match known.get(&image) {
+            Some(index) => all[*index].numbers.push(number),
+            None => {
+                known.insert(image, all.len());
+                all.push(EqualChanges::new((number, planned)));
+            }
+        }
+    }
+    all
+}
+
+/// The changes with these numbers in pieces within the limits, those of one image together: copies count as bytes,
+/// for all of them are read, and images as rows.
+pub fn equal_pieces<N: IntoIterator<Item = ChangeNumber>>(
+    changes: &ChangeList,
+    numbers: N,
+    limits: ChunkLimits,
+) -> impl Iterator<Item = Result<Vec<EqualChanges>, SpoolError>> + use<N> {
+    let mut picked = changes.pick(numbers);
+    let mut waiting: Option<NumberedChange> = None;
+    std::iter::from_fn(move || {
+        let mut piece: Vec<EqualChanges> = waiting.take().map(EqualChanges::new).into_iter().collect();
+        let mut bytes = 0;
+        for numbered in picked.by_ref() {
+            let (number, planned) = match numbered {
+                Ok(numbered) => numbered,
+                Err(error) => return Some(Err(error)),
+            };
+            bytes += planned.bytes_len();
+            let full = piece.len() >= limits.rows_max || bytes > limits.bytes_max;
+            match piece.last_mut() {
+                Some(last) if last.planned.is_copy_of(&planned) => last.numbers.push(number),
+                Some(_) if full => {
+                    waiting = Some((number, planned));
+                    break;
+                }
+                _ => piece.push(EqualChanges::new((number, planned))),
+            }
+        }
+        (!piece.is_empty()).then_some(Ok(piece))
+    })
+}
+
+/// How far equal changes have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// None of these is done.
+    Before,
+    /// All of these are done.
+    After,
+    /// The row is there neither as often as before nor as after.
+    Other,
+}
+
+impl EqualChanges {
+    fn new((number, planned): NumberedChange) -> Self {
+        let first = planned.copy.map_or(0, |copy| copy.number);
+        EqualChanges { planned, numbers: vec![number], first }
+    }
+
+    /// How many.
+    pub fn len(&self) -> u64 {
+        self.numbers.len() as u64
+    }
+
+    /// Whether there are none; never.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// How many copies are there when it is the turn of these changes; `done`: how many of them are done.
+    pub fn copies(&self, done: u64) -> u64 {
+        let done = self.first + done;
+        let there = self.there();
+        match self.planned.change {
+            RowChange::Insert { .. } => there + done,
+            _ => there.saturating_sub(done),
+        }
+    }
+
+    /// How many copies the plan saw.
+    pub fn there(&self) -> u64 {
+        self.planned.copy.map_or(0, |copy| copy.there)
+    }
+
+    /// Whether all copies that the plan saw go with these changes.
+    pub fn take_all(&self) -> bool {
+        matches!(self.planned.change, RowChange::Delete { .. })
+            && self.planned.copy.is_some_and(|copy| copy.of == copy.there && self.len() == copy.of)
+    }
+
+    /// What the number of copies that are there says. `in_turn`: what comes before these changes is written.
+    pub fn progress(&self, found: u64, in_turn: bool) -> Progress {
+        let of = self.planned.copy.map_or(1, |copy| copy.of);
+        let done = match self.planned.change {
+            RowChange::Insert { .. } => found.checked_sub(self.there()),
+            _ => self.there().checked_sub(found),
+        };
+        match done.filter(|done| *done <= of) {
+            Some(done) if done >= self.first + self.len() => Progress::After,
+            Some(done) if done == self.first || (done < self.first && !in_turn) => Progress::Before,
+            _ => Progress::Other,
+        }
+    }
+}
+
+/// The columns that tell the row of a change from others, of [`TablePair::replica_part`].
+pub fn image_columns(pair: &TablePair, planned: &PlannedChange) -> Vec<u16> {
+    let mut columns = written_columns(pair);
+    columns.retain(|column| usize::from(*column) < pair.compared_columns);
+    if planned.extra.is_some() {
+        columns.extend(pair.extra_indexes());
+    }
+    columns
+}
+
+/// These columns as they are selected.
+pub fn image_parts(pair: &TablePair, columns: &[u16]) -> Vec<SelectColumn> {
+    columns.iter().map(|index| pair.replica_part(usize::from(*index))).collect()
+}
+
+/// The image of a row, encoded.
+pub fn image(planned: &PlannedChange, columns: &[u16]) -> Row {
+    let fields = planned.fields();
+    let mut image = Vec::with_capacity(planned.bytes_len());
+    for index in columns {
+        match fields.get(usize::from(*index)).copied().flatten() {
+            Some(field) => put_field(&mut image, field),
+            None => put_null(&mut image),
+        }
+    }
+    Row::new(image)
+}
+
+/// The image of a row as values of the replica.
+pub fn image_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Vec<Value> {
+    let fields = planned.fields();
+    let value = |index: &u16| {
+        let index = usize::from(*index);
+        let field = fields.get(index).copied().flatten();
+        match pair.columns.get(index) {
+            Some(column) => column.replica_value(field),
+            None => pair.written_value(index, field),
+        }
+    };
+    columns.iter().map(value).collect()
+}
+
+/// The condition of rows in scope on the replica, if there is one.
+pub fn scope(pair: &TablePair) -> Option<&str> {
+    pair.scope.as_ref().map(|scope| scope.replica.as_str()).filter(|scope| !scope.is_empty())
+}
+
+/// Whether the replica itself lets no image be there twice.
+pub fn is_unique(pair: &TablePair, columns: &[u16]) -> bool {
+    let names: Vec<String> = image_parts(pair, columns).into_iter().map(|part| part.column.name).collect();
+    pair.unique_keys.iter().any(|key| key.total && key.columns.iter().all(|column| names.contains(column)))
+}
+
+/// Whether it cannot be told which of several equal rows were meant: rows that came without values out of scope are
+/// to go, and others are to stay that differ from them there, if anywhere.
+pub fn is_ambiguous(pair: &TablePair, equal: &EqualChanges) -> bool {
+    let whole = equal.planned.extra.is_some() || pair.extra_indexes().next().is_none();
+    let all_go = equal.planned.copy.is_none_or(|copy| copy.of == copy.there);
+    matches!(equal.planned.change, RowChange::Delete { .. }) && !whole && !all_go
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::CopyNumber;
+    use crate::plan::testing::{delete, insert};
+
+    fn changes(change: &RowChange, there: u64, of: u64, numbers: std::ops::Range<u64>) -> EqualChanges {
+        let changes = numbers.map(|number| {
+            let copy = Some(CopyNumber { there, number, of });
+            let planned = PlannedChange { change: change.clone(), withheld: false, extra: None, copy };
+            (number as ChangeNumber, planned)
+        });
+        let mut equal = equal_changes(changes);
+        assert_eq!(equal.len(), 1);
+        equal.remove(0)
+    }
+
+    #[test]
+    fn only_the_counts_before_and_after_will_do() {
+        let missing = changes(&insert(&[1, 1]), 2, 3, 0..3);
+        let progress = |found| missing.progress(found, true);
+        assert_eq!([0, 1, 2].map(progress), [Progress::Other, Progress::Other, Progress::Before]);
+        assert_eq!(
+            [3, 4, 5, 6].map(progress),
+            [Progress::Other, Progress::Other, Progress::After, Progress::Other]
+        );
+        assert_eq!((missing.copies(0), missing.copies(3)), (2, 5));
+        let extra = changes(&delete(&[1, 1]), 5, 3, 0..3);
+        let progress = |found| extra.progress(found, true);
+        assert_eq!(
+            [5, 4, 2, 1, 6].map(progress),
+            [Progress::Before, Progress::Other, Progress::After, Progress::Other, Progress::Other]
+        );
+        assert!(!extra.take_all());
+        assert!(changes(&delete(&[1, 1]), 3, 3, 0..3).take_all());
+    }
+
+    #[test]
+    fn copies_that_are_cut_into_batches_wait_for_their_turn() {
+        let second = changes(&insert(&[1, 1]), 10, 6, 2..4);
+        assert_eq!(second.progress(10, false), Progress::Before);
+        assert_eq!(second.progress(10, true), Progress::Other);
+        assert_eq!(second.progress(12, true), Progress::Before);
+        assert_eq!(second.progress(13, true), Progress::Other);
+        // A later batch of an earlier run is in.
+        assert_eq!(
+            [14, 16, 17].map(|found| second.progress(found, true)),
+            [Progress::After, Progress::After, Progress::Other]
+        );
+        assert_eq!((second.copies(0), second.copies(2)), (12, 14));
+    }
+}
