@@ -16,6 +16,8 @@ mod encoding;
 mod json;
 mod key;
 mod order;
+#[cfg(test)]
+mod vectors;
 mod words;
 
 pub use address::{payload as address_payload, text as address_text};
