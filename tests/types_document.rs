@@ -1,7 +1,7 @@
-//! `specs/types.md` is made from the table that decides what is compared as what.
+//! `TYPES.md` is made from the table that decides what is compared as what.
 
 /// Where the document stands.
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/specs/types.md");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/TYPES.md");
 
 #[test]
 fn the_document_is_the_table() {
@@ -12,6 +12,6 @@ fn the_document_is_the_table() {
     let written = std::fs::read_to_string(PATH).unwrap_or_default();
     assert!(
         written == made,
-        "specs/types.md is not what src/schema/comparable.rs makes; TRUEUP_UPDATE=1 writes it again"
+        "TYPES.md is not what src/schema/comparable.rs makes; TRUEUP_UPDATE=1 writes it again"
     );
 }

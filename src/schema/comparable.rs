@@ -115,8 +115,8 @@ const NAMES: &[(Family, [&str; 4])] = &[
     (
         Family::Printed,
         [
-            "interval, timetz, cidr, macaddr, arrays, ranges, composites, xml, tsvector, hstore and all others \
-             but those of the last row",
+            "interval, timetz, cidr, macaddr, arrays, ranges, composites, xml, tsvector, hstore and all others but \
+             money, \"char\", regclass and its like",
             "",
             "",
             "",
@@ -353,7 +353,7 @@ pub(super) const ROWS: &[Row] = &[
         Compared::Uuid,
         "32 hexadecimal digits in either case, with or without hyphens",
     ),
-    only(Only::SixteenBytes, within(Family::Uuid, Family::Bytes, Compared::Uuid, "16 bytes")),
+    only(Only::SixteenBytes, exact(Family::Uuid, Family::Bytes, Compared::Uuid)),
     within(
         Family::Json,
         Family::Json,
@@ -369,6 +369,21 @@ pub(super) const ROWS: &[Row] = &[
     ),
     within(Family::Address, Family::Text, Compared::Address, "addresses in any usual spelling"),
     within(Family::Printed, Family::Text, Compared::Text, "the text as PostgreSQL prints the value"),
+];
+
+/// Pairs that people expect and that are refused, and why; every other pair without a row is refused too.
+pub(super) const REFUSED: &[(Family, Family, &str)] = &[
+    (Family::Decimal, Family::Single, "a float is rarely the decimal that was meant"),
+    (Family::Decimal, Family::Double, "a float is rarely the decimal that was meant"),
+    (Family::Integer, Family::Single, "a float holds few of the integers"),
+    (Family::Integer, Family::Double, "a float holds few of the integers"),
+    (Family::DateTime, Family::Instant, "until the spec says `compare: { column: { zone: UTC } }`"),
+    (Family::Date, Family::DateTime, "a day is no time of it"),
+    (Family::Date, Family::Instant, "a day is no time of it"),
+    (Family::Integer, Family::Text, "a number has many texts"),
+    (Family::Decimal, Family::Text, "a number has many texts"),
+    (Family::Bits, Family::Integer, "bits are no number"),
+    (Family::Bytes, Family::Text, "bytes are a text in some character set only"),
 ];
 
 /// What two types are compared as; `sqlite` says of each whether its side is SQLite.

@@ -1,8 +1,8 @@
 //! The documentation of what is compared as what, made from the [table](super::comparable) that decides it.
 //!
-//! `specs/types.md` is this text, and a test holds the two together.
+//! `TYPES.md` is this text, and a test holds the two together.
 
-use super::comparable::{Family, Only, ROWS, Row};
+use super::comparable::{Family, Only, REFUSED, ROWS, Row};
 use crate::sql::EngineName;
 
 const HEAD: &str = "# What is compared as what
@@ -74,6 +74,11 @@ fn section(one: EngineName, other: EngineName) -> String {
             lines.extend(line.filter(|line| !lines.contains(line)));
         }
     }
+    for (first, second, why) in REFUSED {
+        for (a, b) in [(*first, *second), (*second, *first)] {
+            lines.extend(refused((a, one), (b, other), why));
+        }
+    }
     format!(
         "\n## {title}\n\n| {} | {} | compared as | within |\n| --- | --- | --- | --- |\n{}\n",
         name(one),
@@ -104,6 +109,21 @@ fn line(row: &Row, one: (Family, EngineName), other: (Family, EngineName)) -> Op
         (Some(only), Some(within)) => format!("{only} alone; {within}"),
     };
     Some(format!("| {first} | {second} | {domain} | {within} |"))
+}
+
+/// A pair that is not compared; `None` where one of the engines has no such type, or where there is a row for it.
+fn refused(one: (Family, EngineName), other: (Family, EngineName), why: &str) -> Option<String> {
+    let (first, second) = (one.0.names(one.1), other.0.names(other.1));
+    let has_row = ROWS.iter().any(|row| {
+        let sqlite = |at: (Family, EngineName)| at.0 == row.other && at.1 == EngineName::Sqlite;
+        let same = [row.one, row.other] == [one.0, other.0] || [row.one, row.other] == [other.0, one.0];
+        same && (row.only == Only::Always
+            || (row.only == Only::SecondIsSqlite && (sqlite(one) || sqlite(other))))
+    });
+    if first.is_empty() || second.is_empty() || has_row {
+        return None;
+    }
+    Some(format!("| {first} | {second} | not compared | {why} |"))
 }
 
 fn name(engine: EngineName) -> &'static str {
