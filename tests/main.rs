@@ -27,6 +27,7 @@ mod saved_plans;
 mod script;
 mod servers;
 mod sides;
+mod split;
 mod tool;
 mod types;
 mod types_document;

@@ -171,6 +171,22 @@ fn tear(seen: &Seen) -> Option<String> {
     (!whole).then(|| format!("transactions {numbers:?}, sum {sum}, {} rows", seen.len()))
 }
 
+/// Rows of both sides that nobody touches, so many that several connections read parts of the table.
+fn filler(engine: Engine) -> String {
+    let numbers = match engine {
+        Engine::Sqlite => {
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT i FROM n"
+        }
+        Engine::Postgres => "SELECT generate_series(1, 150000) AS i",
+        Engine::Mariadb => "SELECT seq AS i FROM seq_1_to_150000",
+    };
+    let analyze = match engine {
+        Engine::Mariadb => "ANALYZE TABLE a",
+        _ => "ANALYZE",
+    };
+    format!("INSERT INTO a SELECT 10000 + i, {AMOUNT}, 'a row that stays' FROM ({numbers}) f;\n{analyze};\n")
+}
+
 /// A pair with a primary that changes and a replica that does not.
 struct Live {
     pair: Pair,
@@ -203,9 +219,15 @@ impl Live {
     }
 
     /// Plans while a writer commits: every plan sees one state. How the snapshots were made, by number of plans.
-    fn sees_one_moment(&self, writer: &Writer, url: &str, options: &str) -> BTreeMap<String, usize> {
+    fn sees_one_moment(
+        &self,
+        writer: &Writer,
+        url: &str,
+        options: &str,
+        plans: u32,
+    ) -> BTreeMap<String, usize> {
         let mut methods = BTreeMap::new();
-        for _ in 0..6 {
+        for _ in 0..plans {
             let commits = writer.commits();
             let document = self.plan(url, options);
             let method = document["primary"]["snapshot"].as_str().expect("a method").to_owned();
@@ -255,7 +277,7 @@ fn every_mode(live: &Live, several: &str) {
     assert!(method.contains("4 connections") && method.contains(several), "{method}");
     let writer = Writer::start(Arc::clone(&live.primary));
     for options in ["snapshot: auto", "snapshot: lock", "snapshot: auto, connections: 1"] {
-        let methods = live.sees_one_moment(&writer, &url, options);
+        let methods = live.sees_one_moment(&writer, &url, options, 6);
         println!("{} {options}: {methods:?}", live.primary.engine.name());
     }
     live.is_torn_without_one(&writer);
@@ -305,7 +327,7 @@ fn the_mysql_family_sees_one_moment_without_rights() {
         let expected = if logged { "4 connections (at the same place in the binary log" } else { "PROCESS" };
         assert!(method.contains(expected), "{method}");
         let writer = Writer::start(Arc::clone(&live.primary));
-        println!("{:?}", live.sees_one_moment(&writer, &url, "snapshot: auto"));
+        println!("{:?}", live.sees_one_moment(&writer, &url, "snapshot: auto", 6));
         drop(writer);
         // The lock takes a right, which the error names.
         let run = live.pair.run_with(&["plan", "spec.yml"], &[("LIVE_URL", &url)]);
@@ -315,5 +337,20 @@ fn the_mysql_family_sees_one_moment_without_rights() {
         let run = live.pair.run_with(&["plan", "spec.yml"], &[("LIVE_URL", &url)]);
         assert_eq!(run.exit, Some(1), "{}", run.told());
         assert!(run.stderr.contains("RELOAD"), "{}", run.told());
+    }
+}
+
+/// A table that is read in parts, by several connections, on every engine.
+#[test]
+fn the_parts_of_a_large_table_are_of_one_moment() {
+    for engine in Engine::all() {
+        let more = if engine == Engine::Sqlite { "PRAGMA journal_mode = WAL;" } else { "" };
+        let live = Live::new(servers::open(engine, "moment"), more);
+        for side in [&*live.primary, &live.pair.replica] {
+            side.execute_script(&filler(engine));
+        }
+        let writer = Writer::start(Arc::clone(&live.primary));
+        let methods = live.sees_one_moment(&writer, &live.primary.url, "snapshot: auto", 3);
+        println!("{} in parts: {methods:?}", engine.name());
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! Invariant: a [`Primary`] has no way to write, by type; its sessions are also read-only on the wire.
 
+mod cuts;
 mod error;
 mod mysql;
 mod postgres;

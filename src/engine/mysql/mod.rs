@@ -9,6 +9,7 @@ mod introspect;
 mod moment;
 mod rights;
 mod scan;
+mod split;
 mod write;
 
 use std::collections::HashMap;

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
 use super::moment::{self, Opened, Reader};
-use super::{Access, error, query, raw, run};
+use super::{Access, error, query, raw, run, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
@@ -151,8 +151,18 @@ impl Snapshot for Moment {
         Ok(answer?.into_iter().flatten().collect())
     }
 
-    async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
-        Ok(Vec::new())
+    async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
+        if parts < 2 {
+            return Ok(Vec::new());
+        }
+        let mut lease = self.lend().await?;
+        // As in `ask`.
+        let Some(mut reader) = lease.reader.take() else { return Ok(Vec::new()) };
+        let cuts = split::split(&mut reader, self.dialect, select, parts).await;
+        if !matches!(&cuts, Err(error) if error.kind == ErrorKind::Connect) {
+            lease.reader = Some(reader);
+        }
+        cuts
     }
 }
 
@@ -349,10 +359,20 @@ pub(super) async fn read_all(
     dialect: &'static dyn Dialect,
     select: &Select,
 ) -> Result<RowBlock, EngineError> {
-    let reading = Reading::new(select)?;
     let sql = dialect.select(select);
-    let mut block = RowBlock::default();
     let kept = sql.len() <= KEPT_STATEMENT_BYTES_MAX;
+    read_sql(connection, sql, kept, select).await
+}
+
+/// Reads all rows of a statement that selects the select's columns. `kept`: the statement stays prepared.
+pub(super) async fn read_sql(
+    connection: &mut MySqlConnection,
+    sql: String,
+    kept: bool,
+    select: &Select,
+) -> Result<RowBlock, EngineError> {
+    let reading = Reading::new(select)?;
+    let mut block = RowBlock::default();
     let mut rows = connection.fetch_many(sqlx::query(AssertSqlSafe(sql)).persistent(kept));
     let mut failed = None;
     while let Some(next) = rows.next().await {

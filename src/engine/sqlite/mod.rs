@@ -12,6 +12,7 @@ mod lock;
 mod moment;
 mod rights;
 mod scan;
+mod split;
 #[cfg(test)]
 mod tests;
 mod write;

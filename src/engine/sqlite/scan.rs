@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::encode_row;
 use super::moment::{self, Opened};
-use super::{Session, error};
+use super::{Session, error, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::sql::Select;
@@ -103,8 +103,21 @@ impl Snapshot for SqliteSnapshot {
         })?
     }
 
-    async fn split(&self, _select: &Select, _parts: usize) -> Result<Vec<Key>, EngineError> {
-        Ok(Vec::new())
+    async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
+        if parts < 2 || self.readers == 0 {
+            return Ok(Vec::new());
+        }
+        let mut lease = self.lease().await?;
+        let (select, encoding) = (select.clone(), self.encoding);
+        let split = tokio::task::spawn_blocking(move || {
+            let Some(connection) = lease.connection.as_mut() else { return Ok(Vec::new()) };
+            let failed =
+                |error| error::of_statement(&format!("table `{}` cannot be cut", select.table), error);
+            split::split(connection, &select, parts, encoding).map_err(failed)?
+        });
+        split.await.map_err(|broken| {
+            EngineError::new(ErrorKind::Internal, "the thread that looked for cuts stopped").said(broken)
+        })?
     }
 }
 

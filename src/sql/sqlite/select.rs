@@ -406,8 +406,29 @@ fn class(value: &Value) -> u8 {
     }
 }
 
+/// `(a, b) >= (1, 2)`, which is one range of an index on all its columns; the expanded form is one of the first column
+/// alone, so that it would read a whole group of equal ones. `None` where a bound is NULL.
+fn row_value(terms: &[Term<'_>], bounds: &[Option<Bound>], operator: &str) -> Option<String> {
+    if terms.len() < 2 {
+        return None;
+    }
+    let bounds: Option<Vec<&Bound>> = bounds.iter().map(Option::as_ref).collect();
+    let (expressions, literals): (Vec<&str>, Vec<&str>) =
+        bounds?.into_iter().map(|bound| (bound.expression.as_str(), bound.literal.as_str())).unzip();
+    Some(format!("({}) {operator} ({})", expressions.join(", "), literals.join(", ")))
+}
+
+/// Whether the next term is below its bound, a NULL, for no row, and above it or there for all.
+fn is_lowest(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> bool {
+    matches!((terms.first(), bounds.first()), (Some(Term { nullable: false, .. }), Some(None)))
+}
+
 /// `key >= bounds`: the first term is bounded on its own, so that an index serves the range.
 fn lower(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> String {
+    // A NULL in the table makes no row too many: it comes before every bound.
+    if let Some(sql) = row_value(terms, bounds, ">=") {
+        return sql;
+    }
     let (Some((term, terms)), Some((bound, bounds))) = (terms.split_first(), bounds.split_first()) else {
         return "1".to_owned();
     };
@@ -415,7 +436,7 @@ fn lower(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> String {
         None => ("1".to_owned(), format!("{} IS NOT NULL", term.expression)),
         Some(bound) => (bound.compare(">="), bound.compare(">")),
     };
-    if terms.is_empty() {
+    if terms.is_empty() || is_lowest(terms, bounds) {
         return at_least;
     }
     format!("{at_least} AND ({above} OR ({}))", lower(terms, bounds))
@@ -424,6 +445,11 @@ fn lower(terms: &[Term<'_>], bounds: &[Option<Bound>]) -> String {
 /// `key < bounds`; NULL comes first, so a column that may be NULL is below every value. `nulls`: a NULL in the
 /// first term is not excluded by the other bound already.
 fn upper(terms: &[Term<'_>], bounds: &[Option<Bound>], nulls: bool) -> String {
+    if terms.iter().all(|term| !term.nullable)
+        && let Some(sql) = row_value(terms, bounds, "<")
+    {
+        return sql;
+    }
     let (Some((term, terms)), Some((bound, bounds))) = (terms.split_first(), bounds.split_first()) else {
         return "0".to_owned();
     };
@@ -438,7 +464,7 @@ fn upper(terms: &[Term<'_>], bounds: &[Option<Bound>], nulls: bool) -> String {
         None => (format!("{} IS NULL", term.expression), "0".to_owned()),
         Some(bound) => (or_null(bound.compare("<=")), or_null(bound.compare("<"))),
     };
-    if terms.is_empty() {
+    if terms.is_empty() || is_lowest(terms, bounds) {
         return below;
     }
     format!("{at_most} AND ({below} OR ({}))", upper(terms, bounds, true))
