@@ -36,8 +36,10 @@ const SAME: &str = "
 | `regclass`, `regproc`, `regtype` and the like | the same name with its schema | what is not there any more, by its number |
 | `citext` | the same text, case included | |
 | `oid` | the same number | |
-| MySQL family: `enum`, `set` | the same words | |
+| MySQL family: `enum`, `set` | the same words | an enum's index 0, the empty value of a failed insert, differs from a word that is empty |
 | `bit(n)`, `year`, spatial types | the same bits, year, SRID and WKB | |
+| `char`, `varchar`, `text` | the same characters | case, accents and spaces at the end count; of a character set in which several codes are one character or a code is none, the same codes |
+| MySQL: `json` | the same document | 1 and 1.0 are one number, for MySQL itself does not write one over the other; MariaDB: the same text |
 | SQLite | the same value of the same storage class | 1 differs from 1.0 and from '1', whatever the column is declared as |
 ";
 

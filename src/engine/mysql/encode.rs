@@ -33,6 +33,11 @@ pub(super) enum Encoder {
     },
     Time,
     Uuid,
+    /// The bytes of so many bits, with zeros before them.
+    Bits {
+        length: u32,
+    },
+    BitToBoolean,
     BitsText,
     AddressText,
     UuidBytes,
@@ -46,6 +51,11 @@ impl Encoder {
     pub fn choose(meaning: &Type, domain: &Domain) -> Option<Self> {
         Some(match (domain, meaning) {
             (Domain::Boolean, Type::Boolean | Type::Integer { .. }) => Encoder::Boolean,
+            (Domain::Boolean, Type::Bits { length: 1 }) => Encoder::BitToBoolean,
+            (Domain::Bits, Type::Bits { length }) => Encoder::Bits { length: *length },
+            (Domain::Address, Type::Address { .. }) => Encoder::AddressText,
+            (Domain::Integer { bytes }, Type::Year) => Encoder::Integer { bytes: *bytes, unsigned: true },
+            (Domain::Text, Type::Enum { .. } | Type::Set { .. }) => Encoder::Bytes,
             (Domain::Integer { bytes }, Type::Integer { unsigned, .. }) => {
                 Encoder::Integer { bytes: *bytes, unsigned: *unsigned }
             }
@@ -125,6 +135,11 @@ impl Encoder {
                 let moment = stamp(value)?.shifted(-i64::from(offset_minutes) * 60);
                 row.extend_from_slice(&moment.0.to_be_bytes());
             }
+            Encoder::Bits { length } => put_bits(value, length, row)?,
+            Encoder::BitToBoolean => match value {
+                [bit @ (0 | 1)] => row.push(*bit),
+                _ => return Err("one bit"),
+            },
             Encoder::BitsText => {
                 let bits = std::str::from_utf8(value).ok().and_then(bits_payload);
                 row.extend_from_slice(&bits.ok_or("bits as the digits 0 and 1")?);
@@ -274,6 +289,22 @@ fn seconds(hours: i64, minute: u8, second: u8) -> i64 {
     hours * 3600 + i64::from(minute) * 60 + i64::from(second)
 }
 
+/// The server sends whole bytes, with zeros on the left; the payload has them on the right.
+fn put_bits(value: &[u8], length: u32, row: &mut Vec<u8>) -> Result<(), &'static str> {
+    const EXPECTED: &str = "as many bits as declared";
+    if value.len() > 8 || value.len() != length.div_ceil(8) as usize {
+        return Err(EXPECTED);
+    }
+    let number = value.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    if length < 64 && number >> length != 0 {
+        return Err(EXPECTED);
+    }
+    row.extend_from_slice(&length.to_be_bytes());
+    let shifted = number << (value.len() as u32 * 8 - length);
+    row.extend_from_slice(&shifted.to_be_bytes()[8 - value.len()..]);
+    Ok(())
+}
+
 /// Hex digits of either case, with or without hyphens.
 fn put_uuid(value: &[u8], row: &mut Vec<u8>) -> Result<(), &'static str> {
     const EXPECTED: &str = "a UUID";
@@ -365,6 +396,21 @@ mod tests {
         );
         assert_eq!(show(read(Encoder::Time, &Domain::Time, &[8, 1, 34, 0, 0, 0, 22, 59, 59])), "-838:59:59");
         assert_eq!(show(read(Encoder::Time, &Domain::Time, &[0])), "00:00:00");
+    }
+
+    #[test]
+    fn bits_are_those_of_their_digits() {
+        for (length, bytes, digits) in [
+            (1, &[1][..], "1"),
+            (9, &[1, 1], "100000001"),
+            (8, &[7], "00000111"),
+            (64, &[255; 8], &"1".repeat(64)),
+        ] {
+            let read = read(Encoder::Bits { length }, &Domain::Bits, bytes);
+            assert_eq!(read, Ok(Value::Native(digits.to_owned())));
+        }
+        assert!(read(Encoder::Bits { length: 9 }, &Domain::Bits, &[1]).is_err());
+        assert!(read(Encoder::Bits { length: 9 }, &Domain::Bits, &[2, 0]).is_err());
     }
 
     #[test]

@@ -323,8 +323,39 @@ fn meaning(word: &str, declared: &str, row: &[Option<String>]) -> Type {
         "timestamp" => Type::Instant { digits },
         "json" => Type::Json,
         "uuid" => Type::Uuid,
+        "year" => Type::Year,
+        "bit" => Type::Bits { length: number(row, 8).unwrap_or(1) },
+        "enum" => list(declared).map_or(Type::Other, |members| Type::Enum { members }),
+        "set" => list(declared).map_or(Type::Other, |members| Type::Set { members }),
+        "inet4" => Type::Address { v4: true, v6: false, prefix: false },
+        "inet6" => Type::Address { v4: false, v6: true, prefix: false },
         _ => Type::Other,
     }
+}
+
+/// The words of `enum('a','b')` and of a set.
+fn list(declared: &str) -> Option<Vec<String>> {
+    let (_, inner) = declared.split_once('(')?;
+    let inner = inner.strip_suffix(')')?;
+    let mut members = Vec::new();
+    let mut start = 0;
+    // A comma between two words stands behind a quote that closes: the number of quotes before it is even, but for
+    // those behind a backslash.
+    let (mut quotes, mut escaped) = (0, false);
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'\'' => quotes += 1,
+            b',' if quotes % 2 == 0 => {
+                members.push(unquoted(&inner[start..at])?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    members.push(unquoted(&inner[start..])?);
+    Some(members)
 }
 
 fn default(engine: EngineName, row: &[Option<String>], extra: &str, meaning: &Type) -> Option<DefaultKind> {
@@ -415,6 +446,15 @@ mod tests {
         ] {
             assert_eq!(without_width(printed), kept, "{printed}");
         }
+    }
+
+    #[test]
+    fn the_words_of_a_list_are_read_with_their_escapes() {
+        let words = |declared: &str| list(declared).map(|words| words.join("|"));
+        assert_eq!(words("enum('a','b')").as_deref(), Some("a|b"));
+        assert_eq!(words(r"enum('it''s','a,b','','\\','q\',''')").as_deref(), Some(r"it's|a,b||\|q','"));
+        assert_eq!(words("set('x')").as_deref(), Some("x"));
+        assert_eq!(words("point"), None);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Changes<'_> {
             return Ok(vec![self.update_one(key, columns, &keep, row)?]);
         }
         // MariaDB 10.11 makes '' of a NULL on its way from a derived text column to an inet6 or year.
-        let any_native = columns.iter().any(|column| column.column_type.meaning == Type::Other);
+        let any_native = columns.iter().any(is_of_the_family);
         if any_native
             || !key.iter().all(joinable)
             || rows.iter().any(|row| row.key.iter().any(Value::is_null))
@@ -259,6 +259,19 @@ fn needs_loose(values: &[Value], columns: &[Column]) -> bool {
 
 fn is_named(columns: &[Column], name: &str) -> bool {
     columns.iter().any(|column| column.name == name)
+}
+
+/// Types that no other engine has in this form.
+fn is_of_the_family(column: &Column) -> bool {
+    matches!(
+        column.column_type.meaning,
+        Type::Other
+            | Type::Enum { .. }
+            | Type::Set { .. }
+            | Type::Bits { .. }
+            | Type::Year
+            | Type::Address { .. }
+    )
 }
 
 /// Whether the column can be joined with a derived one by an exact equality.

@@ -57,7 +57,9 @@ fn key_values(key: &[SelectColumn], bytes: &[u8]) -> Vec<Value> {
 fn projection(part: &SelectColumn) -> String {
     let column = identifier(&part.column.name);
     match part.column.column_type.meaning {
-        Type::Other => native_text(&column, &part.column.column_type.declared),
+        Type::Other | Type::Enum { .. } | Type::Set { .. } | Type::Address { .. } => {
+            native_text(&column, &part.column.column_type.declared)
+        }
         Type::Text { .. } => match literal::many_coded(&part.column.column_type.declared) {
             Some(_) => text_bytes(&part.column),
             None => column,
@@ -69,7 +71,6 @@ fn projection(part: &SelectColumn) -> String {
 /// The exact text of a type of this family alone; [`literal::native`] writes it back.
 fn native_text(column: &str, declared: &str) -> String {
     match literal::type_word(declared).as_str() {
-        "bit" => format!("CAST({column} + 0 AS CHAR)"),
         // Index 0 is the value of a failed insert; its text is empty like that of a member `''`.
         "enum" => {
             format!("IF({column} + 0 = 0, _utf8mb4 x'00', CONVERT(CAST({column} AS CHAR) USING utf8mb4))")
@@ -124,7 +125,9 @@ fn form(column: &Column, domain: &Domain) -> Form {
         | Domain::Storage { .. } => match meaning {
             Type::Text { fixed, .. } if !fixed && column.collation.is_none() => Form::Plain,
             Type::Bytes { .. } => Form::Plain,
-            Type::Other => Form::NativeText,
+            Type::Bits { .. } | Type::Address { .. } => Form::Plain,
+            // Enums and sets sort by the order of their words in the declaration.
+            Type::Other | Type::Enum { .. } | Type::Set { .. } => Form::NativeText,
             _ => Form::CodePoints,
         },
     }
@@ -344,6 +347,12 @@ fn place(part: &SelectColumn, value: &Value) -> Place {
         }
         Value::Text(text) if needs_expression(column, &part.domain) => Place::At(hex(text.as_bytes())),
         Value::RawText(bytes) => Place::At(hex(bytes)),
+        Value::Native(digits) if matches!(column.column_type.meaning, Type::Bits { .. }) => {
+            Place::At(format!("b'{digits}'"))
+        }
+        Value::Native(text) if matches!(column.column_type.meaning, Type::Address { .. }) => {
+            Place::At(literal::text(text))
+        }
         Value::Native(text) => Place::At(hex(text.as_bytes())),
         Value::Json(text) => Place::At(hex(text.as_bytes())),
         Value::Decimal(decimal) => place_decimal(column, decimal),

@@ -11,6 +11,9 @@ const KEY_CHARS: u64 = 255;
 /// Longer `varchar`s become `text`: all `varchar`s of a table share 65,535 bytes.
 const VARCHAR_CHARS_MAX: u64 = 1_000;
 
+/// More words than this become a text; the server would take 65,535.
+const ENUM_WORDS_MAX: usize = 1_000;
+
 /// CREATE TABLE with its primary key.
 pub(super) fn create_table(family: &Family, table: &TableDefinition) -> String {
     // SQLite's keys may be NULL; MariaDB makes such a key NOT NULL of itself, MySQL refuses it.
@@ -130,7 +133,11 @@ pub(super) fn type_for(engine: EngineName, meaning: &Type, key: bool) -> Option<
         Type::Instant { digits } => same(with_digits("timestamp", *digits)),
         Type::Uuid if engine == EngineName::Mariadb => same("uuid".to_owned()),
         Type::Uuid | Type::Other => None,
-        Type::Enum { .. } | Type::Set { .. } | Type::Bits { .. } | Type::Address { .. } | Type::Year => None,
+        Type::Enum { members } => Some(enumeration(members, key)),
+        Type::Set { .. } | Type::Address { .. } => Some(text(Some(KEY_CHARS), false, key)),
+        Type::Bits { length } if *length <= 64 => same(format!("bit({length})")),
+        Type::Bits { length } => Some(text(Some(u64::from(*length)), false, key)),
+        Type::Year => same("year".to_owned()),
         Type::Printed => Some(text(None, false, key)),
         Type::Zoned { digits, .. } => same(with_digits("datetime", *digits)),
         Type::JsonText | Type::Json if engine == EngineName::Mariadb => {
@@ -149,6 +156,16 @@ pub(super) fn adopted_type(engine: EngineName, column: &ColumnType) -> Option<Co
         _ if engine == EngineName::Mysql && matches!(word.as_str(), "uuid" | "inet4" | "inet6") => None,
         _ => Some(column.clone()),
     }
+}
+
+/// An enum drops spaces at the end of its words, and MySQL takes no word of more than 255 characters.
+fn enumeration(members: &[String], key: bool) -> ColumnType {
+    let fits = |word: &String| !word.ends_with(' ') && word.chars().count() <= 255 && !word.contains('\\');
+    if members.is_empty() || members.len() > ENUM_WORDS_MAX || !members.iter().all(fits) {
+        return text(None, false, key);
+    }
+    let words: Vec<String> = members.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
+    ColumnType::new(format!("enum({})", words.join(",")), Type::Enum { members: members.to_vec() })
 }
 
 fn with_digits(word: &str, digits: u8) -> String {

@@ -36,6 +36,10 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         (Value::Integer(value), Type::Integer { bytes, unsigned }) => {
             integer(*value, *bytes, *unsigned, declared)
         }
+        (Value::Boolean(value), Type::Bits { length: 1 }) => Ok(format!("b'{}'", u8::from(*value))),
+        // 0 is the year 0000; the text '0' would be 2000.
+        (Value::Integer(value @ (0 | 1901..=2155)), Type::Year) => Ok(value.to_string()),
+        (Value::Integer(_), Type::Year) => Err(no("year holds 0 and 1901 to 2155")),
         (Value::Integer(value), Type::Decimal { .. }) => decimal(&Decimal::from(*value), column),
         (Value::Decimal(value), Type::Decimal { .. }) => decimal(value, column),
         (Value::Decimal(value), Type::Integer { bytes, unsigned }) => {
@@ -50,6 +54,12 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         }
         (Value::Float64(_), Type::Float32) => Err(no(format!("{declared} does not hold that many digits"))),
         (Value::Text(value), Type::Text { .. }) => fitting_text(value, column),
+        (Value::Text(value), Type::Enum { .. }) if value == FAILED_ENUM => Ok("0".to_owned()),
+        (Value::Text(value), Type::Enum { members }) if members.contains(value) => Ok(text(value)),
+        (Value::Text(_), Type::Enum { .. }) => {
+            Err(no(format!("the text is none of the words of {declared}")))
+        }
+        (Value::Text(value), Type::Set { members }) => words(value, members, declared),
         (Value::RawText(value), Type::Text { .. }) => raw_text(value, declared),
         (Value::RawText(_), _) => Err(no("a text that is not UTF-8 cannot be stored as text")),
         (Value::Json(value), Type::Json) => binary_json(value, declared),
@@ -72,6 +82,8 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         (Value::Uuid(value), Type::Uuid) => uuid(value, declared),
         (Value::Uuid(value), Type::Text { .. }) => Ok(format!("'{}'", uuid_text(value))),
         (Value::Uuid(value), Type::Bytes { .. }) => Ok(hex(value)),
+        (Value::Native(digits), Type::Bits { length }) => bits(digits, *length, declared),
+        (Value::Native(value), Type::Address { v4, v6, .. }) => address(value, *v4, *v6, declared),
         (Value::Native(value), Type::Other) => native(value, declared),
         _ => Err(no(format!("a value of this kind cannot be stored as {declared}"))),
     }
@@ -347,6 +359,42 @@ pub(super) fn uuid_text(value: &[u8; 16]) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
+/// Words of a set as it prints them: in the type's order, each once.
+fn words(value: &str, members: &[String], declared: &str) -> Result<String, Unwritable> {
+    let places: Option<Vec<usize>> = value
+        .split(',')
+        .filter(|word| !word.is_empty())
+        .map(|word| members.iter().position(|m| m == word))
+        .collect();
+    let as_printed = places.filter(|places| places.is_sorted_by(|a, b| a < b)).is_some_and(|places| {
+        places.iter().map(|place| members[*place].as_str()).collect::<Vec<_>>().join(",") == value
+    });
+    if as_printed {
+        Ok(text(value))
+    } else {
+        Err(no(format!("the text is not words of {declared} in their order")))
+    }
+}
+
+fn bits(digits: &str, length: u32, declared: &str) -> Result<String, Unwritable> {
+    let valid = digits.len() == length as usize && digits.bytes().all(|digit| matches!(digit, b'0' | b'1'));
+    if valid {
+        Ok(format!("b'{digits}'"))
+    } else {
+        Err(no(format!("{declared} holds exactly {length} bits")))
+    }
+}
+
+fn address(value: &str, v4: bool, v6: bool, declared: &str) -> Result<String, Unwritable> {
+    use core::net::IpAddr;
+    match value.parse() {
+        Ok(IpAddr::V4(_)) if v4 => Ok(text(value)),
+        Ok(IpAddr::V6(_)) if v6 => Ok(text(value)),
+        Ok(_) => Err(no(format!("{declared} holds no addresses of this version"))),
+        Err(_) => Err(no(format!("{declared} holds no prefix length"))),
+    }
+}
+
 /// The first word of a declaration: `bit(8)` → `bit`.
 pub(super) fn type_word(declared: &str) -> String {
     let end = declared.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(declared.len());
@@ -373,7 +421,7 @@ const FAILED_ENUM: &str = "\0";
 
 /// Whether strict mode refuses to store this value, which the column can hold.
 pub(super) fn is_refused_when_strict(value: &Value, column: &ColumnType) -> bool {
-    matches!(value, Value::Native(text) if text == FAILED_ENUM) && type_word(&column.declared) == "enum"
+    matches!(value, Value::Text(text) if text == FAILED_ENUM) && matches!(column.meaning, Type::Enum { .. })
 }
 
 /// What the read's text of a native type is written back as.
@@ -381,9 +429,6 @@ pub(super) fn native(value: &str, declared: &str) -> Result<String, Unwritable> 
     let word = type_word(declared);
     let unreadable = || no(format!("the value is not one of {declared}"));
     match word.as_str() {
-        // A number for YEAR too: 0 is the year 0000, the text '0' would be 2000.
-        "bit" | "year" => value.parse::<u64>().map(|number| number.to_string()).map_err(|_| unreadable()),
-        "enum" if value == FAILED_ENUM => Ok("0".to_owned()),
         "vector" => Ok(format!("x'{value}'")),
         word if is_geometry(word) => {
             let (srid, wkb) = value.split_once(' ').ok_or_else(unreadable)?;

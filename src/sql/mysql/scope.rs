@@ -83,9 +83,10 @@ fn beside_type(literal: &Literal, meaning: &Type) -> Option<String> {
         (Type::Uuid, Literal::Text(text)) => Some(super::literal::text(&text.to_lowercase())),
         (Type::Bytes { .. }, Literal::Text(text)) => Some(hex(text.as_bytes())),
         (Type::Boolean | Type::Integer { .. }, Literal::Boolean(value)) => Some(u8::from(*value).to_string()),
-        (Type::Integer { .. } | Type::Decimal { .. }, Literal::Number(text) | Literal::Text(text)) => {
-            Decimal::parse(text.trim()).ok().filter(Decimal::is_finite).map(|number| number.to_string())
-        }
+        (
+            Type::Integer { .. } | Type::Year | Type::Decimal { .. },
+            Literal::Number(text) | Literal::Text(text),
+        ) => Decimal::parse(text.trim()).ok().filter(Decimal::is_finite).map(|number| number.to_string()),
         (Type::Float32 | Type::Float64, Literal::Number(text) | Literal::Text(text)) => {
             text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|n| format!("{n:e}"))
         }
