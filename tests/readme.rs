@@ -107,6 +107,10 @@ fn the_sample_specs_do_what_they_say() {
     let code = |line: &str| run(line).status.code();
     for spec in std::fs::read_dir(&specs).expect("the folder of specs").filter_map(Result::ok) {
         let name = spec.file_name().to_string_lossy().into_owned();
+        // The folder has a page about the specs beside them.
+        if !name.ends_with(".yml") {
+            continue;
+        }
         let checked = run(&format!("{VARIABLES} trueup check --offline $S/{name}"));
         assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
     }

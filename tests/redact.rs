@@ -252,6 +252,25 @@ fn the_keys_of_rows_that_break_a_rule_are_shown_and_nothing_else_of_them() {
     assert!(said.contains("4711"), "{said}");
 }
 
+/// check reads rows where nothing vouches for a key: a column of the scope, or a key, may not read.
+#[test]
+fn check_shows_no_value_that_it_met_while_it_looked_for_keys_that_stand_twice() {
+    for (column, scope) in [("day date", ", where: \"day >= '2026-01-01'\""), ("day text", "")] {
+        let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
+        pair.both(&format!("CREATE TABLE t (id integer NOT NULL, {column})"));
+        pair.both(&format!("INSERT INTO t VALUES (4711, '{WORD}'), (4711, '{WORD}!'), (4712, '{WORD}')"));
+        pair.tables(&format!("[{{ table: t, key: [id]{scope} }}]"));
+        let run = pair.exits(&["check", "spec.yml", "--redact"], 1);
+        assert_eq!(shows(&run.stderr), None, "{}", run.told());
+        if scope.is_empty() {
+            assert!(run.stderr.contains("4711"), "{}", run.told());
+        } else {
+            let run = pair.exits(&["check", "spec.yml"], 1);
+            assert!(run.stderr.contains("error: copy: t: table `t` cannot be read"), "{}", run.told());
+        }
+    }
+}
+
 const PASSWORD: &str = "hUsh4pass";
 
 fn urls() -> Vec<String> {

@@ -308,6 +308,9 @@ pub struct CheckArgs {
     /// Look at these tables only, by the primary's names (repeatable)
     #[arg(long, value_name = "GLOB", value_parser = pattern, conflicts_with = "offline")]
     pub table: Vec<TablePattern>,
+    /// Show no values, also in messages that come from a database; keys that stand twice are shown
+    #[arg(long)]
+    pub redact: bool,
     #[command(flatten)]
     pub terminal: TerminalArgs,
 }

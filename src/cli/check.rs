@@ -33,7 +33,7 @@ pub async fn run(args: &CheckArgs, context: &Context) -> Result<u8, CliError> {
         return Ok(0);
     }
     for problem in &checked.problems {
-        print_error(&CliError::Failure(told(problem)).shown(terminal.err, false));
+        print_error(&CliError::Failure(told(problem)).shown(terminal.err, args.redact));
     }
     for (replica, warning) in warnings(&checked) {
         terminal.note(&warning_text("", &format!("{}: ", name(replica)), warning, terminal.err));

@@ -142,6 +142,7 @@ impl Command {
             Command::Verify(args) => args.run.redact,
             Command::Watch(args) => args.run.redact,
             Command::Show(args) => args.redact,
+            Command::Check(args) => args.redact,
             _ => false,
         }
     }

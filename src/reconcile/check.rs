@@ -117,7 +117,11 @@ impl Check<'_> {
         match self.found.problems.iter_mut().find(same) {
             // What the primary alone is to blame for needs no replica's name.
             Some(known) if known.replicas.is_empty() => {}
-            Some(known) => known.replicas.extend(replica.map(str::to_owned)),
+            Some(known) => {
+                // Both sides of one pair may have the same to say.
+                let new = replica.filter(|name| !known.replicas.iter().any(|known| known == name));
+                known.replicas.extend(new.map(str::to_owned));
+            }
             None => {
                 let replicas = replica.into_iter().map(str::to_owned).collect();
                 self.found.problems.push(Problem { replicas, table, failure });
