@@ -14,6 +14,7 @@ mod init;
 mod json;
 mod key_order;
 mod keyless;
+mod keys;
 mod messages;
 mod minimality;
 mod moment;

@@ -209,6 +209,10 @@ async fn segments(
     let mut readers = options.jobs.min(snapshots.primary.readers());
     if !pair.replica_missing {
         readers = readers.min(snapshots.replica.readers());
+        let select = pair.select(Side::Replica, Selection::Range(KeyRange::all()), true);
+        if readers > 1 && !snapshots.replica.reads_ranges(&select) {
+            readers = 1;
+        }
     }
     let mut cuts = Vec::new();
     if readers > 1 {

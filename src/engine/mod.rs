@@ -94,6 +94,10 @@ pub trait Snapshot: Send + Sync {
     /// [`equated`](crate::sql::Dialect::equated), and returns all its values as text, row by row.
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError>;
 
+    /// Whether reading a range of this select costs its part of reading all: an index may give the key's order, so
+    /// that the server need not sort, and with it read, the whole table for every range.
+    fn reads_ranges(&self, select: &Select) -> bool;
+
     /// Up to `parts - 1` keys, ascending, that cut the selected range into parts of about equal row counts,
     /// found without reading the table. Empty when that is not to be had cheaply or would not help (the
     /// server would have to sort for every part).

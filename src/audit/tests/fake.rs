@@ -296,6 +296,10 @@ impl Snapshot for FakeTable {
         panic!("no SQL is understood here")
     }
 
+    fn reads_ranges(&self, _select: &Select) -> bool {
+        true
+    }
+
     async fn split(&self, _select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
         let key = |row: &Vec<Value>| Key::new(self.key_bytes(row));
         if let Some(cuts) = &self.cuts {

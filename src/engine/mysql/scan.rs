@@ -151,6 +151,11 @@ impl Snapshot for Moment {
         Ok(answer?.into_iter().flatten().collect())
     }
 
+    fn reads_ranges(&self, select: &Select) -> bool {
+        let mut key = select.columns[..select.key_columns].iter();
+        key.all(|column| !self.dialect.order_needs_sort(&column.column, &column.domain))
+    }
+
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
         if parts < 2 {
             return Ok(Vec::new());

@@ -396,9 +396,14 @@ impl Snapshot for Moment {
         found.iter().flat_map(|row| (0..row.len()).map(|at| text(row, at))).collect()
     }
 
+    fn reads_ranges(&self, select: &Select) -> bool {
+        let mut key = select.columns[..select.key_columns].iter();
+        key.all(|column| !DIALECT.order_needs_sort(&column.column, &column.domain))
+    }
+
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
         let key = &select.columns[..select.key_columns];
-        if parts < 2 || key.is_empty() || !key_is_ordered(key) {
+        if parts < 2 || key.is_empty() || !self.reads_ranges(select) {
             return Ok(Vec::new());
         }
         let (mut reader, checked) = self.0.take_checked(&only_key(select)).await?;
@@ -414,10 +419,6 @@ impl Snapshot for Moment {
             }
         }
     }
-}
-
-fn key_is_ordered(key: &[SelectColumn]) -> bool {
-    key.iter().all(|column| !DIALECT.order_needs_sort(&column.column, &column.domain))
 }
 
 fn only_key(select: &Select) -> Select {

@@ -17,9 +17,9 @@ use super::moment::{self, Opened};
 use super::{Session, error, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
-use crate::sql::Select;
-use crate::sql::sqlite::{Encoding, render_select};
-use crate::value::{Key, RowBlock};
+use crate::sql::sqlite::{Encoding, Sqlite, render_select};
+use crate::sql::{Dialect, Select};
+use crate::value::{Domain, Key, RowBlock};
 
 /// A block is sent once it is this large.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -101,6 +101,16 @@ impl Snapshot for SqliteSnapshot {
         answered.await.map_err(|broken| {
             EngineError::new(ErrorKind::Internal, "the thread that compared values stopped").said(broken)
         })?
+    }
+
+    fn reads_ranges(&self, select: &Select) -> bool {
+        let key = &select.columns[..select.key_columns];
+        // Text of UTF-16 sorts by its units.
+        let units = |domain: &Domain| {
+            self.encoding == Encoding::Utf16
+                && matches!(domain, Domain::Text | Domain::Bits | Domain::Storage { .. })
+        };
+        key.iter().all(|part| !Sqlite.order_needs_sort(&part.column, &part.domain) && !units(&part.domain))
     }
 
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
