@@ -1,7 +1,8 @@
 //! `trueup` makes one or more replica databases equal to a primary database, and proves it.
 //!
 //! A YAML spec declares the tables. The rows of both sides are read once, in key order, and held side by side
-//! block by block; where two blocks differ, the rows in them are merged by key. What differs becomes a plan, and
+//! block by block; where two blocks differ, the rows in them are merged by key. (Rows without a key, or whose keys
+//! have no order in common, are joined by digests instead.) What differs becomes a plan, and
 //! apply writes exactly that plan. The primary is only ever read.
 //!
 //! # The house

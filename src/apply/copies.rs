@@ -3,16 +3,13 @@
 //! A change is to be written while there are as many copies as the plan saw, done once there are as many as it
 //! leaves, and anything else is stale. Copies in scope count, as they did when the sides were compared.
 
-use std::collections::HashMap;
-
-use crate::engine::Writer;
+use crate::engine::{Tallies, Writer};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, EqualChanges, Progress, RowStep, TablePlan};
 use crate::schema::TablePair;
 use crate::sides::Side;
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, Select, Selection};
-use crate::value::{Row, RowBlock};
 
 use super::guard::{GuardedStep, Moment};
 use super::rows::CHUNK;
@@ -38,28 +35,14 @@ pub(super) fn select(pair: &TablePair, images: &[EqualChanges], columns: &[u16],
     select
 }
 
-/// How many copies of each image are among the rows that [`select`] gave.
-pub(super) struct Counts(HashMap<Row, u64>);
+/// No copy of any image yet, for the rows that [`select`] gives.
+pub(super) fn tallies(images: &[EqualChanges], columns: &[u16]) -> Tallies {
+    images.iter().map(|equal| (plan::image(&equal.planned, columns), 0)).collect()
+}
 
-impl Counts {
-    /// Of no rows yet.
-    pub(super) fn new(images: &[EqualChanges], columns: &[u16]) -> Self {
-        Counts(images.iter().map(|equal| (plan::image(&equal.planned, columns), 0)).collect())
-    }
-
-    /// Counts rows. Others that the engine holds for equal do not count.
-    pub(super) fn add(&mut self, rows: &RowBlock) {
-        for row in rows.rows() {
-            if let Some(count) = self.0.get_mut(&Row::new(row)) {
-                *count += 1;
-            }
-        }
-    }
-
-    /// The copies of one image.
-    pub(super) fn of(&self, equal: &EqualChanges, columns: &[u16]) -> u64 {
-        self.0.get(&plan::image(&equal.planned, columns)).copied().unwrap_or_default()
-    }
+/// The copies of one image.
+pub(super) fn copies_of(tallies: &Tallies, equal: &EqualChanges, columns: &[u16]) -> u64 {
+    tallies.get(&plan::image(&equal.planned, columns)).copied().unwrap_or_default()
 }
 
 /// The columns that tell the rows of some images apart; in one step all have values out of scope, or none.
@@ -90,12 +73,10 @@ impl Run<'_> {
             refuse_unclear(table, pair, &piece, &columns, self.dialect)?;
             let counts = self.count(writer, pair, &piece, &columns, moment == Moment::UnderLock).await?;
             for equal in piece {
-                match equal.progress(counts.of(&equal, &columns), moment == Moment::UnderLock) {
+                match equal.progress(copies_of(&counts, &equal, &columns), moment == Moment::UnderLock) {
                     Progress::Before => guarded.pending.extend(&equal.numbers),
                     Progress::After => guarded.already += equal.len(),
-                    Progress::Other => {
-                        (0..equal.len()).for_each(|_| guarded.stale.add(equal.planned.change.row()));
-                    }
+                    Progress::Other => guarded.stale.add_copies(equal.planned.change.row(), equal.len()),
                 }
             }
         }
@@ -109,10 +90,9 @@ impl Run<'_> {
         images: &[EqualChanges],
         columns: &[u16],
         locked: bool,
-    ) -> Result<Counts, GivenUp> {
-        let mut counts = Counts::new(images, columns);
-        counts.add(&writer.read(&select(pair, images, columns, locked)).await?);
-        Ok(counts)
+    ) -> Result<Tallies, GivenUp> {
+        let select = select(pair, images, columns, locked);
+        Ok(writer.count(&select, tallies(images, columns)).await?)
     }
 
     /// After writing: of every row there must be as many copies as the plan leaves.
@@ -128,7 +108,8 @@ impl Run<'_> {
             let piece = piece?;
             let columns = columns(pair, &piece);
             let counts = self.count(writer, pair, &piece, &columns, false).await?;
-            let wrong = piece.iter().find(|equal| counts.of(equal, &columns) != equal.copies(equal.len()));
+            let wrong =
+                piece.iter().find(|equal| copies_of(&counts, equal, &columns) != equal.copies(equal.len()));
             if let Some(equal) = wrong {
                 let message =
                     format!("table {}: the replica did not keep the rows that were written", table.table);

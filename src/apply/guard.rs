@@ -138,5 +138,10 @@ fn stale_failure(tables: &[TablePlan], guarded: &[GuardedStep]) -> Option<Failur
         .map(|(table, keys)| format!("{}: {keys}", table.table))
         .collect();
     let message = format!("{} on the replica changed since the plan was made", counts.join(", "));
-    Some(Failure::new(ErrorKind::Changed, message).key(keys.join("; ")).hint("plan again"))
+    let whole = stale.iter().filter_map(|(table, rows)| rows.whole(table.pair.as_ref()?));
+    let failure = Failure::new(ErrorKind::Changed, message).key(keys.join("; ")).hint("plan again");
+    match whole.collect::<Vec<_>>() {
+        rows if rows.is_empty() => Some(failure),
+        rows => Some(failure.detail(rows.join("; "))),
+    }
 }

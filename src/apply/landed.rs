@@ -12,7 +12,7 @@ use crate::plan::{
     self, ChangeNumber, EqualChanges, NumberedChange, PlannedChange, ReplicaPlan, SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
-use crate::value::RowBlock;
+use crate::value::{Row, RowBlock};
 
 use super::copies;
 use super::rows::{self, CHUNK, Found, FoundRow};
@@ -84,13 +84,19 @@ async fn copies_not_as_planned(
         }
         for images in by_kind(piece?) {
             let columns = copies::columns(pair, &images);
-            let mut counts = copies::Counts::new(&images, &columns);
+            let mut counts = copies::tallies(&images, &columns);
             let mut stream = snapshot.scan(copies::select(pair, &images, &columns, false)).await?;
             while let Some(rows) = stream.next().await? {
-                counts.add(&rows);
+                for row in rows.rows() {
+                    if let Some(count) = counts.get_mut(&Row::new(row)) {
+                        *count += 1;
+                    }
+                }
             }
             let away = |equal: &EqualChanges| {
-                counts.of(equal, &columns).abs_diff(equal.copies(equal.len())).min(equal.len())
+                copies::copies_of(&counts, equal, &columns)
+                    .abs_diff(equal.copies(equal.len()))
+                    .min(equal.len())
             };
             differing += images.iter().map(away).sum::<u64>();
         }

@@ -171,6 +171,19 @@ impl Sample {
         }
     }
 
+    /// Adds a row that stands for several copies.
+    pub(super) fn add_copies(&mut self, row: &Row, copies: u64) {
+        self.add(row);
+        self.count += usize::try_from(copies).unwrap_or(usize::MAX).saturating_sub(1);
+    }
+
+    /// The rows themselves, where they have no key; for a failure's detail.
+    pub(super) fn whole(&self, pair: &TablePair) -> Option<String> {
+        let rows = self.rows.iter().filter(|_| pair.is_keyless());
+        let rows: Vec<String> = rows.map(|row| plan::row_text(pair, row.bytes())).collect();
+        (!rows.is_empty()).then(|| rows.join("; "))
+    }
+
     /// The rows' keys.
     pub(super) fn keys(&self, pair: &TablePair) -> String {
         plan::keys_text(pair, self.rows.iter().map(Row::bytes), self.count)

@@ -147,8 +147,8 @@ impl Collisions<'_> {
         standing.each(|rows| {
             let Some((first, _)) = rows.first() else { return Ok(()) };
             let gone: HashSet<Half> = leaving.bucket_of(first)?.into_iter().map(|(row, _)| row).collect();
-            let stay = rows.iter().filter(|(row, _)| !gone.contains(row));
-            stay.map(|(row, mark)| taken.push(*mark, stays(*row))).collect()
+            let mut stay = rows.iter().filter(|(row, _)| !gone.contains(row));
+            stay.try_for_each(|(row, mark)| taken.push(*mark, stays(*row)))
         })?;
         match first_collision(&taken)? {
             Some(collision) => Err(self.failure(watched, changes, collision).await?),

@@ -11,6 +11,7 @@ mod postgres;
 mod rights;
 mod sqlite;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select, TableName};
-use crate::value::{Key, RowBlock};
+use crate::value::{Key, Row, RowBlock};
 
 /// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
 /// the connections of a primary refuse to write.
@@ -104,6 +105,18 @@ pub trait Snapshot: Send + Sync {
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError>;
 }
 
+/// Encoded rows, and how often they were found.
+pub type Tallies = HashMap<Row, u64>;
+
+/// Counts those rows of a block that are asked for.
+fn tally(tallies: &mut Tallies, block: &RowBlock) {
+    for row in block.rows() {
+        if let Some(count) = tallies.get_mut(&Row::new(row)) {
+            *count += 1;
+        }
+    }
+}
+
 /// The one connection that may change a replica.
 #[async_trait]
 pub trait Writer: Send {
@@ -119,6 +132,9 @@ pub trait Writer: Send {
 
     /// Reads within the transaction.
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError>;
+
+    /// Reads within the transaction, however many rows there are, and counts those that are among `tallies`.
+    async fn count(&mut self, select: &Select, tallies: Tallies) -> Result<Tallies, EngineError>;
 
     /// Whether a table has any row; other sessions add none until the transaction ends (the MySQL family: as far
     /// as its isolation goes).

@@ -242,7 +242,7 @@ impl Table {
     }
 }
 
-/// The kinds of the key's columns.
+/// The kinds of the key's columns; none for a table without a key.
 fn key_kinds(dice: &mut Dice) -> Vec<Kind> {
     const ONE: &[Kind] = &[
         Kind::Int,
@@ -256,6 +256,9 @@ fn key_kinds(dice: &mut Dice) -> Vec<Kind> {
         Kind::Instant,
         Kind::Time,
     ];
+    if dice.chance(20) {
+        return Vec::new();
+    }
     let columns = if dice.chance(30) { 2 + dice.below(3) } else { 1 };
     (0..columns).map(|_| *dice.pick(ONE)).collect()
 }

@@ -358,15 +358,16 @@ async fn drain(rows: &mut Rows<'_>, feed: &Feed, connection_id: u64) -> bool {
     true
 }
 
-/// Reads all rows into one block, for the writer.
-pub(super) async fn read_all(
+/// Reads all rows, for the writer, and hands them on in blocks.
+pub(super) async fn read_blocks(
     connection: &mut MySqlConnection,
     dialect: &'static dyn Dialect,
     select: &Select,
-) -> Result<RowBlock, EngineError> {
+    take: &mut (dyn FnMut(&RowBlock) + Send),
+) -> Result<(), EngineError> {
     let sql = dialect.select(select);
     let kept = sql.len() <= KEPT_STATEMENT_BYTES_MAX;
-    read_sql(connection, sql, kept, select).await
+    read_sql_blocks(connection, sql, kept, select, take).await
 }
 
 /// Reads all rows of a statement that selects the select's columns. `kept`: the statement stays prepared.
@@ -376,6 +377,19 @@ pub(super) async fn read_sql(
     kept: bool,
     select: &Select,
 ) -> Result<RowBlock, EngineError> {
+    let mut rows = RowBlock::default();
+    let mut take = |block: &RowBlock| rows.extend(block, 0, block.len());
+    read_sql_blocks(connection, sql, kept, select, &mut take).await?;
+    Ok(rows)
+}
+
+async fn read_sql_blocks(
+    connection: &mut MySqlConnection,
+    sql: String,
+    kept: bool,
+    select: &Select,
+    take: &mut (dyn FnMut(&RowBlock) + Send),
+) -> Result<(), EngineError> {
     let reading = Reading::new(select)?;
     let mut block = RowBlock::default();
     let mut rows = connection.fetch_many(sqlx::query(AssertSqlSafe(sql)).persistent(kept));
@@ -385,10 +399,15 @@ pub(super) async fn read_sql(
         if let (Either::Right(row), None) = (next, &failed) {
             // The rest is read nevertheless, so that the connection stays usable.
             failed = reading.add(&row, &mut block).err();
+            if block.bytes_len() >= BLOCK_BYTES {
+                take(&block);
+                block.clear();
+            }
         }
     }
+    take(&block);
     match failed {
         Some(error) => Err(error),
-        None => Ok(block),
+        None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use sqlx::mysql::MySqlConnection;
 
 use super::{Facts, query, quoted, run, scan};
-use crate::engine::{EngineError, Writer};
+use crate::engine::{EngineError, Tallies, Writer, tally};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, EngineName, Select, TableName};
 use crate::value::{Digest, RowBlock};
@@ -95,7 +95,16 @@ impl Writer for Session {
     }
 
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
-        scan::read_all(&mut self.connection, self.dialect, select).await
+        let mut rows = RowBlock::default();
+        let mut take = |block: &RowBlock| rows.extend(block, 0, block.len());
+        scan::read_blocks(&mut self.connection, self.dialect, select, &mut take).await?;
+        Ok(rows)
+    }
+
+    async fn count(&mut self, select: &Select, mut tallies: Tallies) -> Result<Tallies, EngineError> {
+        let mut take = |block: &RowBlock| tally(&mut tallies, block);
+        scan::read_blocks(&mut self.connection, self.dialect, select, &mut take).await?;
+        Ok(tallies)
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

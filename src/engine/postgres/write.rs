@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection, Row, ValueRef};
 
-use super::super::{EngineError, Writer};
+use super::super::{EngineError, Tallies, Writer, tally};
 use super::encode::RowEncoder;
 use super::failure::failed;
 use super::scan::{bad_value, encoder, rows_of};
@@ -24,6 +24,8 @@ use crate::value::RowBlock;
 /// "trueup" in bytes, and a version; advisory locks belong to one database.
 const LOCK: &str = "8175538675906609665";
 const LOCK_POLL: Duration = Duration::from_millis(100);
+/// Rows are handed on in blocks of this size.
+const BLOCK_BYTES: usize = 512 << 10;
 const SLOT_WAIT: Duration = Duration::from_secs(2);
 
 /// The one connection that may change a replica.
@@ -55,7 +57,12 @@ impl PostgresWriter {
         Ok(found.first().map(|row| text(row, 0)).transpose()?.flatten().as_deref() == Some("true"))
     }
 
-    async fn read_rows(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
+    /// Hands on the rows in blocks.
+    async fn read_blocks(
+        &mut self,
+        select: &Select,
+        take: &mut (dyn FnMut(&RowBlock) + Send),
+    ) -> Result<(), EngineError> {
         let doing = format!("reading {}", select.table);
         let connection = self.connection();
         let sql = render_select(select, rows_of(connection, &select.table, &doing).await?);
@@ -72,8 +79,13 @@ impl PostgresWriter {
                 }
             };
             add_row(&row, encoder, select, &mut block, &doing)?;
+            if block.bytes_len() >= BLOCK_BYTES {
+                take(&block);
+                block.clear();
+            }
         }
-        Ok(block)
+        take(&block);
+        Ok(())
     }
 
     async fn holder(&mut self) -> Result<Option<String>, EngineError> {
@@ -133,9 +145,16 @@ impl Writer for PostgresWriter {
     }
 
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
-        let read = self.read_rows(select).await;
+        let mut rows = RowBlock::default();
+        let read = self.read_blocks(select, &mut |block| rows.extend(block, 0, block.len())).await;
         self.failed |= read.is_err();
-        read
+        read.map(|()| rows)
+    }
+
+    async fn count(&mut self, select: &Select, mut tallies: Tallies) -> Result<Tallies, EngineError> {
+        let read = self.read_blocks(select, &mut |block| tally(&mut tallies, block)).await;
+        self.failed |= read.is_err();
+        read.map(|()| tallies)
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

@@ -1,6 +1,6 @@
 //! The SQL functions that our SELECTs use, registered on every connection.
 //!
-//! Both are pure functions of their arguments. A text that does not read as what it is declared to be sorts
+//! All are pure functions of their arguments. A text that does not read as what it is declared to be sorts
 //! at an end (the scan meets it there and names it), and is an error in a `where`.
 
 use rusqlite::functions::{Context, FunctionFlags};
@@ -20,7 +20,17 @@ pub(super) const UNREADABLE: &str = "a value that `where` looks at does not read
 pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function(ORDER_FUNCTION, 2, flags, |context: &Context<'_>| order(context))?;
-    connection.create_scalar_function(VALUE_FUNCTION, 2, flags, |context: &Context<'_>| value(context))
+    connection.create_scalar_function(VALUE_FUNCTION, 2, flags, |context: &Context<'_>| value(context))?;
+    // What tells -0.0 from 0.0 in conditions that also stand in scripts: the client's SQLite has it, the one that is
+    // built in here has no mathematics.
+    connection.create_scalar_function("atan2", 2, flags, |context: &Context<'_>| {
+        let number = |at| match context.get_raw(at) {
+            ValueRef::Integer(integer) => Some(integer as f64),
+            ValueRef::Real(real) => Some(real),
+            _ => None,
+        };
+        Ok(number(0).zip(number(1)).map_or(Value::Null, |(y, x)| Value::Real(y.atan2(x))))
+    })
 }
 
 fn kind<K: Copy>(context: &Context<'_>, all: &[K], word: impl Fn(K) -> &'static str) -> Result<K> {

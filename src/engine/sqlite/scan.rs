@@ -251,7 +251,7 @@ impl Scan {
 }
 
 /// Steps through a select and hands on blocks until `take` says that it is enough.
-fn read_blocks(
+pub(super) fn read_blocks(
     connection: &Connection,
     sql: &str,
     select: &Select,

@@ -14,7 +14,7 @@ use rusqlite::{Batch, Connection, OpenFlags};
 
 use super::lock::{self, Lock};
 use super::{Session, blocking, error, scan, take_quoted_for_columns};
-use crate::engine::{EngineError, Writer};
+use crate::engine::{EngineError, Tallies, Writer, tally};
 use crate::failure::ErrorKind;
 use crate::sql::sqlite::{Encoding, Sqlite, render_select};
 use crate::sql::{Dialect, Select, TableName};
@@ -266,6 +266,22 @@ impl Writer for SqliteWriter {
             let rows = scan::read_all(inner.connect()?, &sql, &select);
             inner.quoted_for_columns(false)?;
             rows
+        })
+        .await
+    }
+
+    async fn count(&mut self, select: &Select, mut tallies: Tallies) -> Result<Tallies, EngineError> {
+        let select = select.clone();
+        self.run(move |inner| {
+            inner.connect()?;
+            let sql = render_select(&select, inner.encoding);
+            inner.quoted_for_columns(true)?;
+            let read = scan::read_blocks(inner.connect()?, &sql, &select, |block| {
+                tally(&mut tallies, &block);
+                true
+            });
+            inner.quoted_for_columns(false)?;
+            read.map(|()| tallies)
         })
         .await
     }

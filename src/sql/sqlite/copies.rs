@@ -59,8 +59,11 @@ pub(super) fn miscounted(guard: &Guard<'_>, counts: &[u64]) -> Result<String, Un
     let list = list(guard.columns, values.iter().copied().zip(counts.iter().copied()));
     let condition = all(&conditions(guard.columns, &values));
     Ok(format!(
-        "(SELECT count(*) FROM (VALUES\n{list}\n) AS v WHERE v.column2 <> \
-         (SELECT count(*) FROM (SELECT * FROM {name}{scope}) AS {ALIAS} WHERE {condition}))"
+        "(WITH v AS (VALUES\n{list}\n) SELECT count(*) FROM v AS _trueup_all LEFT JOIN (\
+         SELECT v.column1 AS _trueup_row, count(*) AS _trueup_found FROM (SELECT * FROM {name}{scope}) AS {ALIAS} \
+         CROSS JOIN v WHERE {condition} GROUP BY v.column1) AS _trueup_found \
+         ON _trueup_found._trueup_row = _trueup_all.column1 \
+         WHERE _trueup_all.column2 <> coalesce(_trueup_found._trueup_found, 0))"
     ))
 }
 

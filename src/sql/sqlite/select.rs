@@ -217,7 +217,25 @@ fn among(columns: &[SelectColumn], rows: &[Row], encoding: Encoding) -> String {
         }
         bounds(&terms, &key, &Key::new(bytes))
     };
-    matching_terms(&terms, &rows.iter().map(bounds_of).collect::<Vec<_>>())
+    let rows: Vec<Vec<Option<Bound>>> = rows.iter().map(bounds_of).collect();
+    let among = matching_terms(&terms, &rows);
+    // A list with a NULL in it is gone through row by row: a column without one narrows it down first.
+    match telling_term(&terms, &rows).filter(|_| rows.iter().flatten().any(Option::is_none)) {
+        Some(listed) => format!("{listed} AND {among}"),
+        None => among,
+    }
+}
+
+/// `a IN (…)` over the term that is NULL in no row and tells most of them apart.
+fn telling_term(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> Option<String> {
+    let listed = terms.iter().enumerate().filter_map(|(index, term)| {
+        let literals = rows.iter().map(|row| row[index].as_ref().map(|bound| bound.literal.as_str()));
+        let mut literals = literals.collect::<Option<Vec<&str>>>()?;
+        literals.sort_unstable();
+        literals.dedup();
+        Some((literals.len(), format!("{} IN ({})", term.expression, literals.join(", "))))
+    });
+    listed.max_by_key(|(distinct, _)| *distinct).map(|(_, sql)| sql)
 }
 
 /// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,
