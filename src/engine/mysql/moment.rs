@@ -1,12 +1,15 @@
 //! How the connections of a side come to read at one moment, without a global lock unless the spec asks for one.
 //!
 //! Every connection begins its own consistent snapshot, all of them at once; then the server is asked whether they
-//! are the same. Two answers count:
+//! are the same. These answers count:
 //!
 //! - *InnoDB's read views* (`SHOW ENGINE INNODB STATUS`, which takes the right PROCESS). A view that "will not see
 //!   trx with id >= n, sees < n", with the same n twice, sees exactly the transactions below n: no transaction was
 //!   under way when it was made. Views with one n are one state, whatever else the server does. Where the two
 //!   numbers differ, the list between them is not shown, and the view proves nothing.
+//! - *InnoDB without a writer* (the same statement; MySQL shows no views of transactions that only read). No
+//!   transaction that has written was under way before the snapshots began, and InnoDB's counter, from which each
+//!   takes its number before it first writes, stands where it stood when they all had begun.
 //! - *The place in the binary log* of each snapshot (`binlog_snapshot_position`: MariaDB, Percona Server), which
 //!   these servers take under the lock in which commits become visible. It says nothing of commits that are kept
 //!   out of the log (`sql_log_bin = 0`, filters, a replica without `log_slave_updates`, the end of an XA
@@ -137,6 +140,8 @@ async fn lock(connection: &mut MySqlConnection, access: &Access) -> Result<(), E
 struct Round {
     /// What InnoDB's view of each connection sees, where that is certain.
     views: Vec<Option<u64>>,
+    /// Whether nothing was written from before the first began until after the last had.
+    still: bool,
     /// Where each connection's snapshot lies in the binary log.
     places: Vec<Option<String>>,
 }
@@ -147,10 +152,14 @@ async fn agreed(mut readers: Vec<Reader>) -> Result<Opened, EngineError> {
     let begun = Instant::now();
     for round in 1.. {
         let found = asked.begin(&mut readers).await?;
-        let (views, places) = (largest(&found.views), largest(&found.places));
+        let (mut views, places) = (largest(&found.views), largest(&found.places));
+        let mut seen = "InnoDB's read views are equal";
+        if found.still && views.len() < readers.len() {
+            (views, seen) = ((0..readers.len()).collect(), "InnoDB had no writer meanwhile");
+        }
         let is_last = round >= ROUNDS_MAX || begun.elapsed() > PATIENCE || !asked.may_prove();
         let (same, proof) = match views.len() >= places.len() {
-            true => (views, "InnoDB's read views are equal".to_owned()),
+            true => (views, seen.to_owned()),
             false => {
                 let place = found.places[places[0]].as_deref().unwrap_or_default();
                 let proof = format!("at the same place in the binary log, {place}");
@@ -193,6 +202,8 @@ struct Asked {
     views: bool,
     /// Whether that is for want of the right.
     refused: bool,
+    /// Whether it shows no views, but who writes.
+    writers: bool,
     /// Whether snapshots have a place in the binary log.
     places: bool,
 }
@@ -201,29 +212,31 @@ impl Asked {
     /// One round: all begin, and then say where they are.
     async fn begin(&mut self, readers: &mut [Reader]) -> Result<Round, EngineError> {
         let counter = transactions(readers).await?;
+        let before = if self.writers { without_writer(&self.monitor(readers).await?) } else { None };
         begin_all(readers).await?;
         let places = places(readers).await?;
         self.places = places.iter().all(Option::is_some) && counter.is_some();
-        let still = self.places && transactions(readers).await? == counter;
-        let places = if still { places } else { vec![None; readers.len()] };
-        let views = if self.views { self.views(readers).await? } else { vec![None; readers.len()] };
-        Ok(Round { views, places })
+        let unmoved = self.places && transactions(readers).await? == counter;
+        let places = if unmoved { places } else { vec![None; readers.len()] };
+        let status = if self.views { self.monitor(readers).await? } else { String::new() };
+        let still = before.is_some() && next_transaction(&status) == before;
+        let views = read_views(&status);
+        self.writers = views.is_empty();
+        let views = readers.iter().map(|reader| views.get(&reader.id).copied().flatten()).collect();
+        Ok(Round { views, still, places })
     }
 
-    async fn views(&mut self, readers: &mut [Reader]) -> Result<Vec<Option<u64>>, EngineError> {
-        let ids: Vec<u64> = readers.iter().map(|reader| reader.id).collect();
-        let Some(first) = readers.first_mut() else { return Ok(Vec::new()) };
-        let found = match query(&mut first.connection, "SHOW ENGINE INNODB STATUS", DOING).await {
-            Ok(found) => found,
+    /// What InnoDB says of itself, nothing where that is refused.
+    async fn monitor(&mut self, readers: &mut [Reader]) -> Result<String, EngineError> {
+        let Some(first) = readers.first_mut() else { return Ok(String::new()) };
+        match query(&mut first.connection, "SHOW ENGINE INNODB STATUS", DOING).await {
+            Ok(found) => Ok(found.into_iter().next().unwrap_or_default().pop().flatten().unwrap_or_default()),
             Err(error) if error.kind == ErrorKind::Permission => {
                 (self.views, self.refused) = (false, true);
-                return Ok(vec![None; ids.len()]);
+                Ok(String::new())
             }
-            Err(error) => return Err(error),
-        };
-        let status = found.into_iter().next().unwrap_or_default().pop().flatten().unwrap_or_default();
-        let views = read_views(&status);
-        Ok(ids.iter().map(|id| views.get(id).copied().flatten()).collect())
+            Err(error) => Err(error),
+        }
     }
 
     fn may_prove(&self) -> bool {
@@ -301,6 +314,21 @@ fn read_views(status: &str) -> HashMap<u64, Option<u64>> {
     views.into_iter().map(|(id, view)| (id, view.filter(|_| seen.get(&id) == Some(&1)))).collect()
 }
 
+/// InnoDB's counter of transactions, if its monitor says so once: elsewhere it quotes what others may write.
+fn next_transaction(status: &str) -> Option<u64> {
+    let mut counters = status.lines().filter_map(|line| number_after(line, "Trx id counter "));
+    counters.next().filter(|_| counters.next().is_none())
+}
+
+/// The counter, where none of the transactions below it is under way. The monitor prints it before it looks at them;
+/// a transaction leaves that list in the same moment in which others begin to see it.
+fn without_writer(status: &str) -> Option<u64> {
+    let (_, list) = status.split_once("\nLIST OF TRANSACTIONS FOR EACH SESSION:\n")?;
+    let mut listed = list.lines().filter(|line| line.starts_with("---TRANSACTION "));
+    let none = listed.all(|line| line.ends_with(", not started")) && !status.contains("truncated...");
+    next_transaction(status).filter(|_| none && list.contains("END OF INNODB MONITOR OUTPUT"))
+}
+
 fn number_after(line: &str, beginning: &str) -> Option<u64> {
     let rest = line.strip_prefix(beginning)?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -340,6 +368,16 @@ FILE I/O
         assert_eq!(read_views(&twice).get(&12), Some(&None));
         let elsewhere = format!("{STATUS}---TRANSACTION 9, ACTIVE\nMySQL thread id 12, OS\n{forged}");
         assert_eq!(read_views(&elsewhere).get(&12), Some(&None));
+    }
+
+    #[test]
+    fn a_counter_counts_only_where_nobody_writes() {
+        let status = "TRANSACTIONS\nTrx id counter 11039\nLIST OF TRANSACTIONS FOR EACH SESSION:\n\
+                      ---TRANSACTION 376143483644320, not started\nEND OF INNODB MONITOR OUTPUT\n";
+        assert_eq!(without_writer(status), Some(11039));
+        assert_eq!(without_writer(&status.replace("not started", "ACTIVE 0 sec")), None);
+        assert_eq!(without_writer(&status.replace("END", "")), None);
+        assert_eq!(without_writer(&format!("Trx id counter 1\n{status}")), None);
     }
 
     #[test]
