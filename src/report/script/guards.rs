@@ -1,0 +1,216 @@
+//! What a transaction of a script checks: rows before they are written, and before the commit that nothing points at
+//! nothing and nothing unknown is dropped.
+//!
+//! Invariant: a check that fails keeps its transaction from being committed; what it says to the client is the
+//! dialect's part.
+
+use std::io;
+
+use crate::compare::RowChange;
+use crate::plan::{self, PlannedChange, Reference, RowAction, RowStep, SchemaAction};
+use crate::report::words::counted;
+use crate::schema::TablePair;
+use crate::sql::{Expect, Guard, SelectColumn, TableName, Unwritable, one_line};
+use crate::value::{Row, Value};
+
+use super::{KEYS_CHARS_MAX, Writer, shortened, spool};
+
+impl Writer<'_> {
+    /// A table is dropped when it has no rows but those that the plan has taken out.
+    pub(super) fn no_rows_left(&mut self, dropping: &[(usize, usize)]) -> io::Result<()> {
+        for (table, change) in dropping {
+            let dropped =
+                self.replica.tables[*table].schema_changes[*change].action == SchemaAction::DropTable;
+            let name = self.pairs[*table].as_ref().filter(|_| dropped).map(|pair| pair.names.replica.clone());
+            if let Some(name) = name {
+                let message = self.message(*table, "rows that the plan does not know would be dropped");
+                let text =
+                    self.script.empty(&name, &message).map_err(|why| self.not_renderable(*table, &why))?;
+                self.put(&text)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn guards(&mut self, batch: &[RowStep], locked: bool) -> io::Result<()> {
+        for step in batch {
+            let replica = self.replica;
+            let table = &replica.tables[step.table];
+            let Some(pair) = self.pairs[step.table].clone() else { continue };
+            if pair.is_keyless() {
+                self.guards_of_copies(step, &pair, locked)?;
+                continue;
+            }
+            let absent = step.action == RowAction::Insert;
+            // A table that this script creates is empty.
+            if absent && pair.replica_missing {
+                continue;
+            }
+            let columns = guarded_columns(&pair, absent);
+            let parts: Vec<SelectColumn> = columns.iter().map(|index| part(&pair, *index)).collect();
+            let message = self.message(
+                step.table,
+                match absent {
+                    true => "a row to insert is there already",
+                    false => "a row is not what it was when the plan was made",
+                },
+            );
+            for piece in plan::pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
+                let piece = piece.map_err(spool)?;
+                let rows: Vec<Vec<Value>> =
+                    piece.iter().map(|(_, planned)| guarded_row(&pair, planned, &columns, absent)).collect();
+                let guard = Guard {
+                    table: &pair.names.replica,
+                    columns: &parts,
+                    key_columns: pair.key_columns,
+                    rows: &rows,
+                    expect: if absent { Expect::Absent } else { Expect::AsGiven },
+                    scope: None,
+                    locked,
+                    message: &message,
+                };
+                let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
+                let what = if absent { "must not be there yet" } else { "must be as the plan saw them" };
+                self.about(table, &piece, what)?;
+                self.put(&text)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each row there must be as many copies as the plan saw, or as the transactions before leave.
+    fn guards_of_copies(&mut self, step: &RowStep, pair: &TablePair, locked: bool) -> io::Result<()> {
+        let replica = self.replica;
+        let table = &replica.tables[step.table];
+        // A table that this script creates is empty; in one that gets a column, rows cannot be told apart before.
+        if pair.replica_missing || (!locked && pair.columns.iter().any(|column| !column.on_replica)) {
+            return Ok(());
+        }
+        let message = self.message(step.table, "a row is not there as often as when the plan was made");
+        for piece in plan::equal_pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
+            let equal = piece.map_err(spool)?;
+            let Some(first) = equal.first() else { continue };
+            if equal.iter().any(|equal| plan::is_ambiguous(pair, equal)) {
+                let reason = "some of its equal rows are to go, and which of them cannot be told".to_owned();
+                return Err(self.not_renderable(step.table, &Unwritable { reason }));
+            }
+            let columns = plan::image_columns(pair, &first.planned);
+            let rows: Vec<Vec<Value>> =
+                equal.iter().map(|equal| plan::image_values(pair, &equal.planned, &columns)).collect();
+            let counts: Vec<u64> =
+                equal.iter().map(|equal| if locked { equal.copies(0) } else { equal.there() }).collect();
+            let guard = Guard {
+                table: &pair.names.replica,
+                columns: &plan::image_parts(pair, &columns),
+                key_columns: 0,
+                rows: &rows,
+                expect: Expect::Copies(&counts),
+                scope: plan::scope(pair),
+                locked,
+                message: &message,
+            };
+            let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
+            let images = counted(equal.len() as u64, "row");
+            let about = format!("{}: must be there as often as the plan saw them: {images}", table.table);
+            self.put("\n")?;
+            self.say(&shortened(&one_line(&about), KEYS_CHARS_MAX))?;
+            self.put(&text)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes that a foreign key of the replica would carry on to rows that the plan does not name: what the
+    /// plan deletes or points elsewhere is out of the way by now, so nothing may point at the rows any more.
+    pub(super) fn cascades(&mut self, step: &RowStep) -> io::Result<()> {
+        let replica = self.replica;
+        let Some(parent) = replica.tables[step.table].pair.as_ref() else { return Ok(()) };
+        if step.action != RowAction::Delete {
+            return Ok(());
+        }
+        for (child, reference) in plan::carrying(&replica.tables, parent) {
+            self.cascade(step, child, &reference)?;
+        }
+        Ok(())
+    }
+
+    fn cascade(&mut self, step: &RowStep, child: usize, reference: &Reference) -> io::Result<()> {
+        let replica = self.replica;
+        let parent = &replica.tables[step.table];
+        let Some(name) = self.pairs[child].as_ref().map(|pair| pair.names.replica.clone()) else {
+            return Ok(());
+        };
+        let message = self.message(child, "rows still point at rows to delete, and would change with them");
+        for piece in plan::pieces(&parent.changes, step.changes.iter().copied(), self.limits()) {
+            let piece = piece.map_err(spool)?;
+            let rows: Vec<Vec<Value>> =
+                piece.iter().filter_map(|(_, planned)| reference.values(planned.change.row())).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let guard = Guard {
+                table: &name,
+                columns: &reference.pointing,
+                key_columns: reference.pointing.len(),
+                rows: &rows,
+                expect: Expect::Absent,
+                scope: None,
+                locked: true,
+                message: &message,
+            };
+            let text = self.script.guard(&guard).map_err(|why| self.not_renderable(child, &why))?;
+            self.about(parent, &piece, &format!("no row of {} may point at", replica.tables[child].table))?;
+            self.put(&text)?;
+        }
+        Ok(())
+    }
+
+    /// Rows that point at nothing are looked for in the tables written and in those of the plan that point at
+    /// them, where the engine does not look by itself.
+    pub(super) fn foreign_keys(&mut self, batch: &[RowStep]) -> io::Result<()> {
+        let pair = |table: usize| self.replica.tables[table].pair.as_ref();
+        let touched: Vec<&TableName> =
+            batch.iter().filter_map(|step| pair(step.table)).map(|pair| &pair.names.replica).collect();
+        let concerned = |table: &usize| {
+            pair(*table).is_some_and(|pair| {
+                let written = touched.contains(&&pair.names.replica);
+                let points = pair.foreign_keys.iter().any(|key| touched.contains(&&key.table));
+                written || (points && !pair.replica_missing)
+            })
+        };
+        let tables: Vec<usize> = (0..self.replica.tables.len()).filter(concerned).collect();
+        for table in tables {
+            let Some(name) = self.pairs[table].as_ref().map(|pair| pair.names.replica.clone()) else {
+                continue;
+            };
+            let message = self.message(table, "rows would point at rows that are not there");
+            let text = self.script.foreign_keys(&name, &message);
+            self.put(&text)?;
+        }
+        Ok(())
+    }
+}
+
+/// The key alone for rows that must not be there; else all that is compared and that the replica has.
+fn guarded_columns(pair: &TablePair, absent: bool) -> Vec<usize> {
+    let compared = if absent { pair.key_columns } else { pair.compared_columns };
+    (0..compared).filter(|index| pair.columns[*index].on_replica).collect()
+}
+
+fn part(pair: &TablePair, index: usize) -> SelectColumn {
+    let column = &pair.columns[index];
+    SelectColumn { column: column.sides.replica.clone(), domain: column.domain.clone() }
+}
+
+/// What is there of a row to update or to delete; of one to insert, its key.
+fn guarded_row(pair: &TablePair, planned: &PlannedChange, columns: &[usize], absent: bool) -> Vec<Value> {
+    let row: &Row = match &planned.change {
+        RowChange::Insert { after } => after,
+        RowChange::Update { before, .. } | RowChange::Delete { before } => before,
+    };
+    let fields: Vec<Option<&[u8]>> = row.fields().collect();
+    let value = |index: &usize| {
+        let (column, field) = (&pair.columns[*index], fields.get(*index).copied().flatten());
+        if absent { column.primary_value(field) } else { column.replica_value(field) }
+    };
+    columns.iter().map(value).collect()
+}
