@@ -128,7 +128,8 @@ fn in_sync(pair: &Pair, samples: &[&Sample]) {
 }
 
 fn every_row_is_found(pair: &Pair, samples: &[&Sample]) {
-    let run = pair.run(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json"]);
+    let run =
+        pair.run(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json", "--progress", "never"]);
     assert_eq!((run.exit, run.stderr.as_str()), (Some(2), ""));
     let plan = run.document();
     let tables = plan["replicas"][0]["tables"].as_array().unwrap_or_else(|| panic!("no tables: {plan}"));

@@ -11,6 +11,8 @@ const KEY_CHARS: u64 = 255;
 /// Longer `varchar`s become `text`: all `varchar`s of a table share 65,535 bytes.
 const VARCHAR_CHARS_MAX: u64 = 1_000;
 
+/// A UUID with its hyphens.
+const UUID_CHARS: u64 = 36;
 /// More words than this become a text; the server would take 65,535.
 const ENUM_WORDS_MAX: usize = 1_000;
 
@@ -132,7 +134,9 @@ pub(super) fn type_for(engine: EngineName, meaning: &Type, key: bool) -> Option<
         Type::DateTime { digits } => same(with_digits("datetime", *digits)),
         Type::Instant { digits } => same(with_digits("timestamp", *digits)),
         Type::Uuid if engine == EngineName::Mariadb => same("uuid".to_owned()),
-        Type::Uuid | Type::Other => None,
+        // Text is compared with UUIDs in any spelling, and written in the usual one.
+        Type::Uuid => Some(text(Some(UUID_CHARS), true, key)),
+        Type::Other => None,
         Type::Enum { members } => Some(enumeration(members, key)),
         Type::Set { .. } | Type::Address { .. } => Some(text(Some(KEY_CHARS), false, key)),
         Type::Bits { length } if *length <= 64 => same(format!("bit({length})")),
