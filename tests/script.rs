@@ -256,6 +256,40 @@ fn what_only_one_engine_stores_is_guarded_and_written_exactly() {
 }
 
 /// A script to begin with; a type and two values of it for each column.
+/// What is spelled otherwise on the replica than on the primary is the same to the script too, with a key and without.
+#[test]
+fn values_of_other_types_are_guarded_in_their_domain() {
+    const SPEC: &str = "tables: [{ table: t, schema: ignore, compare: { at: { zone: '+02:00' } } }, \
+         { table: u, schema: ignore, exclude_columns: [at] }]\n";
+    let replica_types = |engine| match engine {
+        Engine::Postgres => "at timestamp, u text, a text, b integer",
+        Engine::Mariadb => "at datetime(6), u char(36), a varchar(50), b tinyint(1)",
+        Engine::Sqlite => "at datetime, u text, a text, b integer",
+    };
+    for engine in [Engine::Postgres, Engine::Mariadb, Engine::Sqlite] {
+        let pair = Pair::open(Engine::Postgres, engine, SPEC);
+        for (table, key) in [("t", "id integer primary key"), ("u", "id integer")] {
+            pair.primary.execute_script(&format!(
+                "CREATE TABLE {table} ({key}, at timestamptz, u uuid, a inet, b boolean);
+                 INSERT INTO {table} VALUES
+                 (1, '2026-11-22 12:00+00', '6ba7b810-9dad-11d1-80b4-00c04fd430c8', '10.0.0.1', true),
+                 (2, null, null, null, null),
+                 (3, '2026-01-01 00:00:00.5+00', '00000000-0000-0000-0000-000000000001', '::1', false);"
+            ));
+            pair.replica.execute_script(&format!(
+                "CREATE TABLE {table} ({key}, {});
+                 INSERT INTO {table} VALUES
+                 (1, '2026-11-22 13:00:00', '6BA7B810-9DAD-11D1-80B4-00C04FD430C8', '10.0.0.2', 1),
+                 (2, '2026-01-01 00:00:00', null, '::2', 0);",
+                replica_types(engine)
+            ));
+        }
+        let client = pair.run(&pair.script());
+        assert!(client.ok, "{}: {}", pair.name(), client.said);
+        pair.assert_equal();
+    }
+}
+
 fn native_columns(engine: Engine) -> (&'static str, &'static [[&'static str; 3]]) {
     match engine {
         Engine::Sqlite => ("", SQLITE_COLUMNS),

@@ -47,12 +47,17 @@ pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwri
 
 /// A moment as the date and time it is in the column's zone.
 fn zoned(moment: Stamp, column: &ColumnType) -> Result<String, Unwritable> {
-    let Type::Zoned { offset_minutes, .. } = column.meaning else {
-        return Err(refused("the column has no zone"));
-    };
-    let local = moment.shifted(i64::from(offset_minutes) * 60);
+    let local = in_zone_of(column, moment);
     check_date(local.parts().0)?;
     Ok(plain(&Value::DateTime(local)))
+}
+
+/// A moment as what a column of this type says of it.
+pub(crate) fn in_zone_of(column: &ColumnType, moment: Stamp) -> Stamp {
+    match column.meaning {
+        Type::Zoned { offset_minutes, .. } => moment.shifted(i64::from(offset_minutes) * 60),
+        _ => moment,
+    }
 }
 
 /// The literal of a value, whatever the column it stands beside. Total: what SQLite has no form for is a text

@@ -10,7 +10,7 @@ use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, Tab
 use super::declared::Affinity;
 use super::literal::{self, hex, moment, plain};
 use super::{copies, identifier, select, table};
-use crate::value::{Domain, Value};
+use crate::value::{Domain, Type, Value};
 
 /// The script of a SQLite replica.
 #[derive(Clone, Debug, Default)]
@@ -184,7 +184,8 @@ pub(super) fn planned(part: &SelectColumn, value: &Value) -> String {
             literal::stored(value, &part.column.column_type).unwrap_or_else(|_| plain(value))
         }
         (_, Value::Time(time)) => trimmed(&time.to_string()),
-        (_, Value::DateTime(stamp) | Value::Instant(stamp)) => trimmed(&moment(*stamp)),
+        (_, Value::Instant(stamp)) => trimmed(&moment(literal::in_zone_of(&part.column.column_type, *stamp))),
+        (_, Value::DateTime(stamp)) => trimmed(&moment(*stamp)),
         (_, Value::Uuid(bytes)) => format!("'{}'", hex(bytes).trim_matches(['x', '\''])),
         _ => plain(value),
     }
@@ -212,6 +213,9 @@ pub(super) fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> Strin
         Domain::Float32 | Domain::Float64 => class("'integer', 'real'") + &sign,
         Domain::Time => format!("({} IS {value} OR {column} || ':00' IS {value})", without_zeros(&column)),
         Domain::DateTime => format!("{} IS {value}", spelled(&column, false)),
+        Domain::Instant if matches!(part.column.column_type.meaning, Type::Zoned { .. }) => {
+            format!("{} IS {value}", spelled(&column, false))
+        }
         Domain::Instant => same_instant(&column, value),
         Domain::Uuid => format!(
             "CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) \
