@@ -280,6 +280,9 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
             Operator::Less | Operator::GreaterOrEqual => yes_no(!is_less),
         };
     }
+    if let (Operator::Equal, Some(same)) = (operator, same_meaning(part, value)) {
+        return same;
+    }
     if let Some(negative) = zero(value).filter(|_| is_float(&part.domain)) {
         return or_null(compare_to_zero(&name, operator, negative));
     }
@@ -303,6 +306,36 @@ fn compare(part: &SelectColumn, operator: Operator, value: &Value) -> String {
 /// Equal in the common domain; NULL equals NULL.
 pub(super) fn equals(part: &SelectColumn, value: &Value) -> String {
     compare(part, Operator::Equal, value)
+}
+
+/// Equality of what may be spelled in more ways than can be listed: documents by structure, addresses kept as text.
+fn same_meaning(part: &SelectColumn, value: &Value) -> Option<String> {
+    let name = identifier(&part.column.name);
+    let meaning = &part.column.column_type.meaning;
+    match (&part.domain, meaning, value) {
+        (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
+            Some(format!("{name} = CAST({} AS JSON)", literal::text(text)))
+        }
+        // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
+        (Domain::Json { canonical: true }, _, Value::Json(text)) => Some(format!(
+            "({} = {} /*M!100700 OR JSON_EQUALS({name}, {}) */)",
+            by_code_point(&name),
+            hex(text.as_bytes()),
+            literal::text(text)
+        )),
+        (Domain::Address, Type::Text { .. }, Value::Native(text)) => {
+            let whole = if text.contains(':') { "128" } else { "32" };
+            let (address, prefix) = text.split_once('/').unwrap_or((text, whole));
+            let own_whole = format!("IF(LOCATE(':', {name}), '128', '32')");
+            Some(format!(
+                "(INET6_ATON(SUBSTRING_INDEX({name}, '/', 1)) = INET6_ATON({}) AND \
+                 IF(LOCATE('/', {name}), SUBSTRING_INDEX({name}, '/', -1), {own_whole}) = {})",
+                literal::text(address),
+                literal::text(prefix)
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// Whether a float is zero, and then whether it is the negative one.
@@ -575,6 +608,7 @@ fn indexable(part: &SelectColumn, value: &Value) -> Option<String> {
         }
         (Type::Uuid, Value::Uuid(_)) => literal::operand(value),
         (_, Value::Float32(_) | Value::Float64(_)) if zero(value).is_some() => None,
+        _ if same_meaning(part, value).is_some() => None,
         _ if needs_expression(column, &part.domain) => None,
         _ => match (place(part, value), stamp_in_range(column, value)) {
             (Place::At(literal), None) => Some(literal),
