@@ -47,8 +47,8 @@ pub static MARIADB: Family = Family {
     engine: EngineName::Mariadb,
     binary_collation: "utf8mb4_nopad_bin",
     bare_values: true,
-    // 2105 since 11.5; an older server itself refuses what lies after 2038.
-    limits: literal::Limits { timestamp_end_year: 2105, negative_zero: false, time_max: literal::TIME_MAX },
+    // 2106 since 11.5; an older server itself refuses what lies after 2038.
+    limits: literal::Limits { timestamp_end_year: 2106, negative_zero: false, time_max: literal::TIME_MAX },
 };
 
 /// One server of the family.

@@ -325,13 +325,11 @@ fn timestamp(value: Stamp, digits: u8, declared: &str, end_year: i64) -> Result<
     let text = stamp(value, digits, declared)?;
     let (date, micros) = value.parts();
     let zero = date == Date::new(0, 0, 0).unwrap_or(date) && micros == 0;
-    let first = Stamp::parse("1970-01-01 00:00:01").map(|(first, _)| first);
-    let in_range = match (date.civil(), end_year) {
-        (Civil::Day { .. }, 2038) => {
-            let last = Stamp::parse("2038-01-19 03:14:07.999999").map(|(last, _)| last);
-            Some(value) >= first && Some(value) <= last
-        }
-        (Civil::Day { year, .. }, end) => Some(value) >= first && year <= end,
+    let moment = |text: &str| Stamp::parse(text).map(|(moment, _)| moment);
+    let first = moment("1970-01-01 00:00:01");
+    let last = if end_year == 2038 { "2038-01-19 03:14:07.999999" } else { "2106-02-07 06:28:15.999999" };
+    let in_range = match date.civil() {
+        Civil::Day { .. } => Some(value) >= first && Some(value) <= moment(last),
         _ => zero,
     };
     if in_range { Ok(text) } else { Err(no(format!("the moment is out of the range of {declared}"))) }
