@@ -94,8 +94,6 @@ pub const SAMPLES: &[Sample] = &[
             "9.50",
             "-9.50",
             "'NaN'",
-            "'Infinity'",
-            "'-Infinity'",
             "10000",
             "100000000",
             "0.0001",
@@ -469,7 +467,7 @@ pub const SAMPLES: &[Sample] = &[
         "regtype",
         &["'integer'", "'mood'", "'\"Odd Type\"'", "'mood[]'", "'elsewhere.things'", "'things'"],
     ),
-    sample("roles", "regrole", &["current_user::regrole", "'pg_read_all_data'", "0"]),
+    sample("roles", "regrole", &["current_user::regrole", "'pg_monitor'", "0"]),
     sample("namespaces", "regnamespace", &["'public'", "'elsewhere'", "'pg_catalog'"]),
     sample("configurations", "regconfig", &["'simple'", "'english'"]),
     sample("dictionaries", "regdictionary", &["'simple'", "'english_stem'"]),
@@ -690,8 +688,9 @@ pub const SAMPLES: &[Sample] = &[
     sample("happy_ones", "happy", &["'ok'", "'Happy'", "''"]),
 ];
 
-/// Types that PostgreSQL has since version 14.
+/// Types and values that PostgreSQL has since version 14.
 pub const SINCE_14: &[Sample] = &[
+    sample("infinite_numerics", "numeric", &["1", "'NaN'", "'Infinity'", "'-Infinity'", "1e1000"]),
     sample(
         "integer_multiranges",
         "int4multirange",

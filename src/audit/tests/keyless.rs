@@ -186,10 +186,10 @@ fn a_delete_says_which_of_equal_rows_goes() {
 
 #[test]
 fn keys_without_a_common_order_are_joined_too() {
-    let pair = Pair::new(1, &[("id", Domain::Native), ("note", TEXT)]).done();
+    let pair = Pair::new(1, &[("id", Domain::Json { canonical: true }), ("note", TEXT)]).done();
     assert!(!pair.is_ordered());
-    let native = |word: &str| Value::Native(word.to_owned());
-    let row = |id: &str, note: &str| vec![native(id), text(note)];
+    let document = |word: &str| Value::Json(word.to_owned());
+    let row = |id: &str, note: &str| vec![document(id), text(note)];
     let primary = vec![row("c", "1"), row("a", "2"), row("b", "3"), row("e", "5")];
     let replica = vec![row("e", "5"), row("b", "changed"), row("d", "4"), row("a", "2")];
     for memory_bytes in [1_024, 256 << 20] {
