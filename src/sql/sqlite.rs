@@ -9,6 +9,7 @@ mod literal;
 mod scope;
 mod script;
 mod select;
+mod spelling;
 
 #[cfg(test)]
 pub(crate) use literal::plain as plain_literal;
@@ -19,6 +20,7 @@ use super::{
     Select, SelectColumn, TableDefinition, TableName, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
+use spelling::SpelledKeys;
 
 pub(crate) use declared::column_type;
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
@@ -116,11 +118,12 @@ impl Dialect for Sqlite {
         for key_values in &keys {
             stored_row(key, key_values)?;
         }
-        let (found_by, _) = select::spelled_keys(key, &keys);
+        let spelled_keys = SpelledKeys::new(key, &keys);
+        let found_by = spelled_keys.expressions(Some(&table.name));
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {
             let values = stored_row(columns, &row.values)?;
-            let spelled = spelled_like(key, &keys, &row.key);
+            let spelled = spelled_keys.rows(&row.key);
             lines.push(spelled.into_iter().map(|key| [key, values.clone()].concat()).collect::<Vec<_>>());
         }
         let set: Vec<String> = columns
@@ -134,10 +137,7 @@ impl Dialect for Sqlite {
         let found: Vec<String> = found_by
             .iter()
             .enumerate()
-            .map(|(at, expression)| {
-                let expression = select::qualified(expression, &table.name);
-                format!("{expression} {equals} _trueup_new.column{}", at + 1)
-            })
+            .map(|(at, expression)| format!("{expression} {equals} _trueup_new.column{}", at + 1))
             .collect();
         let head = format!("UPDATE {} SET {} FROM (VALUES ", self.table(table), set.join(", "));
         let tail = format!(") AS _trueup_new WHERE {}", found.join(" AND "));
@@ -238,11 +238,6 @@ fn folded(collation: &str, value: &Value) -> Vec<u8> {
 
 fn stored_row(columns: &[Column], values: &[Value]) -> Result<Vec<String>, Unwritable> {
     columns.iter().zip(values).map(|(column, value)| literal::stored(value, &column.column_type)).collect()
-}
-
-/// The spellings of one key, with as many fields as all keys together need.
-fn spelled_like(key: &[Column], all: &[Vec<Value>], one: &[Value]) -> Vec<Vec<String>> {
-    select::spelled_with_classes(key, &select::classes(key, all), one)
 }
 
 fn tuples(lines: &[Vec<Vec<String>>]) -> String {

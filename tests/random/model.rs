@@ -161,12 +161,17 @@ impl Table {
         database.execute_script(&script);
     }
 
+    /// The table as the spec writes it.
+    pub fn label(&self) -> String {
+        spec_name(&self.name)
+    }
+
     /// The entry of the spec.
     pub fn entry(&self) -> Yaml {
         let mut entry = Mapping::new();
-        entry.insert("table".into(), self.name.as_str().into());
+        entry.insert("table".into(), self.label().into());
         if self.replica_name != self.name {
-            entry.insert("to".into(), self.replica_name.as_str().into());
+            entry.insert("to".into(), spec_name(&self.replica_name).into());
         }
         let renamed = self.columns.iter().filter(|column| column.name != column.replica_name);
         let renamed: Mapping = renamed
@@ -255,6 +260,8 @@ fn key_kinds(dice: &mut Dice) -> Vec<Kind> {
         Kind::Timestamp,
         Kind::Instant,
         Kind::Time,
+        Kind::Decimal,
+        Kind::Double,
     ];
     if dice.chance(20) {
         return Vec::new();
@@ -265,6 +272,11 @@ fn key_kinds(dice: &mut Dice) -> Vec<Kind> {
 
 fn mapping<const N: usize>(entries: [(&str, Yaml); N]) -> Yaml {
     entries.into_iter().map(|(name, value)| (Yaml::from(name), value)).collect::<Mapping>().into()
+}
+
+/// What would mean something else in the spec is quoted there.
+fn spec_name(name: &str) -> String {
+    if name.contains(['.', '*', '?', '"']) { identifier(name) } else { name.to_owned() }
 }
 
 /// Every engine of the harness takes double quotes.

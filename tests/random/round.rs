@@ -62,7 +62,7 @@ impl Round {
         let run = self.exits(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json"], &[0, 2]);
         let document = run.document();
         let stored = self.engines == (Engine::Sqlite, Engine::Sqlite);
-        let plan = tables.iter().map(|table| (Yaml::from(table.name.as_str()), table.changes(stored).into()));
+        let plan = tables.iter().map(|table| (Yaml::from(table.label()), table.changes(stored).into()));
         let plan: Mapping = plan.collect();
         let mut wanted = expected::lines(&plan, &BTreeMap::new(), &document, self.engines);
         let mut found = change_lines(&document);

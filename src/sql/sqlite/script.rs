@@ -9,6 +9,7 @@
 use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
 use super::declared::Affinity;
 use super::literal::{self, hex, moment, plain};
+use super::spelling::{SpelledKeys, bare_uuid, date_time, trimmed, without_zeros};
 use super::{copies, identifier, select, table};
 use crate::value::{Domain, Type, Value};
 
@@ -76,7 +77,7 @@ impl Script for SqliteScript {
             ));
         }
         let keys: Vec<Vec<Value>> = guard.rows.iter().map(|row| row[..guard.key_columns].to_vec()).collect();
-        let classes = select::classes(&key, &keys);
+        let spelled_keys = SpelledKeys::new(&key, &keys);
         let parts = &guard.columns[guard.key_columns..];
         let mut lines = Vec::new();
         for (row, key_values) in guard.rows.iter().zip(&keys) {
@@ -85,19 +86,17 @@ impl Script for SqliteScript {
                 .zip(&row[guard.key_columns..])
                 .map(|(part, value)| planned(part, value))
                 .collect();
-            let spelled = select::spelled_with_classes(&key, &classes, key_values);
+            let spelled = spelled_keys.rows(key_values);
             lines.extend(
                 spelled.into_iter().map(|key| format!("({})", [key, values.clone()].concat().join(","))),
             );
         }
-        let (found_by, _) = select::spelled_keys(&key, &keys);
+        let found_by = spelled_keys.expressions(Some(ALIAS));
         let equals = if keys.iter().flatten().any(Value::is_null) { "IS" } else { "=" };
         let mut conditions: Vec<String> = found_by
             .iter()
             .enumerate()
-            .map(|(at, expression)| {
-                format!("{} {equals} v.column{}", select::qualified(expression, ALIAS), at + 1)
-            })
+            .map(|(at, expression)| format!("{expression} {equals} v.column{}", at + 1))
             .collect();
         for (at, part) in parts.iter().enumerate() {
             let zero = guard.rows.iter().any(|row| is_zero(&row[guard.key_columns + at]));
@@ -212,15 +211,12 @@ pub(super) fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> Strin
         Domain::Decimal { .. } => class("'integer', 'real', 'text'"),
         Domain::Float32 | Domain::Float64 => class("'integer', 'real'") + &sign,
         Domain::Time => format!("({} IS {value} OR {column} || ':00' IS {value})", without_zeros(&column)),
-        Domain::DateTime => format!("{} IS {value}", spelled(&column, false)),
+        Domain::DateTime => format!("{} IS {value}", date_time(&column, false)),
         Domain::Instant if matches!(part.column.column_type.meaning, Type::Zoned { .. }) => {
-            format!("{} IS {value}", spelled(&column, false))
+            format!("{} IS {value}", date_time(&column, false))
         }
         Domain::Instant => same_instant(&column, value),
-        Domain::Uuid => format!(
-            "CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) \
-             WHEN 'text' THEN lower(replace({column}, '-', '')) END IS {value}"
-        ),
+        Domain::Uuid => format!("{} IS {value}", bare_uuid(&column)),
         Domain::Json { .. } | Domain::JsonText => same_json(&column, value),
         _ => format!("typeof({column}) = typeof({value}) AND {is}{sign}"),
     }
@@ -235,35 +231,6 @@ pub(super) fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// A text as a literal, without the zeros at the end of its fraction.
-fn trimmed(text: &str) -> String {
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
-    literal::text(text)
-}
-
-/// The same of an expression.
-fn without_zeros(x: &str) -> String {
-    format!("CASE WHEN instr({x}, '.') THEN rtrim(rtrim({x}, '0'), '.') ELSE {x} END")
-}
-
-/// A stored date and time as `YYYY-MM-DD HH:MM:SS[.f]` with the fewest digits; `utc` takes a zone that says UTC
-/// away.
-fn spelled(column: &str, utc: bool) -> String {
-    let bare = match utc {
-        false => format!("SELECT replace({column}, 'T', ' ') AS x"),
-        true => format!(
-            "SELECT CASE WHEN x LIKE '%Z' THEN substr(x, 1, length(x) - 1) \
-             WHEN x LIKE '%+00:00' THEN substr(x, 1, length(x) - 6) \
-             WHEN x LIKE '%+00' THEN substr(x, 1, length(x) - 3) ELSE x END AS x \
-             FROM (SELECT replace({column}, 'T', ' ') AS x)"
-        ),
-    };
-    format!(
-        "(SELECT CASE WHEN instr(x, '.') THEN rtrim(rtrim(x, '0'), '.') \
-         ELSE x || substr(' 00:00:00', length(x) - 9) END FROM ({bare}))"
-    )
-}
-
 /// Another zone than UTC is left to `strftime`, which reads `±HH:MM` behind whole seconds; the fraction is
 /// compared as text.
 fn same_instant(column: &str, value: &str) -> String {
@@ -271,7 +238,7 @@ fn same_instant(column: &str, value: &str) -> String {
         "({} IS {value} OR ({column} GLOB '*[+-][0-9][0-9]:[0-9][0-9]' \
          AND strftime('%Y-%m-%d %H:%M:%S', substr({column}, 1, 19) || substr({column}, -6)) = substr({value}, 1, 19) \
          AND rtrim(rtrim(substr({column}, 20, length({column}) - 25), '0'), '.') = substr({value}, 20)))",
-        spelled(column, true)
+        date_time(column, true)
     )
 }
 

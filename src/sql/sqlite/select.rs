@@ -7,10 +7,11 @@
 //! covers that end meets it and reports it; no row falls between two ranges.
 
 use super::declared::Affinity;
-use super::literal::{Neighbour, hex, moment, neighbour, plain, uuid};
+use super::literal::{Neighbour, hex, neighbour, plain};
+use super::spelling::SpelledKeys;
 use super::{Sqlite, identifier, table};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Decimal, Domain, Key, Row, Type, Value, decode, fields, put_field, put_null};
+use crate::value::{Decimal, Domain, Key, Row, Value, decode, fields, put_field, put_null};
 
 /// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
 pub(crate) const ORDER_FUNCTION: &str = "_trueup_order";
@@ -493,150 +494,24 @@ pub(super) fn matching(key: &[Column], keys: &[Vec<Value>], table_name: &str) ->
     if keys.is_empty() {
         return "0".to_owned();
     }
-    let (columns, rows) = spelled_keys(key, keys);
+    let spelled = SpelledKeys::new(key, keys);
+    let rows: Vec<Vec<String>> = keys.iter().flat_map(|values| spelled.rows(values)).collect();
     let list = rows.iter().map(|row| format!("({})", row.join(", "))).collect::<Vec<_>>().join(", ");
     if keys.iter().flatten().any(Value::is_null) {
         // Nothing in the list has a name of the table's columns: its own are `column1` and so on, qualified.
-        let pairs = columns.iter().enumerate().map(|(at, column)| {
-            format!("{} IS _trueup_keys.column{}", qualified(column, table_name), at + 1)
-        });
+        let columns = spelled.expressions(Some(table_name));
+        let pairs = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| format!("{column} IS _trueup_keys.column{}", at + 1));
         let pairs = pairs.collect::<Vec<_>>().join(" AND ");
         return format!("EXISTS (SELECT 1 FROM (VALUES {list}) AS _trueup_keys WHERE {pairs})");
     }
-    match columns.as_slice() {
+    match spelled.expressions(None).as_slice() {
         [column] => {
             let list = rows.iter().map(|row| row.concat()).collect::<Vec<_>>().join(", ");
             format!("{column} IN ({list})")
         }
-        _ => format!("({}) IN (VALUES {list})", columns.join(", ")),
+        columns => format!("({}) IN (VALUES {list})", columns.join(", ")),
     }
-}
-
-/// The expression with its column qualified, for a table may itself have a column `column1`.
-pub(super) fn qualified(expression: &str, table_name: &str) -> String {
-    expression.replacen('"', &format!("{}.\"", identifier(table_name)), 1)
-}
-
-/// The expressions that find a row by key, and for each key the rows of literals that they may equal: a UUID or
-/// a moment has several spellings. In a column without affinity numbers are matched with their class.
-pub(super) fn spelled_keys(key: &[Column], keys: &[Vec<Value>]) -> (Vec<String>, Vec<Vec<String>>) {
-    let classes = classes(key, keys);
-    let mut expressions = Vec::new();
-    for (column, with_class) in key.iter().zip(&classes) {
-        let name = identifier(&column.name);
-        expressions.push(if column.collation.is_some() { format!("{name} COLLATE BINARY") } else { name });
-        if *with_class {
-            expressions.push(format!("typeof({})", identifier(&column.name)));
-        }
-    }
-    let rows = keys.iter().flat_map(|values| spelled_with_classes(key, &classes, values)).collect();
-    (expressions, rows)
-}
-
-/// For each key column whether its storage class must be matched too.
-pub(super) fn classes(key: &[Column], keys: &[Vec<Value>]) -> Vec<bool> {
-    key.iter().enumerate().map(|(at, column)| has_classes(column, keys, at)).collect()
-}
-
-/// The rows of literals that one key may equal.
-pub(super) fn spelled_with_classes(key: &[Column], classes: &[bool], values: &[Value]) -> Vec<Vec<String>> {
-    let mut rows: Vec<Vec<String>> = vec![Vec::new()];
-    for ((column, value), with_class) in key.iter().zip(values).zip(classes) {
-        let class = with_class.then(|| format!("'{}'", type_name(value)));
-        let spellings = spellings(value, &column.column_type.meaning);
-        let longer = |row: Vec<String>| {
-            let spelled = |spelling: &String| {
-                [row.as_slice(), std::slice::from_ref(spelling), class.as_slice()].concat()
-            };
-            spellings.iter().map(spelled).collect::<Vec<_>>()
-        };
-        rows = rows.into_iter().flat_map(longer).collect();
-    }
-    rows
-}
-
-fn has_classes(column: &Column, keys: &[Vec<Value>], at: usize) -> bool {
-    Affinity::of(&column.column_type.declared) == Affinity::Blob
-        && keys.iter().any(|values| matches!(type_name(&values[at]), "integer" | "real"))
-}
-
-/// What SQLite's `typeof` says of a value.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Boolean(_) | Value::Integer(_) => "integer",
-        Value::Float32(_) | Value::Float64(_) => "real",
-        Value::Bytes(_) => "blob",
-        Value::OtherStorage(inner) => type_name(inner),
-        _ => "text",
-    }
-}
-
-/// The ways in which a value may be stored.
-fn spellings(value: &Value, meaning: &Type) -> Vec<String> {
-    match value {
-        Value::Uuid(bytes) => {
-            let lower = uuid(bytes);
-            let bare = lower.replace('-', "");
-            let texts = [lower.to_uppercase(), bare.to_uppercase(), bare, lower];
-            let mut literals: Vec<String> = texts.iter().map(|text| format!("'{text}'")).collect();
-            literals.push(hex(bytes));
-            literals.sort();
-            literals.dedup();
-            literals
-        }
-        Value::Time(time) => {
-            time_spellings(&time.to_string()).into_iter().map(|time| format!("'{time}'")).collect()
-        }
-        Value::DateTime(stamp) => moment_spellings(&moment(*stamp), &[""]),
-        Value::Instant(stamp) => moment_spellings(&moment(*stamp), &["", "Z", "+00:00", "+00"]),
-        Value::Decimal(number) => {
-            let number_literals = [false, true].map(|reals_only| match neighbour(number, reals_only) {
-                Neighbour::At(literal) => Some(literal),
-                Neighbour::Below(_) | Neighbour::Above(_) => None,
-            });
-            let mut literals: Vec<String> = number_literals.into_iter().flatten().collect();
-            literals.dedup();
-            if matches!(meaning, Type::Text { .. } | Type::Other) {
-                literals.push(format!("'{number}'"));
-            }
-            // What no number of SQLite stands for is not found; a blob equals none.
-            if literals.is_empty() {
-                literals.push("x''".to_owned());
-            }
-            literals
-        }
-        value => vec![plain(value)],
-    }
-}
-
-/// `2024-01-01 00:00:00[.ffffff]` with either separator, shortened where zeros end it, with and without a zone
-/// that says UTC.
-fn moment_spellings(canonical: &str, zones: &[&str]) -> Vec<String> {
-    let Some((date, time)) = canonical.split_once(' ') else { return vec![format!("'{canonical}'")] };
-    let mut literals = Vec::new();
-    for separator in [" ", "T"] {
-        for time in time_spellings(time) {
-            for zone in zones {
-                literals.push(format!("'{date}{separator}{time}{zone}'"));
-            }
-        }
-    }
-    if time == "00:00:00" {
-        literals.push(format!("'{date}'"));
-    }
-    literals
-}
-
-/// `HH:MM:SS[.ffffff]` with every fraction that says the same, and without seconds where they are zero.
-fn time_spellings(canonical: &str) -> Vec<String> {
-    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "000000"));
-    let kept = fraction.trim_end_matches('0').len();
-    let mut times: Vec<String> =
-        (kept.max(1)..=6).map(|digits| format!("{whole}.{}", &fraction[..digits])).collect();
-    if kept == 0 {
-        times.push(whole.to_owned());
-        times.extend(whole.strip_suffix(":00").map(str::to_owned));
-    }
-    times
 }
