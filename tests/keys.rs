@@ -317,12 +317,13 @@ fn fits(kind: &Kind, pair: (Engine, Engine)) -> bool {
     let uuid_on_mysql = |engine: Engine, types: &[Types]| {
         engine == MARIADB && types.iter().any(|types| types[2] == "uuid") && engine.product().is_mysql()
     };
-    kind.engines.is_none_or(|engines| engines == pair)
-        && !uuid_on_mysql(pair.0, kind.primary)
-        && !uuid_on_mysql(pair.1, kind.replica)
-        // Between two SQLite files a value is what is stored, as it is spelled.
-        && !(pair == (Engine::Sqlite, Engine::Sqlite) && kind.name.contains("uuids"))
-        && !(kind.name.contains("text") && pair.0 == pair.1 && kind.engines.is_none())
+    if kind.engines.is_some_and(|engines| engines != pair) {
+        return false;
+    }
+    // Between two SQLite files a value is what is stored, as it is spelled.
+    let spelled = pair == (Engine::Sqlite, Engine::Sqlite) && kind.name.contains("uuids");
+    let folded = kind.name.contains("text") && pair.0 == pair.1 && kind.engines.is_none();
+    !spelled && !folded && !uuid_on_mysql(pair.0, kind.primary) && !uuid_on_mysql(pair.1, kind.replica)
 }
 
 fn table(
