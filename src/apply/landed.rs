@@ -82,7 +82,7 @@ async fn copies_not_as_planned(
             let message = "stopped before all rows written were looked at again";
             return Err(Failure::new(ErrorKind::Interrupted, message));
         }
-        for images in by_kind(piece?) {
+        for images in by_kind(piece?).into_iter().filter(|images| !images.is_empty()) {
             let columns = copies::columns(pair, &images);
             let mut counts = copies::tallies(&images, &columns);
             let mut stream = snapshot.scan(copies::select(pair, &images, &columns, false)).await?;

@@ -67,7 +67,8 @@ pub(super) fn write(
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
     writer.header(&batches)?;
-    if is_empty(&batches) {
+    // Where nothing could be told, the script must not end well.
+    if is_empty(&batches) && replica.tables.iter().all(|table| table.error.is_none()) {
         return Ok(());
     }
     writer.opening(&replica.search_path)?;

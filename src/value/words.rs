@@ -1,6 +1,6 @@
 //! Values in messages: short text for people.
 
-use super::Value;
+use super::{Civil, Value};
 
 /// Characters of one value that are shown.
 const CHARS_MAX: usize = 60;
@@ -26,6 +26,11 @@ pub fn value_text(value: &Value) -> String {
         Value::Date(value) => value.to_string(),
         Value::Time(value) => value.to_string(),
         Value::DateTime(value) => value.to_string(),
+        Value::Instant(value)
+            if matches!(value.parts().0.civil(), Civil::Infinity | Civil::NegativeInfinity) =>
+        {
+            value.to_string()
+        }
         Value::Instant(value) => format!("{value}Z"),
         Value::Uuid(value) => uuid(value),
         Value::OtherStorage(value) => value_text(value),

@@ -35,7 +35,7 @@ impl Writer<'_> {
             thousands(summary.rows.update),
             thousands(summary.rows.delete)
         );
-        if is_empty(batches) {
+        if is_empty(batches) && replica.tables.iter().all(|table| table.error.is_none()) {
             self.say("\nNothing to do.")?;
         } else {
             let transactions = counted(batches.rows.len() as u64, "transaction");

@@ -243,7 +243,7 @@ fn telling_term(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> Option<Strin
 /// which reads the whole table.
 fn has_endless_spellings(column: &SelectColumn) -> bool {
     match column.domain {
-        Domain::Time | Domain::DateTime | Domain::Instant => true,
+        Domain::Time | Domain::DateTime | Domain::Instant | Domain::Uuid => true,
         Domain::Decimal { .. } => !sorts_decimals(&column.column),
         _ => false,
     }
