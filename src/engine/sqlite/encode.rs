@@ -10,6 +10,9 @@
 //! - floats from REAL, and from INTEGER that a double holds exactly; single precision only if exact;
 //! - dates, times, date-times from TEXT; a moment's text without zone is in UTC, a date-time's with one an error;
 //! - UUIDs from TEXT in any spelling and from BLOB of 16 bytes; bytes from BLOB alone, text from UTF-8 TEXT alone.
+//!
+//! Of a database in UTF-16 the statement gives text as its bytes, for SQLite itself would hand out other characters
+//! in place of what is not valid; such text is an error in every domain.
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -17,19 +20,35 @@ use rusqlite::types::ValueRef;
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
 use crate::sql::Select;
-use crate::sql::sqlite::{read_date_time, read_instant, read_uuid};
+use crate::sql::sqlite::{Encoding, read_date_time, read_instant, read_uuid};
 use crate::value::{
     Date, Decimal, Domain, RowBlock, Time, Type, address_payload, bits_payload, canonical_json, decode,
     fields, named_values, put_field, put_null, value_text,
 };
 
-/// Adds a row of the select to a block.
-pub(super) fn encode_row(block: &mut RowBlock, select: &Select, row: &Row<'_>) -> Result<(), EngineError> {
+/// Adds a row of the select to a block, rendered for a database of this encoding.
+pub(super) fn encode_row(
+    block: &mut RowBlock,
+    select: &Select,
+    encoding: Encoding,
+    row: &Row<'_>,
+) -> Result<(), EngineError> {
     let start = block.bytes_len();
     for (at, column) in select.columns.iter().enumerate() {
-        let value = row.get_ref(at).map_err(|error| {
-            EngineError::new(ErrorKind::Internal, "SQLite gave fewer columns than asked for").said(error)
-        })?;
+        let decoded;
+        let value = match encoding.is_utf16() {
+            false => cell(row, at)?,
+            true => match (cell(row, 2 * at)?, cell(row, 2 * at + 1)?) {
+                (ValueRef::Blob(bytes), ValueRef::Integer(1)) => match utf16(bytes, encoding) {
+                    Some(text) => {
+                        decoded = text;
+                        ValueRef::Text(decoded.as_bytes())
+                    }
+                    None => return Err(not_utf16(&block.bytes()[start..], select, at, bytes)),
+                },
+                (value, _) => value,
+            },
+        };
         let column_type = &column.column.column_type;
         let encoded = match column_type.meaning {
             Type::Zoned { offset_minutes, .. } => zoned(block.buffer(), offset_minutes, value),
@@ -41,6 +60,32 @@ pub(super) fn encode_row(block: &mut RowBlock, select: &Select, row: &Row<'_>) -
     }
     block.close_row();
     Ok(())
+}
+
+fn cell<'r>(row: &'r Row<'_>, at: usize) -> Result<ValueRef<'r>, EngineError> {
+    row.get_ref(at).map_err(|error| {
+        EngineError::new(ErrorKind::Internal, "SQLite gave fewer columns than asked for").said(error)
+    })
+}
+
+/// A text from its bytes, `None` where they are not valid: half a unit, or a surrogate without its other half.
+fn utf16(bytes: &[u8], encoding: Encoding) -> Option<String> {
+    let units = bytes.chunks_exact(2);
+    let whole = units.remainder().is_empty();
+    let units = units.map(|unit| match encoding {
+        Encoding::Utf16Be => u16::from_be_bytes([unit[0], unit[1]]),
+        Encoding::Utf8 | Encoding::Utf16Le => u16::from_le_bytes([unit[0], unit[1]]),
+    });
+    let text: Option<String> = char::decode_utf16(units).collect::<Result<_, _>>().ok();
+    text.filter(|_| whole)
+}
+
+fn not_utf16(encoded: &[u8], select: &Select, at: usize, bytes: &[u8]) -> EngineError {
+    let message = format!(
+        "table `{}`, column `{}`: a text is not valid UTF-16, in which the database keeps text",
+        select.table, select.columns[at].column.name,
+    );
+    at_value(message, encoded, select, at, &crate::value::Value::RawText(bytes.to_vec()))
 }
 
 /// Names table and column in our words; the key is a row's value and goes where those may be dropped.
@@ -59,13 +104,24 @@ fn unreadable(
         class(value),
         column.domain.name(),
     );
+    at_value(message, encoded, select, at, &value_of(value))
+}
+
+/// An error about one value: the message, and apart from it the key that was read before it, and the value.
+fn at_value(
+    message: String,
+    encoded: &[u8],
+    select: &Select,
+    at: usize,
+    value: &crate::value::Value,
+) -> EngineError {
     let key = select.columns[..select.key_columns.min(at)]
         .iter()
         .zip(fields(encoded))
         .map(|(column, field)| (column.column.name.as_str(), decode(&column.domain, field)));
     EngineError::new(ErrorKind::Value, message)
         .key(named_values(key))
-        .said(format!("the value is {}", value_text(&value_of(value))))
+        .said(format!("the value is {}", value_text(value)))
         .hint("correct the value, or leave the column out with `exclude_columns`")
 }
 

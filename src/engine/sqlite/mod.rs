@@ -249,7 +249,11 @@ impl Session {
         let name: String = connection
             .query_row("PRAGMA encoding", [], |row| row.get(0))
             .map_err(|error| self.failed(error))?;
-        Ok(if name == "UTF-8" { Encoding::Utf8 } else { Encoding::Utf16 })
+        Ok(match name.as_str() {
+            "UTF-8" => Encoding::Utf8,
+            "UTF-16be" => Encoding::Utf16Be,
+            _ => Encoding::Utf16Le,
+        })
     }
 }
 

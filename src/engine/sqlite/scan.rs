@@ -82,6 +82,7 @@ impl Snapshot for SqliteSnapshot {
         let scan = Scan {
             sql: render_select(&select, self.encoding),
             select,
+            encoding: self.encoding,
             deadline: Deadline::new(self.session.statement_timeout),
             sender,
         };
@@ -107,7 +108,7 @@ impl Snapshot for SqliteSnapshot {
         let key = &select.columns[..select.key_columns];
         // Text of UTF-16 sorts by its units.
         let units = |domain: &Domain| {
-            self.encoding == Encoding::Utf16
+            self.encoding.is_utf16()
                 && matches!(domain, Domain::Text | Domain::Bits | Domain::Storage { .. })
         };
         key.iter().all(|part| !Sqlite.order_needs_sort(&part.column, &part.domain) && !units(&part.domain))
@@ -205,6 +206,7 @@ type Sender = mpsc::Sender<Result<RowBlock, EngineError>>;
 struct Scan {
     sql: String,
     select: Select,
+    encoding: Encoding,
     deadline: Arc<Deadline>,
     sender: Sender,
 }
@@ -237,7 +239,7 @@ impl Scan {
     }
 
     fn read(&self, connection: &Connection) -> Result<(), EngineError> {
-        read_blocks(connection, &self.sql, &self.select, |block| {
+        read_blocks(connection, &self.sql, &self.select, self.encoding, |block| {
             let waiting = Instant::now();
             let listened = self.sender.blocking_send(Ok(block)).is_ok();
             self.deadline.waited(waiting.elapsed());
@@ -255,6 +257,7 @@ pub(super) fn read_blocks(
     connection: &Connection,
     sql: &str,
     select: &Select,
+    encoding: Encoding,
     mut take: impl FnMut(RowBlock) -> bool,
 ) -> Result<(), EngineError> {
     let failed = |error| error::of_statement(&format!("table `{}` cannot be read", select.table), error);
@@ -262,7 +265,7 @@ pub(super) fn read_blocks(
     let mut rows = statement.raw_query();
     let mut block = RowBlock::default();
     while let Some(row) = rows.next().map_err(failed)? {
-        encode_row(&mut block, select, row)?;
+        encode_row(&mut block, select, encoding, row)?;
         if block.bytes_len() >= BLOCK_BYTES {
             let full = std::mem::replace(&mut block, RowBlock::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 8));
             if !take(full) {
@@ -277,9 +280,14 @@ pub(super) fn read_blocks(
 }
 
 /// All rows of a select as one block, for reads within the writer's transaction.
-pub(super) fn read_all(connection: &Connection, sql: &str, select: &Select) -> Result<RowBlock, EngineError> {
+pub(super) fn read_all(
+    connection: &Connection,
+    sql: &str,
+    select: &Select,
+    encoding: Encoding,
+) -> Result<RowBlock, EngineError> {
     let mut all = RowBlock::default();
-    read_blocks(connection, sql, select, |block| {
+    read_blocks(connection, sql, select, encoding, |block| {
         all.extend(&block, 0, block.len());
         true
     })?;

@@ -64,7 +64,7 @@ impl Probe for Index<'_> {
         let names: Vec<String> = names.collect();
         let sql =
             format!("{} ORDER BY {} LIMIT {SAMPLE}", render_select(&select, self.encoding), names.join(", "));
-        let rows = read_all(self.connection, &sql, &select)?;
+        let rows = read_all(self.connection, &sql, &select, self.encoding)?;
         Ok(rows.rows().map(Key::new).collect())
     }
 

@@ -261,9 +261,10 @@ impl Writer for SqliteWriter {
         let select = select.clone();
         self.run(move |inner| {
             inner.connect()?;
-            let sql = render_select(&select, inner.encoding);
+            let encoding = inner.encoding;
+            let sql = render_select(&select, encoding);
             inner.quoted_for_columns(true)?;
-            let rows = scan::read_all(inner.connect()?, &sql, &select);
+            let rows = scan::read_all(inner.connect()?, &sql, &select, encoding);
             inner.quoted_for_columns(false)?;
             rows
         })
@@ -274,9 +275,10 @@ impl Writer for SqliteWriter {
         let select = select.clone();
         self.run(move |inner| {
             inner.connect()?;
-            let sql = render_select(&select, inner.encoding);
+            let encoding = inner.encoding;
+            let sql = render_select(&select, encoding);
             inner.quoted_for_columns(true)?;
-            let read = scan::read_blocks(inner.connect()?, &sql, &select, |block| {
+            let read = scan::read_blocks(inner.connect()?, &sql, &select, encoding, |block| {
                 tally(&mut tallies, &block);
                 true
             });

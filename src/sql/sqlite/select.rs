@@ -74,8 +74,17 @@ impl OrderKind {
 pub(crate) enum Encoding {
     /// Sorts by code point.
     Utf8,
-    /// Sorts by the bytes of UTF-16.
-    Utf16,
+    /// Sorts by the bytes of UTF-16, the low one of a unit first.
+    Utf16Le,
+    /// The same, the high one first.
+    Utf16Be,
+}
+
+impl Encoding {
+    /// Whether it is one of the two that SQLite converts whenever it hands text out.
+    pub(crate) fn is_utf16(self) -> bool {
+        self != Encoding::Utf8
+    }
 }
 
 /// One expression to order by, and how a key compares with it.
@@ -89,7 +98,7 @@ struct Term<'a> {
 
 /// The SELECT.
 pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
-    let columns: Vec<String> = select.columns.iter().map(|column| identifier(&column.column.name)).collect();
+    let columns: Vec<String> = select.columns.iter().map(|column| selected(column, encoding)).collect();
     let key = &select.columns[..select.key_columns];
     let terms: Vec<Term<'_>> = key.iter().flat_map(|column| terms(column, encoding)).collect();
     let mut conditions: Vec<String> = select.scope.iter().map(|scope| format!("({scope})")).collect();
@@ -124,6 +133,19 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
         sql.push_str(&terms.join(", "));
     }
     sql
+}
+
+/// What is read of a column: itself. Of a database in UTF-16 the text as its bytes, and whether it is one, for
+/// SQLite makes other characters of what is not valid when it hands out text.
+fn selected(column: &SelectColumn, encoding: Encoding) -> String {
+    let name = identifier(&column.column.name);
+    match encoding.is_utf16() {
+        false => name,
+        true => {
+            let is_text = format!("typeof({name}) = 'text'");
+            format!("CASE WHEN {is_text} THEN CAST({name} AS BLOB) ELSE {name} END, {is_text}")
+        }
+    }
 }
 
 /// Whether an index on the plain column does not give the key order.
@@ -164,11 +186,11 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
         (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
         (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
-        (Domain::Text | Domain::Bits, Encoding::Utf16) => vec![function(OrderKind::Text, &plain_name)],
+        (Domain::Text | Domain::Bits, Encoding::Utf16Le | Encoding::Utf16Be) => vec![function(OrderKind::Text, &plain_name)],
         (Domain::Storage { .. }, _) => {
             let first = match encoding {
                 Encoding::Utf8 => term(name, None),
-                Encoding::Utf16 => function(OrderKind::Storage, &plain_name),
+                Encoding::Utf16Le | Encoding::Utf16Be => function(OrderKind::Storage, &plain_name),
             };
             // 1 and 1.0 are equal to SQLite; only a column without affinity can hold both.
             if Affinity::of(&column.column.column_type.declared) == Affinity::Blob {
