@@ -92,6 +92,7 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         name: TableName::plain("t"),
         columns: vec![],
         keys: vec![],
+        unique_indexes: vec![],
         foreign_keys: vec![],
         rows_estimate: None,
         hidden_rows: None,

@@ -7,19 +7,27 @@
 //! by their first byte, so that a plan of any size takes a few megabytes. Where the primary has the same unique
 //! key, whose values are told apart no finer, nothing is asked.
 //!
+//! Of unique indexes over expressions or begins of columns, under conditions or collations of their own, the replica
+//! evaluates all that over the values of the columns they speak of. What nothing but writing the rows can tell is
+//! left to apply: indexes over columns that are out of scope or generated, exclusion constraints, and those that the
+//! catalog's reader calls untold.
+//!
 //! Invariant: two rows of which the database would refuse one are a failure of the kind `key` that names both.
 
 use std::collections::HashSet;
 
+use super::buckets::{Buckets, Half};
 use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RowChange};
 use crate::engine::Snapshot;
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::{Table, TablePair, UniqueKey, key_text, row_text};
+use crate::schema::{ColumnPair, Table, TablePair, UniqueKey, key_text, row_text};
 use crate::sides::Sides;
-use crate::spool::{Page, Spool, SpoolError};
-use crate::sql::{Dialect, Select, SelectColumn, Selection, Unwritable};
-use crate::value::{Decimal, Digest, Domain, Key, Row, Value, decode, fields, put_field, put_null};
+use crate::spool::{Spool, SpoolError};
+use crate::sql::{Column, Dialect, Select, SelectColumn, Selection, UniqueIndex, Unwritable};
+use crate::value::{
+    Decimal, Digest, Domain, Key, Row, Value, decode, fields, named_values, put_field, put_null,
+};
 
 /// Values that are asked about in one go; a row of the answer has one column for each on some engines.
 const VALUES_MAX: usize = 500;
@@ -45,9 +53,28 @@ pub struct Collisions<'a> {
 
 /// A unique key of the replica that is looked at.
 struct Watched<'a> {
-    key: &'a UniqueKey,
-    /// Its columns, by their index in the pair.
+    rule: Rule<'a>,
+    /// The columns that it is over, or speaks of, by their index in the pair.
     columns: Vec<usize>,
+}
+
+/// What says which rows are one.
+#[derive(Clone, Copy)]
+enum Rule<'a> {
+    /// Columns as they compare.
+    Key(&'a UniqueKey),
+    /// The replica, by what it evaluates.
+    Index(&'a UniqueIndex),
+}
+
+impl Watched<'_> {
+    /// `column a, b`, or `unique index i`.
+    fn words(&self) -> String {
+        match self.rule {
+            Rule::Key(key) => format!("column {}", key.columns.join(", ")),
+            Rule::Index(index) => format!("unique index {}", index.name),
+        }
+    }
 }
 
 /// A planned row and its values of a unique key.
@@ -72,12 +99,43 @@ impl Collisions<'_> {
         let Some(replica) = self.structure.replica.as_ref().filter(|_| !changes.is_empty()) else {
             return Ok(());
         };
-        for key in &replica.keys {
-            if let Some(watched) = self.watched(key) {
-                self.check_key(&watched, changes).await?;
-            }
+        // Such a key is among the indexes too, and compares as they say.
+        let plain = |key: &&UniqueKey| !replica.unique_indexes.iter().any(|index| index.name == key.name);
+        let keys = replica.keys.iter().filter(plain).filter_map(|key| self.watched(key));
+        let indexes = replica.unique_indexes.iter().filter_map(|index| self.watched_index(index));
+        for watched in keys.chain(indexes) {
+            self.check_key(&watched, changes).await?;
         }
         Ok(())
+    }
+
+    /// `None` for an index that the primary has too, or of which nobody but the replica can tell.
+    fn watched_index<'k>(&self, index: &'k UniqueIndex) -> Option<Watched<'k>> {
+        let columns: Vec<usize> = index.columns.iter().map(|name| self.place(name)).collect::<Option<_>>()?;
+        let told = index.untold.is_none() && !columns.is_empty() && !self.primary_has(index, &columns);
+        told.then_some(Watched { rule: Rule::Index(index), columns })
+    }
+
+    /// Whether the primary has the same index over the same columns, and the whole table is made equal.
+    fn primary_has(&self, index: &UniqueIndex, columns: &[usize]) -> bool {
+        let Some(primary) = self.structure.primary.as_ref().filter(|_| self.is_whole()) else { return false };
+        let same = |index: &usize| {
+            let ColumnPair { sides: Sides { primary, replica }, rule, .. } = &self.pair.columns[*index];
+            rule.is_none()
+                && primary.name == replica.name
+                && primary.collation == replica.collation
+                && primary.column_type == replica.column_type
+        };
+        let there = |other: &UniqueIndex| UniqueIndex { name: index.name.clone(), ..other.clone() } == *index;
+        // Brands of a family print expressions each in its own way, and mean the same by the same text.
+        self.dialects.primary.same_family(self.dialects.replica)
+            && columns.iter().all(same)
+            && primary.unique_indexes.iter().any(there)
+    }
+
+    fn is_whole(&self) -> bool {
+        let pair = self.pair;
+        pair.scope.is_none() && pair.writes.insert && pair.writes.update && pair.writes.delete
     }
 
     /// `None` for a key that no planned row can break, or that is not known: over columns that are out of scope.
@@ -88,7 +146,7 @@ impl Collisions<'_> {
             && (0..self.pair.key_columns).all(|index| columns.contains(&index));
         // Rows that have the same key to the byte are one row; that is settled where they are compared.
         let harmless = is_pair_key && !columns.iter().any(equates);
-        (!harmless && !self.primary_sees_to(&columns)).then_some(Watched { key, columns })
+        (!harmless && !self.primary_sees_to(&columns)).then_some(Watched { rule: Rule::Key(key), columns })
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -105,8 +163,7 @@ impl Collisions<'_> {
     /// equal, and a key over the same columns (or some of them) tells values apart as the replica's does.
     fn primary_sees_to(&self, columns: &[usize]) -> bool {
         let pair = self.pair;
-        let whole = pair.scope.is_none() && pair.writes.insert && pair.writes.update && pair.writes.delete;
-        let Some(primary) = self.structure.primary.as_ref().filter(|_| whole) else { return false };
+        let Some(primary) = self.structure.primary.as_ref().filter(|_| self.is_whole()) else { return false };
         let same = |index: usize| {
             let column = &pair.columns[index];
             let Sides { primary, replica } = &column.sides;
@@ -135,13 +192,13 @@ impl Collisions<'_> {
             }
             let marks = self.marks(watched, takers.iter().map(|taker| &taker.values)).await?;
             for (taker, mark) in takers.iter().zip(marks) {
-                taken.push(mark, planned(taker.number))?;
+                mark.map_or(Ok(()), |mark| taken.push(mark, planned(taker.number)))?;
             }
             let found =
                 self.standing(watched, takers.into_iter().map(|taker| taker.values).collect()).await?;
             let marks = self.marks(watched, found.iter().map(|row| &row.values)).await?;
             for (row, mark) in found.iter().zip(marks) {
-                standing.push(half(&row.row_key), mark)?;
+                mark.map_or(Ok(()), |mark| standing.push(half(&row.row_key), mark))?;
             }
         }
         standing.each(|rows| {
@@ -207,7 +264,10 @@ impl Collisions<'_> {
             columns,
             key_columns,
             scope: None,
-            selection: Selection::Alike(values),
+            selection: match watched.rule {
+                Rule::Key(_) => Selection::Alike(values),
+                Rule::Index(index) => Selection::AlikeUnder(index.clone(), values),
+            },
             ordered: false,
             locked: false,
         };
@@ -250,13 +310,46 @@ impl Collisions<'_> {
         Key::new(identity)
     }
 
-    /// One mark for each of these values: equal where the unique key would take them for one.
+    /// One mark for each of these values: equal where the unique key would take them for one. `None` for values that
+    /// collide with none.
     async fn marks<'v>(
         &self,
         watched: &Watched<'_>,
         rows: impl Iterator<Item = &'v Key>,
-    ) -> Result<Vec<Half>, Failure> {
+    ) -> Result<Vec<Option<Half>>, Failure> {
         let rows: Vec<&Key> = rows.collect();
+        match watched.rule {
+            Rule::Key(_) => self.key_marks(watched, rows).await,
+            Rule::Index(index) => self.index_marks(watched, index, rows).await,
+        }
+    }
+
+    async fn index_marks(
+        &self,
+        watched: &Watched<'_>,
+        index: &UniqueIndex,
+        rows: Vec<&Key>,
+    ) -> Result<Vec<Option<Half>>, Failure> {
+        let pairs: Vec<&ColumnPair> = watched.columns.iter().map(|at| &self.pair.columns[*at]).collect();
+        let columns: Vec<Column> = pairs.iter().map(|pair| pair.sides.replica.clone()).collect();
+        let value = |(pair, field): (&&ColumnPair, Option<&[u8]>)| decode(&pair.domain, field);
+        let values = |row: &&Key| pairs.iter().zip(fields(row.bytes())).map(value).collect();
+        let rows: Vec<Vec<Value>> = rows.iter().map(values).collect();
+        let mut told = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(VALUES_MAX) {
+            let table = &self.pair.names.replica;
+            let sql = self.dialects.replica.index_marks(table, index, &columns, rows);
+            told.extend(self.snapshot.ask(sql.map_err(|why| self.unasked(&why))?).await?);
+        }
+        if told.len() != rows.len() {
+            return Err(incomplete());
+        }
+        let half = |told: Option<String>| told.map(|mark| first_half(&Digest::of(mark.as_bytes())));
+        Ok(told.into_iter().map(half).collect())
+    }
+
+    /// What is equal under the collations of columns the replica says.
+    async fn key_marks(&self, watched: &Watched<'_>, rows: Vec<&Key>) -> Result<Vec<Option<Half>>, Failure> {
         let mut marked: Vec<Vec<u8>> = vec![Vec::new(); rows.len()];
         for (at, index) in watched.columns.iter().enumerate() {
             let column = &self.pair.columns[*index];
@@ -276,10 +369,7 @@ impl Collisions<'_> {
                 told.extend(self.snapshot.ask(sql.map_err(|why| self.unasked(&why))?).await?);
             }
             if told.len() != texts.len() {
-                return Err(Failure::new(
-                    ErrorKind::Internal,
-                    "the replica did not compare all values it was asked for",
-                ));
+                return Err(incomplete());
             }
             let mut told = told.into_iter();
             for ((marked, value), row) in marked.iter_mut().zip(&values).zip(&rows) {
@@ -290,7 +380,7 @@ impl Collisions<'_> {
                 put_field(marked, &mark);
             }
         }
-        Ok(marked.iter().map(|marked| first_half(&Digest::of(marked))).collect())
+        Ok(marked.iter().map(|marked| Some(first_half(&Digest::of(marked)))).collect())
     }
 
     fn unasked(&self, why: &Unwritable) -> Failure {
@@ -314,32 +404,57 @@ impl Collisions<'_> {
         };
         let mut keys: Vec<String> =
             picked.iter().map(|planned| key_text(self.pair, row(planned).bytes())).collect();
+        let taken = picked.iter().filter_map(|planned| values_of(watched, row(planned).fields().collect()));
+        let mut taken: Vec<String> = taken.map(|values| self.named(watched, &values)).collect();
         if let (Some(stays), Some(planned)) = (collision.stays, picked.first()) {
             let values = values_of(watched, row(planned).fields().collect());
             let found = self.standing(watched, values.into_iter().collect()).await?;
             let twin = found.iter().find(|found| half(&found.row_key)[..TAG] == stays[..TAG]);
             keys.extend(twin.map(|twin| key_text(self.pair, twin.row_key.bytes())));
+            taken.extend(twin.map(|twin| self.named(watched, &twin.values)));
         }
         keys.retain(|key| !key.is_empty());
-        let columns = watched.key.columns.join(", ");
         let whose = match collision.stays {
             None => "two rows",
             Some(_) => "a row and of one that stays on the replica",
         };
         let message = format!(
-            "table {}, column {columns}: the replica's unique key takes the values of {whose} for one",
-            self.pair.table
+            "table {}, {}: the replica's unique key takes the values of {whose} for one",
+            self.pair.table,
+            watched.words()
         );
         let mut failure = Failure::new(ErrorKind::Key, message).key(keys.join(" and "));
         if self.pair.is_keyless() {
             let rows: Vec<String> =
                 picked.iter().map(|planned| row_text(self.pair, row(planned).bytes())).collect();
             failure = failure.detail(rows.join(" and "));
+        } else if !self.is_key(watched) {
+            failure = failure.detail(taken.join(" and "));
         }
-        Ok(failure.hint(
-            "the replica's collation may tell less apart (case, accents, spaces at the end): change one of the rows, \
-             or let the replica's column compare as the primary's does",
-        ))
+        Ok(match watched.rule {
+            Rule::Key(_) => failure.hint(
+                "the replica's collation may tell less apart (case, accents, spaces at the end): change one of the \
+                 rows, or let the replica's column compare as the primary's does",
+            ),
+            Rule::Index(index) => failure.hint(format!(
+                "the replica's index is over {}; change one of the rows, or the index",
+                definition(index)
+            )),
+        })
+    }
+
+    /// Whether the values are those of the pair's key, and so have been told by it.
+    fn is_key(&self, watched: &Watched<'_>) -> bool {
+        watched.columns.iter().all(|index| *index < self.pair.key_columns)
+    }
+
+    fn named(&self, watched: &Watched<'_>, values: &Key) -> String {
+        let columns = watched.columns.iter().map(|index| &self.pair.columns[*index]);
+        named_values(
+            columns
+                .zip(fields(values.bytes()))
+                .map(|(column, field)| (column.name(), column.replica_value(field))),
+        )
     }
 }
 
@@ -351,13 +466,30 @@ fn bare(value: Value) -> Value {
     }
 }
 
-/// The values of a key, `None` where one is NULL: such a row collides with none.
+/// The values of a key, `None` where one is NULL: such a row collides with none. What NULLs mean to an index it says
+/// itself.
 fn values_of(watched: &Watched<'_>, row: Vec<Option<&[u8]>>) -> Option<Key> {
     let mut bytes = Vec::new();
     for index in &watched.columns {
-        put_field(&mut bytes, row.get(*index).copied().flatten()?);
+        match (row.get(*index).copied().flatten(), watched.rule) {
+            (Some(payload), _) => put_field(&mut bytes, payload),
+            (None, Rule::Index(_)) => put_null(&mut bytes),
+            (None, Rule::Key(_)) => return None,
+        }
     }
     Some(Key::new(bytes))
+}
+
+/// What an index is over, as the replica's own SQL has it.
+fn definition(index: &UniqueIndex) -> String {
+    let parts: Vec<&str> = index.parts.iter().map(|part| part.sql.as_str()).collect();
+    let condition = index.condition.as_ref().map(|condition| format!(" where {condition}"));
+    let nulls = if index.nulls_are_one { ", nulls not distinct" } else { "" };
+    format!("{}{nulls}{}", parts.join(", "), condition.unwrap_or_default())
+}
+
+fn incomplete() -> Failure {
+    Failure::new(ErrorKind::Internal, "the replica did not compare all values it was asked for")
 }
 
 /// The mark of a value that no collation speaks of: numbers by what they are worth, all else by its payload.
@@ -384,9 +516,6 @@ fn worth(value: &Decimal) -> String {
         other => other.to_owned(),
     }
 }
-
-/// 128 bits of a digest.
-type Half = [u8; 16];
 
 /// What a record keeps of a change's number: this, then the number.
 const PLANNED: u8 = 0;
@@ -460,78 +589,9 @@ fn row_of(record: &Half) -> Half {
     row
 }
 
-/// How many heaps of records there are; each is small enough to be sorted in memory.
-const BUCKETS: usize = 32;
-/// Records of one bucket are set aside in pages of this.
-const PAGE_BYTES: usize = 16 << 10;
-
-/// Records under 128 bits, heaped by the first of them.
-struct Buckets {
-    spool: Spool,
-    buckets: Vec<(Vec<Page>, Vec<u8>)>,
-}
-
-impl Buckets {
-    fn new(spool: &Spool) -> Self {
-        Buckets { spool: spool.clone(), buckets: vec![(Vec::new(), Vec::new()); BUCKETS] }
-    }
-
-    fn push(&mut self, under: Half, record: Half) -> Result<(), SpoolError> {
-        let (pages, open) = &mut self.buckets[usize::from(under[0]) % BUCKETS];
-        open.extend_from_slice(&under);
-        open.extend_from_slice(&record);
-        if open.len() >= PAGE_BYTES {
-            pages.push(self.spool.put(open)?);
-            open.clear();
-        }
-        Ok(())
-    }
-
-    fn bucket_of(&self, under: &Half) -> Result<Vec<(Half, Half)>, SpoolError> {
-        self.bucket(usize::from(under[0]) % BUCKETS)
-    }
-
-    fn bucket(&self, index: usize) -> Result<Vec<(Half, Half)>, SpoolError> {
-        let (pages, open) = &self.buckets[index];
-        let (mut records, mut page) = (Vec::new(), Vec::new());
-        for kept in pages {
-            kept.read(&mut page)?;
-            records.extend(split(&page));
-        }
-        records.extend(split(open));
-        Ok(records)
-    }
-
-    fn each(
-        &self,
-        mut look: impl FnMut(&[(Half, Half)]) -> Result<(), SpoolError>,
-    ) -> Result<(), SpoolError> {
-        (0..BUCKETS).try_for_each(|index| look(&self.bucket(index)?))
-    }
-
-    /// Each set of records under the same bits, the records in order and each once.
-    fn each_sorted(&self, mut look: impl FnMut(&[(Half, Half)])) -> Result<(), SpoolError> {
-        for index in 0..BUCKETS {
-            let mut records = self.bucket(index)?;
-            records.sort_unstable();
-            records.dedup();
-            records.chunk_by(|one, other| one.0 == other.0).for_each(&mut look);
-        }
-        Ok(())
-    }
-}
-
-fn split(bytes: &[u8]) -> impl Iterator<Item = (Half, Half)> {
-    bytes.chunks_exact(32).map(|record| {
-        let (mut under, mut kept) = (Half::default(), Half::default());
-        under.copy_from_slice(&record[..16]);
-        kept.copy_from_slice(&record[16..]);
-        (under, kept)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::buckets::PAGE_BYTES;
     use super::*;
 
     fn mark(number: u32) -> Half {

@@ -12,6 +12,7 @@
 //! nothing and prints nothing.
 
 mod added;
+mod buckets;
 mod collide;
 mod gather;
 mod lookup;

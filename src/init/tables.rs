@@ -136,6 +136,7 @@ mod tests {
                 name,
                 columns: Vec::new(),
                 keys: Vec::new(),
+                unique_indexes: Vec::new(),
                 foreign_keys: Vec::new(),
                 rows_estimate: None,
                 hidden_rows: None,

@@ -55,6 +55,7 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
         name,
         columns,
         keys: Vec::new(),
+        unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,

@@ -8,7 +8,7 @@ use crate::spec::{Place, SchemaMode};
 use crate::sql::expression::{Expression, ExpressionError};
 use crate::sql::{
     Column, CopiesToDelete, Dialect, EngineName, ForeignKey, ForeignKeyAction, RowUpdate, Select,
-    SelectColumn, TableDefinition, TableName, Unwritable,
+    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Row, Type, Value, put_field, put_null};
 
@@ -245,6 +245,16 @@ impl Dialect for FakeDialect {
 
     fn equated(&self, _: &TableName, _: &Column, _: &[&Value]) -> Result<String, Unwritable> {
         Err(Unwritable { reason: "no collations".to_owned() })
+    }
+
+    fn index_marks(
+        &self,
+        _: &TableName,
+        _: &UniqueIndex,
+        _: &[Column],
+        _: &[Vec<Value>],
+    ) -> Result<String, Unwritable> {
+        Err(Unwritable { reason: "no indexes".to_owned() })
     }
 
     fn order_needs_sort(&self, _column: &Column, _domain: &Domain) -> bool {

@@ -31,7 +31,7 @@ pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Column, ForeignKey, TableName};
+use crate::sql::{Column, ForeignKey, TableName, UniqueIndex};
 
 /// Base tables of the schemas that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Primary key and unique keys, primary first. Only whole, valid ones over plain columns.
     pub keys: Vec<UniqueKey>,
+    /// Its other unique indexes, and those of its keys that compare otherwise than their columns do.
+    pub unique_indexes: Vec<UniqueIndex>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
     /// The server's estimate of its rows, if it has one.

@@ -16,6 +16,10 @@ pub fn table_difference(then: Option<&Table>, now: Option<&Table>) -> Option<Str
         (Some(then), Some(now)) => columns_difference(&then.columns, &now.columns)
             .or_else(|| keys_difference(&then.keys, &now.keys))
             .or_else(|| {
+                let same = then.unique_indexes == now.unique_indexes;
+                (!same).then(|| "its unique indexes are others".to_owned())
+            })
+            .or_else(|| {
                 (then.foreign_keys != now.foreign_keys).then(|| "its foreign keys are others".to_owned())
             }),
     }

@@ -38,6 +38,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
         name: TableName::qualified(schema, name),
         columns,
         keys: vec![key],
+        unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,

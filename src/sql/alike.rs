@@ -1,7 +1,7 @@
 //! Rows that a unique key would not let stand beside given values: compared as the engine compares its columns.
 
-use super::{Dialect, SelectColumn};
-use crate::value::{Key, decode, fields};
+use super::{Column, Dialect, SelectColumn};
+use crate::value::{Key, Value, decode, fields};
 
 /// The condition of rows whose key columns equal one of these keys under the columns' own collations. A key with a
 /// NULL, or with a value that the column cannot hold, equals no row. `list` opens the list of tuples.
@@ -19,6 +19,13 @@ pub(super) fn condition(dialect: &dyn Dialect, key: &[SelectColumn], keys: &[Key
     }
     let tuples: Vec<String> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
     format!("{leading} AND ({}) IN ({list}{})", names.join(", "), tuples.join(", "))
+}
+
+/// The columns of a key, and the values of these.
+pub(super) fn rows(key: &[SelectColumn], keys: &[Key]) -> (Vec<Column>, Vec<Vec<Value>>) {
+    let value = |(part, field): (&SelectColumn, Option<&[u8]>)| decode(&part.domain, field);
+    let row = |one: &Key| key.iter().zip(fields(one.bytes())).map(value).collect();
+    (key.iter().map(|part| part.column.clone()).collect(), keys.iter().map(row).collect())
 }
 
 fn literals(dialect: &dyn Dialect, key: &[SelectColumn], one: &Key) -> Option<Vec<String>> {

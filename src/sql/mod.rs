@@ -13,8 +13,8 @@ mod statement;
 
 pub use script::{Expect, Guard, Script, ScriptChunk, comment, one_line};
 pub use statement::{
-    Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
-    RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName,
+    Alike, Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
+    LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,
 };
 
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// equal exactly where a unique key over that column takes the values for one. For columns that
     /// [`equates`](Self::equates) speaks of, and none of their values is NULL.
     fn equated(&self, table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable>;
+
+    /// A read that gives one text for each of these rows of columns of `table`, in order, NULL for a row that collides
+    /// with none: two are equal exactly where the unique index takes the rows for one. The engine itself evaluates
+    /// the index's expressions and its condition.
+    fn index_marks(
+        &self,
+        table: &TableName,
+        index: &UniqueIndex,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<String, Unwritable>;
 
     /// Set-wise inserts: few statements, each below [`statement_bytes_max`](Self::statement_bytes_max)
     /// unless one row alone is longer. Rows have a value for each column.

@@ -11,11 +11,12 @@ mod ddl;
 mod literal;
 mod scope;
 mod script;
+mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
     Column, CopiesToDelete, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn,
-    TableDefinition, TableName, Unwritable,
+    TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -175,6 +176,16 @@ impl Dialect for Family {
         };
         let marks: Vec<String> = values.iter().map(mark).collect::<Result<_, Unwritable>>()?;
         Ok(format!("SELECT {}", marks.join(", ")))
+    }
+
+    fn index_marks(
+        &self,
+        _table: &TableName,
+        index: &UniqueIndex,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<String, Unwritable> {
+        self.marks_of(index, columns, rows)
     }
 
     fn insert(

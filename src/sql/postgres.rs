@@ -14,11 +14,12 @@ mod script;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
     Column, CopiesToDelete, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition,
-    TableName, Unwritable,
+    TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -88,6 +89,16 @@ impl Dialect for Postgres {
             "SELECT pg_catalog.hash_array_extended(ARRAY[v], 0) || ' ' || pg_catalog.hash_array_extended(ARRAY[v], 1) \
              FROM (VALUES {rows}) AS listed (n, v) WHERE n > 0 ORDER BY n"
         ))
+    }
+
+    fn index_marks(
+        &self,
+        table: &TableName,
+        index: &UniqueIndex,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<String, Unwritable> {
+        unique::marks(table, index, columns, rows)
     }
 
     fn insert(

@@ -10,6 +10,7 @@ mod scope;
 mod script;
 mod select;
 mod spelling;
+mod unique;
 
 #[cfg(test)]
 pub(crate) use literal::plain as plain_literal;
@@ -17,7 +18,7 @@ pub(crate) use literal::plain as plain_literal;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script,
-    Select, SelectColumn, TableDefinition, TableName, Unwritable,
+    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -90,6 +91,16 @@ impl Dialect for Sqlite {
         let collation = column.collation.as_deref().unwrap_or_default();
         let marks = values.iter().map(|value| format!("(hex({}))", literal::hex(&folded(collation, value))));
         Ok(format!("VALUES {}", marks.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn index_marks(
+        &self,
+        _table: &TableName,
+        index: &UniqueIndex,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<String, Unwritable> {
+        unique::marks(index, columns, rows)
     }
 
     fn insert(

@@ -102,6 +102,48 @@ impl Column {
     }
 }
 
+/// A unique index whose columns alone do not say which rows are one to it: over expressions or the begins of
+/// columns, under a condition or a collation of its own, or to which NULLs are one value too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UniqueIndex {
+    /// Its name, or its constraint's.
+    pub name: String,
+    /// What it is over, in order.
+    pub parts: Vec<IndexPart>,
+    /// The rows it is about, in the engine's SQL; `None`: all.
+    pub condition: Option<String>,
+    /// Whether NULL equals NULL.
+    pub nulls_are_one: bool,
+    /// The columns of which the parts and the condition speak.
+    pub columns: Vec<String>,
+    /// Why nothing but writing the rows can tell whether they collide, if so; then there are no parts.
+    pub untold: Option<String>,
+}
+
+/// A part of a [`UniqueIndex`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexPart {
+    /// The expression, in the engine's SQL, over unqualified columns of its table.
+    pub sql: String,
+    /// Which of its values are one.
+    pub alike: Alike,
+}
+
+/// Which values a part of a unique index takes for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alike {
+    /// Those that print alike.
+    Printed,
+    /// Texts by the collation that the expression has, other values by what they print.
+    Text,
+    /// Numbers of one value, however many zeros they have.
+    Number,
+    /// Floats of one value; both zeros are one.
+    Float,
+    /// Texts by this collation of SQLite, numbers by value.
+    Collation(String),
+}
+
 /// What a foreign key does to the rows that point at a row which goes away or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForeignKeyAction {
@@ -163,6 +205,9 @@ pub enum Selection {
     /// The rows that a unique key over the key columns would take for one of these: equal under the columns' own
     /// collations. A key with a NULL equals none.
     Alike(Vec<Key>),
+    /// The rows that a unique index takes for one of these, of which the key columns are those of the index; maybe
+    /// more rows than that. The engine evaluates the index's expressions over both.
+    AlikeUnder(UniqueIndex, Vec<Key>),
     /// The rows that equal one of these in all columns that are selected, however often they are there. Also here
     /// the caller drops what is equal only to the engine.
     Copies(Vec<Row>),

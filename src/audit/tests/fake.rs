@@ -194,7 +194,7 @@ impl FakeTable {
     fn selected(&self, select: &Select) -> Vec<Vec<u8>> {
         let asked: HashSet<_> = match &select.selection {
             Selection::Keys(keys) => keys.iter().map(|key| self.folded(&self.key.values(key))).collect(),
-            Selection::Range(_) | Selection::Alike(_) => HashSet::new(),
+            Selection::Range(_) | Selection::Alike(_) | Selection::AlikeUnder(..) => HashSet::new(),
             Selection::Copies(_) => panic!("only apply asks for copies"),
         };
         let rows = self.rows.iter().filter(|row| {
@@ -203,7 +203,7 @@ impl FakeTable {
                 && match &select.selection {
                     Selection::Range(range) => self.key.contains(range, &self.key_bytes(row)),
                     Selection::Keys(_) | Selection::Copies(_) => asked.contains(&self.folded(row)),
-                    Selection::Alike(_) => panic!("no unique keys here"),
+                    Selection::Alike(_) | Selection::AlikeUnder(..) => panic!("no unique keys here"),
                 }
         });
         rows.map(|row| self.projected(select, row)).collect()

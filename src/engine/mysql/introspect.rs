@@ -12,8 +12,8 @@ use crate::engine::EngineError;
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Table, UniqueKey};
 use crate::sql::{
-    Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
-    TableName,
+    Alike, Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
+    LiteralDefault, TableName, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -69,8 +69,10 @@ async fn database(
          WHERE TABLE_SCHEMA = {schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
     ))
     .await?;
+    // MariaDB knows no indexes over expressions.
+    let expression = if facts.engine == EngineName::Mysql { "EXPRESSION" } else { "NULL" };
     let keys = ask(format!(
-        "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, CAST(SUB_PART AS CHAR) FROM information_schema.STATISTICS \
+        "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, CAST(SUB_PART AS CHAR), {expression} FROM information_schema.STATISTICS \
          WHERE TABLE_SCHEMA = {schema} AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
     ))
     .await?;
@@ -142,6 +144,7 @@ impl Parts<'_> {
             columns.entry(text(row, 0)).or_default().push(column(self.facts.engine, row, is_json));
         }
         let mut keys = self.unique_keys(&columns);
+        let mut indexes = self.unique_indexes(&columns);
         let mut foreign = self.foreign_keys();
         tables
             .iter()
@@ -150,6 +153,7 @@ impl Parts<'_> {
                 Table {
                     columns: columns.remove(&name).unwrap_or_default(),
                     keys: keys.remove(&name).unwrap_or_default(),
+                    unique_indexes: indexes.remove(&name).unwrap_or_default(),
                     foreign_keys: foreign.remove(&name).unwrap_or_default(),
                     rows_estimate: number(row, 1),
                     hidden_rows: None,
@@ -191,6 +195,20 @@ impl Parts<'_> {
         tables
     }
 
+    /// Those over the begins of columns, or over expressions.
+    fn unique_indexes(&self, columns: &HashMap<String, Vec<Column>>) -> HashMap<String, Vec<UniqueIndex>> {
+        let mut tables: HashMap<String, Vec<UniqueIndex>> = HashMap::new();
+        for rows in self.keys.chunk_by(|a, b| a[..2] == b[..2]) {
+            if rows.iter().all(|row| row[2].is_some() && row[3].is_none()) {
+                continue;
+            }
+            let table = text(&rows[0], 0);
+            let known = columns.get(&table).map(Vec::as_slice).unwrap_or_default();
+            tables.entry(table).or_default().push(unique_index(rows, known));
+        }
+        tables
+    }
+
     fn foreign_keys(&self) -> HashMap<String, Vec<ForeignKey>> {
         let mut tables: HashMap<String, Vec<ForeignKey>> = HashMap::new();
         for rows in self.foreign.chunk_by(|a, b| a[..2] == b[..2]) {
@@ -224,6 +242,46 @@ fn action(rule: &str) -> ForeignKeyAction {
         "SET DEFAULT" => ForeignKeyAction::SetDefault,
         _ => ForeignKeyAction::Refuse,
     }
+}
+
+/// A unique index of which some part is not just a column.
+fn unique_index(rows: &[Vec<Option<String>>], columns: &[Column]) -> UniqueIndex {
+    let parts: Option<Vec<IndexPart>> = rows.iter().map(|row| index_part(row, columns)).collect();
+    let untold = parts.is_none().then(|| "its expression is not understood".to_owned());
+    let parts = parts.unwrap_or_default();
+    let spoken_of = |column: &&Column| {
+        let name = backticked(&column.name);
+        parts.iter().any(|part| part.sql.contains(&name))
+    };
+    UniqueIndex {
+        name: text(&rows[0], 1),
+        columns: columns.iter().filter(spoken_of).map(|column| column.name.clone()).collect(),
+        parts,
+        condition: None,
+        nulls_are_one: false,
+        untold,
+    }
+}
+
+fn index_part(row: &[Option<String>], columns: &[Column]) -> Option<IndexPart> {
+    let Some(name) = row[2].as_deref() else {
+        // The catalog puts a backslash before every quote. What has more of them, or is over the elements of an array,
+        // is left to the server.
+        let sql = row[4].as_deref()?.replace("\\'", "'");
+        let read = !sql.contains('\\') && !sql.to_ascii_lowercase().contains(" array)");
+        return read.then(|| IndexPart { sql: format!("({sql})"), alike: Alike::Text });
+    };
+    let column = columns.iter().find(|column| column.name == name)?;
+    let is_text = matches!(column.column_type.meaning, Type::Text { .. });
+    let sql = match row[3].as_deref() {
+        Some(length) => format!("LEFT({}, {length})", backticked(name)),
+        None => backticked(name),
+    };
+    Some(IndexPart { sql, alike: if is_text { Alike::Text } else { Alike::Printed } })
+}
+
+fn backticked(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// MariaDB's JSON is a longtext with ``json_valid(`column`)``.

@@ -13,7 +13,8 @@ use super::{rows, run, text};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Table, UniqueKey};
 use crate::sql::{
-    Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault, TableName,
+    Alike, Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart, LiteralDefault,
+    TableName, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -87,6 +88,42 @@ const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
     WHERE x.indisunique AND x.indisvalid AND x.indisready AND x.indpred IS NULL AND x.indexprs IS NULL
     ORDER BY t.oid, NOT x.indisprimary, i.relname";
 
+/// Unique indexes that are more than a list of columns that compare as they do elsewhere: each part's expression with
+/// its collation, and how its values compare where that is known.
+const UNIQUE_INDEXES: &str = "SELECT t.oid::text, i.relname::text, pg_catalog.pg_get_expr(x.indpred, x.indrelid),
+    coalesce(to_jsonb(x) ->> 'indnullsnotdistinct', 'false'), x.indisexclusion::text,
+    (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]')::text FROM pg_catalog.pg_attribute a
+     WHERE a.attrelid = t.oid AND a.attnum > 0 AND (a.attnum = ANY (x.indkey[0:x.indnkeyatts - 1]::int2[])
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
+            AND d.objid = x.indexrelid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            AND d.refobjid = t.oid AND d.refobjsubid = a.attnum))),
+    (SELECT json_agg(json_build_array(
+        '(' || pg_catalog.pg_get_indexdef(x.indexrelid, k.place::int, false) || ')'
+            || coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(l.collname), ''),
+        CASE WHEN m.amname <> 'btree' OR NOT (o.opcdefault OR o.opcname LIKE '%pattern\\_ops') THEN NULL
+             WHEN y.typname = 'citext' OR y.typcollation <> 0 AND y.typcategory = 'S' THEN 'text'
+             WHEN y.oid = 1700 THEN 'number'
+             WHEN y.oid IN (700, 701) THEN 'float'
+             WHEN y.typtype = 'e' OR y.oid IN (16, 17, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950) THEN 'printed'
+        END) ORDER BY k.place)::text
+     FROM generate_series(1, x.indnkeyatts) k(place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indexrelid AND a.attnum = k.place
+     JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
+     JOIN pg_catalog.pg_type y ON y.oid = CASE own.typtype WHEN 'd' THEN own.typbasetype ELSE own.oid END
+     JOIN pg_catalog.pg_opclass o ON o.oid = x.indclass[k.place - 1]
+     LEFT JOIN pg_catalog.pg_collation l ON l.oid = x.indcollation[k.place - 1]
+     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace)
+    FROM tables t JOIN pg_catalog.pg_index x ON x.indrelid = t.oid
+    JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+    JOIN pg_catalog.pg_am m ON m.oid = i.relam
+    WHERE (x.indisunique OR x.indisexclusion) AND x.indisready
+      AND (x.indpred IS NOT NULL OR x.indexprs IS NOT NULL OR x.indisexclusion
+           OR to_jsonb(x) ->> 'indnullsnotdistinct' = 'true'
+           OR EXISTS (SELECT FROM generate_series(0, x.indnkeyatts - 1) k(place)
+                JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[k.place]
+                WHERE a.attcollation <> x.indcollation[k.place]))
+    ORDER BY t.oid, i.relname";
+
 const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text, r.relname::text,
     f.confdeltype::text, f.confupdtype::text,
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.conkey) WITH ORDINALITY k(number, place)
@@ -153,6 +190,12 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
+    for row in rows(connection, &query(UNIQUE_INDEXES), DOING).await? {
+        each(&row, &mut |table| {
+            table.unique_indexes.push(unique_index(&row)?);
+            Ok(())
+        })?;
+    }
     for row in rows(connection, &query(FOREIGN_KEYS), DOING).await? {
         each(&row, &mut |table| {
             table.foreign_keys.push(foreign_key(&row)?);
@@ -196,9 +239,37 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         name: TableName::qualified(required(row, 1)?, required(row, 2)?),
         columns: Vec::new(),
         keys: Vec::new(),
+        unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
         rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
         hidden_rows: hidden,
+    })
+}
+
+fn unique_index(row: &PgRow) -> Result<UniqueIndex, EngineError> {
+    let listed: Vec<(String, Option<String>)> = serde_json::from_str(&required(row, 6)?)
+        .map_err(|why| EngineError::new(ErrorKind::Internal, format!("{DOING}: an index")).said(why))?;
+    let part = |(sql, alike): &(String, Option<String>)| {
+        let alike = match alike.as_deref()? {
+            "text" => Alike::Text,
+            "number" => Alike::Number,
+            "float" => Alike::Float,
+            _ => Alike::Printed,
+        };
+        Some(IndexPart { sql: sql.clone(), alike })
+    };
+    let excludes = required(row, 4)? == "true";
+    let parts: Option<Vec<IndexPart>> = listed.iter().map(part).collect();
+    let parts = parts.filter(|_| !excludes);
+    let why =
+        if excludes { "it is an exclusion constraint" } else { "it is over values of a type of its own" };
+    Ok(UniqueIndex {
+        name: required(row, 1)?,
+        untold: parts.is_none().then(|| why.to_owned()),
+        parts: parts.unwrap_or_default(),
+        condition: text(row, 2)?,
+        nulls_are_one: required(row, 3)? == "true",
+        columns: names(row, 5)?,
     })
 }
 

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
+use super::index;
 use crate::schema::{Catalog, Table, UniqueKey};
 use crate::sql::sqlite::{Sqlite, column_type};
 use crate::sql::{
-    Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, LiteralDefault,
-    TableName,
+    Alike, Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
+    LiteralDefault, TableName, UniqueIndex,
 };
 
 /// The tables in the order of their names. The other queries begin from the same list, for SQLite fails on the
@@ -36,6 +37,15 @@ const KEYS: &str = concat!(
      FROM t, pragma_index_list(t.name, 'main') i, pragma_index_xinfo(i.name, 'main') c \
      WHERE i.\"unique\" AND NOT i.partial AND c.key ORDER BY t.name, i.name, c.seqno"
 );
+/// All unique indexes, with the texts that made them; those of constraints have none.
+const UNIQUE_INDEXES: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT l.name FROM ",
+    ordinary!(),
+    ") SELECT t.name, i.name, i.partial, c.name, c.coll, s.sql \
+     FROM t, pragma_index_list(t.name, 'main') i, pragma_index_xinfo(i.name, 'main') c \
+     LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = i.name \
+     WHERE i.\"unique\" AND c.key ORDER BY t.name, i.name, c.seqno"
+);
 const FOREIGN_KEYS: &str = concat!(
     "WITH t AS MATERIALIZED (SELECT l.name FROM ",
     ordinary!(),
@@ -53,6 +63,7 @@ struct Draft {
     /// Columns of the primary key with their place in it.
     primary: Vec<(i64, String)>,
     keys: Vec<UniqueKey>,
+    unique_indexes: Vec<UniqueIndex>,
     foreign_keys: Vec<(i64, ForeignKey)>,
     rows_estimate: Option<u64>,
 }
@@ -63,6 +74,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
     let mut drafts = tables(connection)?;
     read_columns(connection, &mut drafts)?;
     read_keys(connection, &mut drafts)?;
+    read_unique_indexes(connection, &mut drafts)?;
     read_foreign_keys(connection, &mut drafts)?;
     read_estimates(connection, &mut drafts)?;
     connection.execute_batch("COMMIT")?;
@@ -197,6 +209,70 @@ fn finish_keys(draft: &mut Draft) {
     draft.keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
 }
 
+/// A unique index while it is read.
+struct IndexDraft {
+    name: String,
+    partial: bool,
+    sql: Option<String>,
+    /// The columns, `None` for an expression, and their collations.
+    parts: Vec<(Option<String>, String)>,
+}
+
+/// The unique indexes of which the columns alone do not say what is one to them.
+fn read_unique_indexes(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(UNIQUE_INDEXES)?;
+    let mut rows = statement.query([])?;
+    let mut indexes: BTreeMap<String, Vec<IndexDraft>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (table, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let indexes = indexes.entry(table).or_default();
+        if indexes.last().is_none_or(|last| last.name != name) {
+            indexes.push(IndexDraft { name, partial: row.get(2)?, sql: row.get(5)?, parts: Vec::new() });
+        }
+        if let Some(index) = indexes.last_mut() {
+            index.parts.push((row.get(3)?, row.get(4)?));
+        }
+    }
+    for (table, draft) in drafts {
+        let indexes = indexes.remove(table).unwrap_or_default();
+        draft.unique_indexes =
+            indexes.iter().filter_map(|index| unique_index(index, &draft.columns)).collect();
+    }
+    Ok(())
+}
+
+/// `None` where it is just a key over columns.
+fn unique_index(index: &IndexDraft, columns: &[Column]) -> Option<UniqueIndex> {
+    let own = |name: &str| {
+        let column = columns.iter().find(|column| column.name == name);
+        column.and_then(|column| column.collation.as_deref()).unwrap_or("BINARY")
+    };
+    let plain = |(name, collation): &(Option<String>, String)| {
+        name.as_deref().is_some_and(|name| own(name).eq_ignore_ascii_case(collation))
+    };
+    if !index.partial && index.parts.iter().all(plain) {
+        return None;
+    }
+    let definition = index.sql.as_deref().and_then(index::definition);
+    let written = definition.as_ref().filter(|definition| definition.parts.len() == index.parts.len());
+    let part = |(at, (name, collation)): (usize, &(Option<String>, String))| {
+        let sql = match name {
+            Some(name) => Sqlite.identifier(name),
+            None => format!("({})", written?.parts[at]),
+        };
+        Some(IndexPart { sql, alike: Alike::Collation(collation.clone()) })
+    };
+    let parts: Option<Vec<IndexPart>> = index.parts.iter().enumerate().map(part).collect();
+    let condition = written.and_then(|definition| definition.condition.clone());
+    let read = parts.filter(|_| !index.partial || condition.is_some());
+    let untold = read.is_none().then(|| "its definition is not understood".to_owned());
+    let parts = read.unwrap_or_default();
+    let text = parts.iter().map(|part| part.sql.as_str()).chain(condition.as_deref());
+    let text = text.collect::<Vec<_>>().join(" ");
+    let columns = index::mentioned(&text, columns.iter().map(|column| column.name.as_str()));
+    Some(UniqueIndex { name: index.name.clone(), parts, condition, nulls_are_one: false, columns, untold })
+}
+
 fn read_foreign_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
     let mut statement = connection.prepare(FOREIGN_KEYS)?;
     let mut rows = statement.query([])?;
@@ -271,6 +347,7 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
     Table {
         columns: draft.columns.clone(),
         keys: draft.keys.clone(),
+        unique_indexes: draft.unique_indexes.clone(),
         foreign_keys: foreign_keys.collect(),
         rows_estimate: draft.rows_estimate,
         hidden_rows: None,

@@ -7,6 +7,7 @@
 mod encode;
 mod error;
 mod functions;
+mod index;
 mod introspect;
 mod lock;
 mod moment;

@@ -108,8 +108,7 @@ impl Snapshot for SqliteSnapshot {
         let key = &select.columns[..select.key_columns];
         // Text of UTF-16 sorts by its units.
         let units = |domain: &Domain| {
-            self.encoding.is_utf16()
-                && matches!(domain, Domain::Text | Domain::Bits | Domain::Storage { .. })
+            self.encoding.is_utf16() && matches!(domain, Domain::Text | Domain::Bits | Domain::Storage { .. })
         };
         key.iter().all(|part| !Sqlite.order_needs_sort(&part.column, &part.domain) && !units(&part.domain))
     }

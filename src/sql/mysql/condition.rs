@@ -31,6 +31,10 @@ pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
             vec![one_of(key, &keys)]
         }
         Selection::Alike(keys) => vec![alike::condition(dialect, key, keys, "")],
+        Selection::AlikeUnder(index, keys) => {
+            let (columns, rows) = alike::rows(key, keys);
+            vec![dialect.alike_under(index, &columns, &rows)]
+        }
         Selection::Copies(rows) => vec![dialect.among(&select.columns, rows)],
     };
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));

@@ -11,7 +11,7 @@ use super::super::{Column, Select, SelectColumn, Selection, TableName, alike};
 use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
 };
-use super::{Postgres, copies, identifier, table};
+use super::{Postgres, copies, identifier, table, unique};
 use crate::value::{
     Civil, ColumnType, Date, Decimal, Domain, Key, KeyRange, Stamp, Type, Value, decode, fields,
 };
@@ -280,6 +280,10 @@ pub(crate) fn key_condition(select: &Select) -> String {
         Selection::Range(range) => range_condition(key, range),
         Selection::Keys(keys) => keys_condition(key, keys),
         Selection::Alike(keys) => alike::condition(&Postgres, key, keys, ""),
+        Selection::AlikeUnder(index, keys) => {
+            let (columns, rows) = alike::rows(key, keys);
+            unique::condition(&select.table, index, &columns, &rows)
+        }
         Selection::Copies(rows) => copies::among(&select.columns, rows),
     }
 }

@@ -9,7 +9,7 @@
 use super::declared::Affinity;
 use super::literal::{Neighbour, hex, neighbour, plain};
 use super::spelling::SpelledKeys;
-use super::{Sqlite, identifier, table};
+use super::{Sqlite, identifier, table, unique};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{Decimal, Domain, Key, Row, Value, decode, fields, put_field, put_null};
 
@@ -120,6 +120,10 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
             conditions.push(matching(&columns, &values, &select.table.name));
         }
+        Selection::AlikeUnder(index, keys) => {
+            let (columns, rows) = alike::rows(key, keys);
+            conditions.push(unique::condition(index, &columns, &rows));
+        }
         Selection::Alike(keys) => conditions.push(alike::condition(&Sqlite, key, keys, "VALUES ")),
     }
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), table(&select.table));
@@ -186,7 +190,9 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
         (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
         (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
-        (Domain::Text | Domain::Bits, Encoding::Utf16Le | Encoding::Utf16Be) => vec![function(OrderKind::Text, &plain_name)],
+        (Domain::Text | Domain::Bits, Encoding::Utf16Le | Encoding::Utf16Be) => {
+            vec![function(OrderKind::Text, &plain_name)]
+        }
         (Domain::Storage { .. }, _) => {
             let first = match encoding {
                 Encoding::Utf8 => term(name, None),
