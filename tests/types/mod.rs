@@ -207,6 +207,21 @@ fn every_type_of_the_mysql_family_is_lossless() {
     run(Engine::Mariadb, &samples, mysql_family::SETTINGS);
 }
 
+/// The samples, where the server is of the version that has them; where not, they are told as not run.
+fn since_version(since: u32, samples: &'static [Sample]) -> &'static [Sample] {
+    if Engine::Postgres.product().major() >= since {
+        return samples;
+    }
+    for sample in samples {
+        not_run(
+            Engine::Postgres,
+            &format!("values of {} ({})", sample.declared, sample.name),
+            "it lacks them",
+        );
+    }
+    &[]
+}
+
 #[test]
 fn every_type_of_postgresql_is_lossless() {
     let pair = Pair::new(Engine::Postgres, Engine::Postgres);
@@ -223,9 +238,11 @@ fn every_type_of_postgresql_is_lossless() {
     }
     pair.replica
         .execute_script(&format!("ALTER DATABASE {} SET search_path = public, elsewhere", pair.replica.name));
-    let multiranges = Engine::Postgres.product().major() >= 14;
-    let since_14 = postgres::SINCE_14.iter().filter(|_| multiranges);
-    let samples: Vec<&Sample> = postgres::SAMPLES.iter().chain(since_14).collect();
+    let newer = [(14, postgres::SINCE_14), (15, postgres::SINCE_15)];
+    let samples: Vec<&Sample> = postgres::SAMPLES
+        .iter()
+        .chain(newer.into_iter().flat_map(|(since, samples)| since_version(since, samples)))
+        .collect();
     run_on(&pair, &samples, postgres::SETTINGS);
 }
 

@@ -284,7 +284,7 @@ pub const SAMPLES: &[Sample] = &[
             "'-1 mon 1 day'",
             "'0.000001 seconds'",
             "'-0.000001 seconds'",
-            "'2562047788:00:54.775807'",
+            "'2147483647:59:59.999999'",
             "'178000000 years'",
             "'-178000000 years'",
             "'2147483647 days'",
@@ -707,3 +707,10 @@ pub const SINCE_14: &[Sample] = &[
         &["'{}'", "array['{}'::int4multirange]", "array['{[1,2),[3,4)}'::int4multirange]"],
     ),
 ];
+
+/// Values that PostgreSQL takes since version 15.
+pub const SINCE_15: &[Sample] = &[sample(
+    "long_intervals",
+    "interval",
+    &["'2562047788:00:54.775807'", "'-2562047788:00:54.775807'", "'0'"],
+)];
