@@ -177,12 +177,14 @@ impl Run {
         let primary = self.primary()?;
         let catalog = match self.primary_catalog(primary).await {
             Ok(catalog) => catalog,
-            Err(failure) => return Ok(self.plan(primary, String::new(), self.all_in_error(&failure))),
+            Err(failure) => return Ok(self.plan_without_primary(primary, failure)),
         };
         let selected = self.selected(&catalog)?;
-        let snapshot = match answered(&self.stop, async { Ok(primary.snapshot().await?) }).await {
+        let beginning =
+            async { primary.snapshot().await.map_err(|error| no_snapshot(&self.spec, None, error)) };
+        let snapshot = match answered(&self.stop, beginning).await {
             Ok(snapshot) => snapshot,
-            Err(failure) => return Ok(self.plan(primary, String::new(), self.all_in_error(&failure))),
+            Err(failure) => return Ok(self.plan_without_primary(primary, failure)),
         };
         let mut prepared = Vec::new();
         for connected in &self.replicas {
@@ -205,8 +207,17 @@ impl Run {
             created_at: self.options.now,
             primary: primary.server().clone(),
             primary_snapshot,
+            primary_error: None,
             replicas,
         }
+    }
+
+    /// What is shown where the primary was connected and cannot be looked at.
+    fn plan_without_primary(&self, primary: &Primary, failure: Failure) -> Plan {
+        let replicas = self.all_in_error(&failure);
+        // To be told to stop is no fault of the primary's.
+        let primary_error = Some(failure).filter(|failure| failure.kind != ErrorKind::Interrupted);
+        Plan { primary_error, ..self.plan(primary, String::new(), replicas) }
     }
 
     async fn primary_catalog(&self, primary: &Primary) -> Result<Catalog, Failure> {
@@ -320,17 +331,17 @@ impl Run {
             primary.default_schema.as_deref(),
         );
         for selected in selected {
-            let pairing = schema::pair_table(&self.spec, selected, &databases)
-                .and_then(|pairing| counterparts.take(&self.spec, pairing));
+            let pairing = schema::pair_or_problems(&self.spec, selected, &databases)
+                .and_then(|pairing| counterparts.take(&self.spec, pairing).map_err(|failure| vec![failure]));
             let pairing = match pairing {
                 Ok(pairing) => {
                     let settling = async {
                         let pairing = self.refuse_missing_schema(replica, &catalog, pairing).await?;
                         refuse_hidden_table(replica, pairing).await
                     };
-                    answered(&self.stop, settling).await
+                    answered(&self.stop, settling).await.map_err(|failure| vec![failure])
                 }
-                Err(failure) => Err(failure),
+                Err(problems) => Err(problems),
             };
             let structure = match &pairing {
                 Ok(Pairing { pair, .. }) => Sides::new(
@@ -398,7 +409,10 @@ impl Run {
         if plan.error.is_some() {
             return plan;
         }
-        let snapshot = match answered(&self.stop, async { Ok(replica.snapshot().await?) }).await {
+        let beginning = async {
+            replica.snapshot().await.map_err(|error| no_snapshot(&self.spec, Some(&plan.name), error))
+        };
+        let snapshot = match answered(&self.stop, beginning).await {
             Ok(snapshot) => snapshot,
             Err(failure) => {
                 plan.error = Some(failure);
@@ -425,7 +439,7 @@ impl Run {
         let mut plan = TablePlan::unknown(table.table.clone(), table.replica_table);
         let pairing = match table.pairing {
             Ok(pairing) => pairing,
-            Err(failure) => return plan.failed(failure),
+            Err(problems) => return plan.failed_by(problems),
         };
         plan.schema_changes = pairing.schema_changes;
         plan.structure = table.structure;
@@ -507,7 +521,7 @@ struct PreparedTable {
     replica_table: String,
     /// The table on each side, where there is one.
     structure: Sides<Option<schema::Table>>,
-    pairing: Result<Pairing, Failure>,
+    pairing: Result<Pairing, Vec<Failure>>,
 }
 
 fn search_path(spec: &Spec, replica: &str) -> Vec<String> {
@@ -626,10 +640,20 @@ async fn refuse_hidden_table(replica: &Replica, pairing: Pairing) -> Result<Pair
 
 /// The catalog is read right after connecting; what is wrong with it is about the side as a whole.
 fn unread_catalog(spec: &Spec, replica: Option<&str>, error: EngineError) -> Failure {
+    of_side(spec, replica, "could not read the structure of", error)
+}
+
+/// A moment of a side that could not be begun keeps all of it from being read.
+fn no_snapshot(spec: &Spec, replica: Option<&str>, error: EngineError) -> Failure {
+    of_side(spec, replica, "could not begin to read", error)
+}
+
+/// What is wrong with the primary, or with a replica, as a whole: at its place in the spec.
+fn of_side(spec: &Spec, replica: Option<&str>, doing: &str, error: EngineError) -> Failure {
     let side = replica.and_then(|name| spec.replica(name)).map_or(&spec.primary, |replica| &replica.side);
     let what = replica.map_or("the primary".to_owned(), |name| format!("the replica {name}"));
     let mut failure = Failure::from(error);
-    let message = format!("could not read the structure of {what}: {}", failure.message);
+    let message = format!("{doing} {what}: {}", failure.message);
     failure.message = spec.error_at(side.url.place, message).headline();
     failure
 }

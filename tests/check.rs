@@ -141,7 +141,7 @@ fn a_missing_file_or_table_is_a_note_where_apply_would_create_it() {
         &["check", "spec.yml"],
     );
     assert_eq!(sound.exit, Some(0), "{}", sound.told());
-    assert!(sound.stdout.contains("note: the file is missing: apply creates it"), "{}", sound.told());
+    assert!(sound.stdout.contains("; missing on the replica: apply creates it"), "{}", sound.told());
     assert!(!directory.path().join("new.db").exists(), "check makes no file");
     let ignored = "  - { table: t, schema: ignore }\n";
     let report =

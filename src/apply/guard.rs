@@ -135,7 +135,8 @@ fn stale_failure(tables: &[TablePlan], guarded: &[GuardedStep]) -> Option<Failur
         .iter()
         .filter_map(|(table, rows)| Some((table, rows.keys(table.pair.as_ref()?))))
         .filter(|(_, keys)| !keys.is_empty())
-        .map(|(table, keys)| format!("{}: {keys}", table.table))
+        // Of a single table the name stands before.
+        .map(|(table, keys)| if stale.len() == 1 { keys } else { format!("{}: {keys}", table.table) })
         .collect();
     let message = format!("{} on the replica changed since the plan was made", counts.join(", "));
     let whole = stale.iter().filter_map(|(table, rows)| rows.whole(table.pair.as_ref()?));

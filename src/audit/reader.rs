@@ -34,7 +34,7 @@ impl Reader {
         select: Select,
         asked: Option<Asked>,
     ) -> Result<Self, Failure> {
-        let stream = work.snapshots.get(side).scan(select).await?;
+        let stream = work.snapshots.get(side).scan(select).await.map_err(|error| error.on(side))?;
         Ok(Reader { work: Arc::clone(work), side, stream, asked, raw: false })
     }
 
@@ -45,7 +45,8 @@ impl Reader {
 
     /// The next rows; `None` after the last. Nothing is lost when the future is dropped before it is ready.
     pub(super) async fn next(&mut self) -> Result<Option<RowBlock>, Failure> {
-        let Some(mut rows) = self.stream.next().await? else { return Ok(None) };
+        let next = self.stream.next().await.map_err(|error| error.on(self.side))?;
+        let Some(mut rows) = next else { return Ok(None) };
         self.work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
         let added = self.work.added.as_ref().filter(|_| self.side == Side::Replica && !self.raw);
         if let Some(added) = added {

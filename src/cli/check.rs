@@ -124,7 +124,12 @@ fn table_summary(text: &mut String, table: &CheckedTable, terminal: &Terminal) {
     let key: Vec<String> = pair.key().iter().map(|column| name(column.name())).collect();
     let key = if key.is_empty() { "no key".to_owned() } else { format!("key {}", key.join(", ")) };
     let columns = counted(pair.columns.len() as u64, "column");
-    let _ = writeln!(text, "  {title}: {key}; {columns}");
+    // Of a table that is to be created there is nothing else to say.
+    let (missing, notes) = match table.notes.split_first() {
+        Some((missing, rest)) if pair.replica_missing => (format!("; {missing}"), rest),
+        _ => (String::new(), table.notes.as_slice()),
+    };
+    let _ = writeln!(text, "  {title}: {key}; {columns}{missing}");
     if terminal.verbose {
         for column in &pair.columns {
             let sides = column.sides.as_ref().map(|side| side.column_type.declared.as_str());
@@ -139,7 +144,7 @@ fn table_summary(text: &mut String, table: &CheckedTable, terminal: &Terminal) {
         }
     }
     if !terminal.quiet {
-        for note in &table.notes {
+        for note in notes {
             let _ = writeln!(text, "    note: {note}");
         }
     }

@@ -111,7 +111,7 @@ impl CliError {
     pub fn shown(&self, paint: Paint, redact: bool) -> String {
         let (message, hint) = match self {
             // Each of these errors names its place and has its own hint.
-            CliError::Spec(errors) => (errors.to_string(), None),
+            CliError::Spec(errors) => return spec_errors(errors, paint),
             CliError::Failure(failure) | CliError::Stale(failure) => {
                 (failure.shown(redact), failure.hint.clone())
             }
@@ -120,8 +120,11 @@ impl CliError {
                 (format!("could not read {}: {}", path.display(), system_words(error)), hint)
             }
             CliError::PlanFile { path, error } => {
-                let hint = "make it again: trueup plan SPEC -o FILE".to_owned();
-                (format!("could not use {}: {error}", path.display()), Some(hint))
+                let hint = match error {
+                    PlanFileError::NoPlan => "`trueup plan SPEC -o FILE` saves one",
+                    _ => "make it again: trueup plan SPEC -o FILE",
+                };
+                (format!("could not use {}: {error}", path.display()), Some(hint.to_owned()))
             }
             CliError::Usage { message, hint } => (without_passwords(message), hint.clone()),
             CliError::NotAvailable(what) => (format!("not available yet: {what}"), None),
@@ -133,6 +136,16 @@ impl CliError {
         let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
         format!("{} {message}{hint}", paint.on(RED.bold(), "error:"))
     }
+}
+
+/// Each error as one, and how many there are.
+fn spec_errors(errors: &SpecErrors, paint: Paint) -> String {
+    let error = paint.on(RED.bold(), "error:");
+    let mut text: Vec<String> = errors.iter().map(|each| format!("{error} {each}")).collect();
+    if let (Some(first), true) = (errors.iter().next(), errors.count() > 1) {
+        text.push(format!("{} has {}.", first.path, counted(errors.count() as u64, "error")));
+    }
+    text.join("\n\n")
 }
 
 /// From here on a panic, which is a mistake of ours, is told like every other error. What it says may quote row

@@ -41,7 +41,7 @@ pub async fn run(args: &InitArgs, context: &Context) -> Result<u8, CliError> {
         None => print(&draft.text)?,
         Some(path) => {
             write_new(path, &draft.text).map_err(|error| existing(path, error))?;
-            print(&written(path, &draft))?;
+            print(&written(path, &draft, &urls))?;
         }
     }
     Ok(0)
@@ -69,15 +69,20 @@ async fn draft(args: &InitArgs, urls: &Sides<SideUrl>) -> Result<Draft, CliError
     Ok(init::draft(&sides, &path)?)
 }
 
-fn written(path: &Path, draft: &Draft) -> String {
-    let mut text = format!("{} is written: {}", path.display(), counted(draft.entries as u64, "table"));
+fn written(path: &Path, draft: &Draft, urls: &Sides<SideUrl>) -> String {
+    let tables = counted(draft.entries as u64, "table");
+    let mut text = format!("{} is written: {tables} to compare", path.display());
     if draft.to_look_at > 0 {
         text += &format!(", {} of them with a NOTE to look at", thousands(draft.to_look_at as u64));
     }
     if draft.refused > 0 {
-        text += &format!("; {} left out, with the reason", thousands(draft.refused as u64));
+        text += &format!("; {} more left out, with the reason", thousands(draft.refused as u64));
     }
-    format!("{text}.\nNext: trueup plan {}\n", path.display())
+    let variables = init::variables(&urls.as_ref())
+        .into_iter()
+        .map(|(name, display)| format!("export {name}=…   # {display}, with its password"));
+    let next: Vec<String> = variables.chain([format!("trueup check {}", path.display())]).collect();
+    format!("{text}.\nNext: {}\n", next.join("\n      "))
 }
 
 fn refuse_existing(path: &Path) -> Result<(), CliError> {

@@ -113,7 +113,8 @@ pub fn note_troubles(report: &Report<'_>, terminal: &Terminal) {
     for (replica, table, failure) in report.failures() {
         let table = table.map(|table| format!("{}: ", report::name(table))).unwrap_or_default();
         let mut failure = failure.clone();
-        failure.message = format!("{}: {table}{}", report::name(replica), failure.message);
+        let replica = replica.map(|replica| format!("{}: ", report::name(replica))).unwrap_or_default();
+        failure.message = format!("{replica}{table}{}", failure.message);
         terminal.note(&CliError::Failure(failure).shown(terminal.err, report.redact));
     }
     let would_be = if report.applied.is_some() { "" } else { "would be " };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::plan::{Plan, PlanKind};
+use crate::plan::{Plan, PlanKind, ReplicaPlan};
 use crate::reconcile::{Options, Run, RunError};
 use crate::report::{Command, Format, Report};
 use crate::spec::Spec;
@@ -18,6 +18,13 @@ use super::report_files::ReportFiles;
 
 /// Reads and validates a spec.
 pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
+    if plan_file::is_plan(path) {
+        let shown = path.display();
+        return Err(CliError::Usage {
+            message: format!("{shown} is a saved plan, and a spec is wanted here"),
+            hint: Some(format!("`trueup show {shown}` shows it, `trueup apply {shown}` applies it")),
+        });
+    }
     let bytes = std::fs::read(path).map_err(|error| CliError::file("read", path, error))?;
     let text = String::from_utf8(bytes).map_err(|_| CliError::Usage {
         message: format!("{} is not UTF-8 text, so it is no spec", path.display()),
@@ -99,7 +106,7 @@ pub async fn find(
     let terminal = context.terminal;
     let text = args.format == Format::Text;
     let progress = Progress::begin(&terminal, move |reading| {
-        if text {
+        if text && reading.tables > 0 {
             output::print_reading(reading, &terminal);
         }
     });
@@ -126,7 +133,7 @@ async fn find_with(
     let found = connect_and_compare(spec, args, write, context, &progress).await;
     progress.finish();
     let (run, plan) = found?;
-    note_snapshots(&plan, context);
+    note_snapshots(&plan, args.format, context);
     let batch_rows = write.and_then(|write| write.batch_rows).unwrap_or(spec.batch_rows);
     Ok(Found { run, plan, progress, batch_rows, saved: false })
 }
@@ -191,8 +198,9 @@ impl From<RunError> for CliError {
     }
 }
 
-fn note_snapshots(plan: &Plan, context: &Context) {
-    if !context.terminal.verbose {
+/// Text names them by itself.
+fn note_snapshots(plan: &Plan, format: Format, context: &Context) {
+    if !context.terminal.verbose || format == Format::Text {
         return;
     }
     context.terminal.note(&format!("primary: {} · {}", plan.primary.display, plan.primary_snapshot));
@@ -211,7 +219,19 @@ pub fn report<'a>(command: Command, found: &'a Found, args: &RunArgs) -> Report<
         rows: args.rows,
         batch_rows: found.batch_rows,
         saved: found.saved,
+        tables_chosen: !args.table.is_empty(),
         ..Report::new(command, &found.plan)
+    }
+}
+
+/// Where a plan was saved, and how it is applied.
+fn saved_words(plan: &Plan, path: &Path) -> String {
+    let shown = path.display();
+    match plan.replicas.iter().any(ReplicaPlan::has_failed_tables) {
+        false => format!("Saved to {shown}. To apply exactly this: trueup apply {shown}"),
+        true => format!(
+            "Saved to {shown}. Tables in error are not part of it. To apply the rest of it: trueup apply {shown} --partial"
+        ),
     }
 }
 
@@ -235,8 +255,7 @@ pub async fn look(
     printed?;
     if let Some(path) = save.filter(|_| context.signals.received().is_none()) {
         plan_file::save(&found.plan, path)?;
-        let shown = path.display();
-        context.terminal.note(&format!("Saved to {shown}. To apply exactly this: trueup apply {shown}"));
+        context.terminal.note(&saved_words(&found.plan, path));
     }
     if args.format != Format::Text {
         output::note_troubles(&report, &context.terminal);

@@ -48,7 +48,7 @@ impl Signals {
         self.stop.request();
         self.notify.notify_waiters();
         self.notify.notify_one();
-        print_error("\nStopping at the next safe point. Once more ends it at once.");
+        print_error("\nStopping at the next safe point; a second signal ends it at once.");
     }
 
     /// The first signal, if there was one.

@@ -1,6 +1,8 @@
 //! What can go wrong with a database, with the database's own words kept apart from ours.
 
 use crate::failure::{ErrorKind, Failure, system_words};
+use crate::sides::Side;
+use crate::spec::redact_in_urls;
 
 /// An error of a database, readable after "could not …". Holds no URL and no password.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,6 +24,12 @@ impl EngineError {
     /// An error in our own words.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         EngineError { kind, message: message.into(), key: None, database: None, hint: None }
+    }
+
+    /// Says on which side it was met: tables mostly have one name on both.
+    pub fn on(mut self, side: Side) -> Self {
+        self.message = format!("on the {side}: {}", self.message);
+        self
     }
 
     /// Adds the key of the row it is about. Nothing where there is none.
@@ -46,6 +54,9 @@ impl EngineError {
 /// A constraint that refuses what a plan writes knows something that the plan does not.
 pub(super) const CONSTRAINT_HINT: &str = "a row outside the spec's tables or scope, a constraint that the primary lacks or a trigger may stand in the way";
 
+/// What to do about a value that cannot be read as what it should be.
+pub(super) const VALUE_HINT: &str = "correct the value, or leave the column out with `exclude_columns`";
+
 /// `why`, after what could not be done where that is said at all: of a change, whoever makes it says which.
 pub(super) fn doing(what: &str, why: &str) -> String {
     if what.is_empty() { why.to_owned() } else { format!("{what}: {why}") }
@@ -66,6 +77,8 @@ pub(super) fn driver_words(error: &sqlx::Error) -> String {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let EngineError { kind, message, key, database, hint } = error;
-        Failure { kind, message, key, detail: database, hint }
+        // Whatever a database says of another one it may say with a URL.
+        let detail = database.map(|words| redact_in_urls(&words));
+        Failure { kind, message, key, detail, hint }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::report::{self, counted, thousands};
 use crate::sides::Sides;
-use crate::spec::quote_scalar;
+use crate::spec::{SideUrl, quote_scalar};
 
 use super::Database;
 use super::entry::Entry;
@@ -116,11 +116,8 @@ impl Document<'_> {
 
     fn commands(&self, out: &mut Lines) {
         let path = shell_word(self.path);
-        for (name, side) in [("PRIMARY_URL", &self.sides.primary), ("REPLICA_URL", &self.sides.replica)] {
-            if side.url.password.is_some() {
-                let display = report::visible(&side.url.display());
-                out.line(&format!("#   export {name}=…   # {display}, with its password"));
-            }
+        for (name, display) in variables(&self.sides.as_ref().map(|side| side.url)) {
+            out.line(&format!("#   export {name}=…   # {display}, with its password"));
         }
         let rows = [
             ("check", "are connections, rights, tables, keys and types as this file needs them?"),
@@ -234,6 +231,13 @@ impl Document<'_> {
             out.line(&report::visible(&format!("  #   {name}")));
         }
     }
+}
+
+/// The variables that hold what the file may not, and what they stand for.
+pub fn variables(urls: &Sides<&SideUrl>) -> Vec<(&'static str, String)> {
+    let sides = [("PRIMARY_URL", urls.primary), ("REPLICA_URL", urls.replica)];
+    let secret = sides.into_iter().filter(|(_, url)| url.password.is_some());
+    secret.map(|(name, url)| (name, report::visible(&url.display()))).collect()
 }
 
 fn options(out: &mut Lines) {

@@ -19,6 +19,7 @@ pub(super) struct Entry {
     pub zoned: Vec<String>,
     pub schema: SchemaMode,
     pub insert: bool,
+    pub delete: bool,
     pub notes: Notes,
 }
 
@@ -31,6 +32,7 @@ pub(super) struct Notes {
     pub exclude_columns: Vec<String>,
     pub schema: Vec<String>,
     pub insert: Vec<String>,
+    pub delete: Vec<String>,
     /// Below everything.
     pub end: Vec<String>,
 }
@@ -41,7 +43,8 @@ impl Notes {
         !(self.key.is_empty()
             && self.exclude_columns.is_empty()
             && self.schema.is_empty()
-            && self.insert.is_empty())
+            && self.insert.is_empty()
+            && self.delete.is_empty())
     }
 }
 
@@ -57,6 +60,7 @@ impl Entry {
             zoned: Vec::new(),
             schema: SchemaMode::Sync,
             insert: true,
+            delete: true,
             notes: Notes::default(),
         }
     }
@@ -99,6 +103,10 @@ impl Entry {
         lines.extend(self.notes.insert.iter().flat_map(|note| comment(note)));
         if !self.insert {
             lines.push("insert: false".to_owned());
+        }
+        lines.extend(self.notes.delete.iter().flat_map(|note| comment(note)));
+        if !self.delete {
+            lines.push("delete: false".to_owned());
         }
         lines.extend(self.notes.end.iter().flat_map(|note| comment(note)));
         lines

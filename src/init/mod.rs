@@ -23,6 +23,7 @@ use crate::spec::{QualifiedName, SideUrl, Spec, did_you_mean};
 use crate::sql::{Dialect, TableName};
 
 use document::Document;
+pub use document::variables;
 
 use pair::{Drafted, Pairer};
 use tables::{Tables, pair_tables};

@@ -36,6 +36,7 @@ impl Pairer<'_> {
         }
         explain_structure(entry, pairing);
         explain_extra(entry, pairing, columns);
+        explain_deletes(entry, pairing);
         if let Some(replica) = replica {
             let names: Vec<&str> =
                 pairing.pair.key().iter().map(|column| column.sides.replica.name.as_str()).collect();
@@ -160,9 +161,9 @@ impl Pairer<'_> {
         let names = list(tried.zoned.iter().map(String::as_str));
         match self.attempt(&tried, primary, replica) {
             Ok(_) => format!(
-                "To compare {names}, shorten the list below and say which zone the side without one means: {options}"
+                "To compare {names}, shorten the list below and add, with the zone that the side without one means: {options}"
             ),
-            Err(why) => format!("To compare {names} will take {options} ({}).", why.message),
+            Err(why) => format!("To compare {names} would take {options}, but {}.", why.message),
         }
     }
 }
@@ -217,6 +218,23 @@ fn explain_extra(entry: &mut Entry, pairing: &Pairing, columns: &Columns<'_>) {
             list(unfilled)
         ));
     }
+}
+
+/// Without a key a changed row is one to delete and one to insert, and of equal rows any may go: what the replica holds
+/// beside the columns that are compared would go with it.
+fn explain_deletes(entry: &mut Entry, pairing: &Pairing) {
+    let beside: Vec<&str> =
+        pairing.pair.replica_extra.iter().map(|extra| extra.column.name.as_str()).collect();
+    if !pairing.pair.is_keyless() || beside.is_empty() {
+        return;
+    }
+    entry.delete = false;
+    entry.notes.delete.push(format!(
+        "NOTE: without a key, a row that changed is deleted and inserted anew, and would lose what the replica holds in {}. \
+         Until that is settled, extra rows are reported and not deleted. Name the columns that identify a row with \
+         `key: [...]`, or take this line away.",
+        list(beside)
+    ));
 }
 
 /// Whether one has a zone and the other does not.

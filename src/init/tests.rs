@@ -212,8 +212,8 @@ fn a_whole_spec() {
         rename: { InvoiceLineId: invoice_line_id, Quantity: quantity }
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   SoldAt  timestamp with time zone / datetime(6)
-        # To compare SoldAt, shorten the list below and say which zone the side without one means: compare: {
-        # SoldAt: { zone: UTC } } and rename: { SoldAt: sold_at }
+        # To compare SoldAt, shorten the list below and add, with the zone that the side without one means:
+        # compare: { SoldAt: { zone: UTC } } and rename: { SoldAt: sold_at }
         exclude_columns: [SoldAt]
 
       - table: events       # key: id
@@ -225,8 +225,8 @@ fn a_whole_spec() {
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   seen_at  timestamp with time zone / datetime(6)
         #   tags     text / point
-        # To compare seen_at, shorten the list below and say which zone the side without one means: compare: {
-        # seen_at: { zone: UTC } }
+        # To compare seen_at, shorten the list below and add, with the zone that the side without one means:
+        # compare: { seen_at: { zone: UTC } }
         exclude_columns: [seen_at, note, code, tags]
         # NOTE: a new row would get no value for the replica's region, NOT NULL without default. Until that is
         # settled, missing rows are reported and not written.
@@ -293,13 +293,33 @@ fn a_replica_without_tables_gets_all_that_can_be_created() {
 }
 
 #[test]
+fn of_a_table_without_a_key_nothing_is_deleted_that_holds_more_than_is_compared() {
+    let primary = postgres(vec![keyless("log", vec![text("line"), instant("at")])]);
+    let replica = mariadb(vec![keyless("log", vec![text("line"), date_time("at"), text("host")])]);
+    insta::assert_snapshot!(tables_of(&primary, &replica), @r#"
+    tables:
+      - table: log  # no key: whole rows are compared
+        # NOTE: left out, for their types (primary / replica) have no exact common domain:
+        #   at  timestamp with time zone / datetime(6)
+        # To compare at would take compare: { at: { zone: UTC } }, but the table public.log has no key, so that
+        # every column identifies its rows, and differences of at cannot be excused.
+        exclude_columns: [at]
+        # NOTE: without a key, a row that changed is deleted and inserted anew, and would lose what the replica
+        # holds in at and host. Until that is settled, extra rows are reported and not deleted. Name the columns
+        # that identify a row with `key: [...]`, or take this line away.
+        delete: false
+        # Only on the replica, and left as it is: host
+    "#);
+}
+
+#[test]
 fn another_unique_key_is_used_where_the_first_one_has_no_counterpart() {
     let code = || Column { nullable: false, ..text("code") };
     let mut primary = table("t", vec![instant("at"), code(), text("v")]);
     primary.keys.push(key(&["code"], false));
     let mut replica = table("t", vec![date_time("at"), code(), text("v")]);
     replica.keys.push(key(&["code"], false));
-    insta::assert_snapshot!(tables_of(&postgres(vec![primary]), &mariadb(vec![replica])), @r"
+    insta::assert_snapshot!(tables_of(&postgres(vec![primary]), &mariadb(vec![replica])), @r#"
     tables:
       - table: t  # key: code
         # NOTE: another unique key is used, because the key's column at is timestamp with time zone on the
@@ -307,10 +327,10 @@ fn another_unique_key_is_used_where_the_first_one_has_no_counterpart() {
         key: [code]
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   at  timestamp with time zone / datetime(6)
-        # To compare at, shorten the list below and say which zone the side without one means: compare: { at: {
-        # zone: UTC } }
+        # To compare at, shorten the list below and add, with the zone that the side without one means:
+        # compare: { at: { zone: UTC } }
         exclude_columns: [at]
-    ");
+    "#);
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub fn inverse(plan: &Plan, spool: &Spool) -> Result<Plan, SpoolError> {
         created_at: plan.created_at,
         primary: plan.primary.clone(),
         primary_snapshot: plan.primary_snapshot.clone(),
+        primary_error: None,
         replicas,
     })
 }
@@ -253,6 +254,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH,
             primary: server.clone(),
             primary_snapshot: String::new(),
+            primary_error: None,
             replicas: vec![ReplicaPlan { server: Some(server), ..with_tables(tables) }],
         }
     }

@@ -65,6 +65,9 @@ pub struct Plan {
     pub primary: Server,
     /// How the primary's one moment was held, for people.
     pub primary_snapshot: String,
+    /// Why nothing of the primary could be looked at; then it is the error of every replica too.
+    #[serde(default)]
+    pub primary_error: Option<Failure>,
     /// One for each replica, in the spec's order.
     pub replicas: Vec<ReplicaPlan>,
 }
@@ -135,8 +138,11 @@ pub struct TablePlan {
     pub causes: Vec<ColumnCause>,
     /// Whether looking stopped early (`--max-diffs`).
     pub truncated: bool,
-    /// Why it could not be compared.
+    /// Why it could not be compared, or cannot be written.
     pub error: Option<Failure>,
+    /// What else stands in the way of comparing it.
+    #[serde(default)]
+    pub further_errors: Vec<Failure>,
 }
 
 /// How a table stands.

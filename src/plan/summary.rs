@@ -4,7 +4,7 @@
 //! be told is never in sync, whatever the others say.
 
 use crate::compare::{CauseTally, ColumnCause, RowChange, RowCounts};
-use crate::failure::Failure;
+use crate::failure::{ErrorKind, Failure};
 use crate::schema::{TablePair, takes_option};
 use crate::sides::Sides;
 use crate::spool::SpoolError;
@@ -104,6 +104,7 @@ impl TablePlan {
             causes: Vec::new(),
             truncated: false,
             error: None,
+            further_errors: Vec::new(),
         }
     }
 
@@ -134,6 +135,29 @@ impl TablePlan {
         self.status = Status::Error;
         self.error = Some(failure);
         self
+    }
+
+    /// The same table, as one that cannot be compared for all of these (at least one).
+    pub fn failed_by(self, problems: Vec<Failure>) -> Self {
+        let mut problems = problems.into_iter();
+        let first =
+            problems.next().unwrap_or_else(|| Failure::new(ErrorKind::Internal, "it cannot be paired"));
+        TablePlan { further_errors: problems.collect(), ..self.failed(first) }
+    }
+
+    /// All that stands in its way, the first one first.
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.error.iter().chain(&self.further_errors)
+    }
+
+    /// Whether its rows were compared, so that what is wrong with it is that it cannot be written.
+    pub fn was_compared(&self) -> bool {
+        self.digest.is_some()
+    }
+
+    /// Whether the spec takes in all of it, as far as that is known.
+    pub fn is_whole(&self) -> bool {
+        self.pair.as_ref().is_none_or(TablePair::is_whole)
     }
 
     /// What would be written to it: nothing where it is in error.
@@ -181,6 +205,11 @@ impl ReplicaPlan {
     /// What differs and the spec withholds.
     pub fn withheld(&self) -> Changes {
         self.tables.iter().map(TablePlan::kept_back).sum()
+    }
+
+    /// Whether a table of it is in error, so that apply writes the others with `--partial` alone.
+    pub fn has_failed_tables(&self) -> bool {
+        self.tables.iter().any(|table| table.status == Status::Error)
     }
 
     /// Why it, or the first of its tables, could not be told.

@@ -66,6 +66,8 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         key_columns: 1,
         compared_columns: columns.len(),
         scope: None,
+        filter: None,
+        columns_out_of_scope: 0,
         replica_missing: false,
         replica_extra: Vec::new(),
         foreign_keys: Vec::new(),

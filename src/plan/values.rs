@@ -2,13 +2,13 @@
 //!
 //! Owns the two errors of kind `value` that a plan can have: a value its column cannot hold, and a column that
 //! must have a value and gets none. Invariant: the message names table and column and never holds a value; the
-//! row's key is the failure's.
+//! row's key is the failure's, and the value its detail.
 
 use crate::compare::RowChange;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::{TablePair, with_row};
 use crate::sql::{Column, Dialect};
-use crate::value::Row;
+use crate::value::{Row, Type, Value, value_words};
 
 use super::TablePlan;
 use super::write::written_columns;
@@ -52,17 +52,17 @@ fn check_row(
         let (column, field) = (&pair.columns[index], fields[index]);
         let on_replica = &column.sides.replica;
         if field.is_none() && !on_replica.nullable {
-            return Err(unwritable(
-                table,
-                pair,
-                column.name(),
-                "NULL in a column that is NOT NULL on the replica",
-                row,
-            ));
+            let reason = "NULL in a column that is NOT NULL on the replica";
+            return Err(unwritable(table, pair, column.name(), reason, row));
         }
         let value = column.primary_value(field);
         if let Err(error) = dialect.literal(&value, &on_replica.column_type) {
-            return Err(unwritable(table, pair, column.name(), &error.reason, row));
+            let mut failure = unwritable(table, pair, column.name(), &error.reason, row);
+            if is_too_fine(&value, &on_replica.column_type.meaning) {
+                failure = failure.hint(fraction_hint(column.name()));
+            }
+            // Of a row without a key all values are told already.
+            return Err(if pair.is_keyless() { failure } else { failure.detail(value_words(&value)) });
         }
     }
     Ok(())
@@ -104,6 +104,30 @@ fn unwritable(table: &TablePlan, pair: &TablePair, column: &str, reason: &str, r
     with_row(failure, pair, row.bytes())
 }
 
+/// Whether a time has more of a fraction than the column keeps.
+fn is_too_fine(value: &Value, column: &Type) -> bool {
+    let micros = match value {
+        Value::Time(time) => time.0,
+        Value::DateTime(stamp) | Value::Instant(stamp) => stamp.parts().1,
+        _ => return false,
+    };
+    match column {
+        Type::Time { digits } | Type::DateTime { digits } | Type::Instant { digits } => {
+            micros % 10_i64.pow(6 - u32::from(*digits).min(6)) != 0
+        }
+        _ => false,
+    }
+}
+
+/// `precision` excuses rows that are on both sides; a new row has to be written as it is.
+fn fraction_hint(column: &str) -> String {
+    format!(
+        "let the replica's column keep the fraction, cut it on the primary, or leave it out with \
+         `exclude_columns: [{column}]`; `precision` under `compare` excuses rows that both sides have, and no row \
+         that is to be inserted"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +140,8 @@ mod tests {
         assert_eq!(failure.kind, ErrorKind::Value);
         assert_eq!(failure.message, "table t, column ref: too large");
         assert_eq!(failure.key.as_deref(), Some("id = 7"));
+        let detail = failure.detail.expect("the value");
+        assert!(detail.starts_with("the value is "), "{detail}");
     }
 
     #[test]

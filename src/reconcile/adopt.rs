@@ -50,6 +50,7 @@ impl Run {
             Ok(now) => now,
             Err(failure) => {
                 plan.replicas.iter_mut().for_each(|replica| replica.error = Some(failure.clone()));
+                plan.primary_error = Some(failure).filter(|failure| failure.kind != ErrorKind::Interrupted);
                 return Ok(plan);
             }
         };

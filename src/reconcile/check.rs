@@ -237,7 +237,7 @@ impl Check<'_> {
         let found = &mut self.found.replicas[sides.index];
         found.warnings = warnings;
         for pairing in pairings {
-            let notes = notes(&pairing, &catalog, sides.replica.server().missing);
+            let notes = notes(&pairing, &catalog);
             found.tables.push(CheckedTable { pair: pairing.pair, notes });
         }
         Ok(())
@@ -348,7 +348,7 @@ async fn probe(
 ) -> Result<(), Failure> {
     for select in reads(side, pair) {
         let snapshot = reader.snapshot(sides, side).await?;
-        if let Err(failure) = read_nothing(&*snapshot, select).await {
+        if let Err(failure) = read_nothing(&*snapshot, side, select).await {
             reader.forget();
             return Err(with_grant(sides, side, pair, failure).await);
         }
@@ -375,9 +375,9 @@ async fn with_grant(sides: &Connection<'_>, side: Side, pair: &TablePair, failur
     }
 }
 
-async fn read_nothing(snapshot: &dyn Snapshot, select: Select) -> Result<(), Failure> {
-    let mut stream = snapshot.scan(select).await?;
-    while stream.next().await?.is_some() {}
+async fn read_nothing(snapshot: &dyn Snapshot, side: Side, select: Select) -> Result<(), Failure> {
+    let mut stream = snapshot.scan(select).await.map_err(|error| error.on(side))?;
+    while stream.next().await.map_err(|error| error.on(side))?.is_some() {}
     Ok(())
 }
 
@@ -504,13 +504,12 @@ fn grants(lacks: &[Lack]) -> Vec<String> {
     grants.into_iter().map(whole).collect()
 }
 
-fn notes(pairing: &Pairing, replica: &Catalog, file_missing: bool) -> Vec<String> {
+fn notes(pairing: &Pairing, replica: &Catalog) -> Vec<String> {
     let pair = &pairing.pair;
     if pair.replica_missing {
-        let what = if file_missing { "the file is missing" } else { "missing on the replica" };
         return vec![match pair.schema {
-            SchemaMode::Sync => format!("{what}: apply creates it"),
-            _ => format!("{what}, and not created (`schema: check`)"),
+            SchemaMode::Sync => "missing on the replica: apply creates it".to_owned(),
+            _ => "missing on the replica, and not created (`schema: check`)".to_owned(),
         }];
     }
     let mut notes: Vec<String> = pairing.schema_changes.iter().map(structure_note).collect();

@@ -4,11 +4,11 @@
 
 use anstyle::Style;
 
-use crate::plan::{Applied, Outcome, PlanKind, Status};
+use crate::plan::{Applied, Outcome, PlanKind};
 
 use super::outcome::outcome_of;
 use super::paint::{BOLD, GREEN, RED, YELLOW};
-use super::phrases::{could_not, sums, withheld_words};
+use super::phrases::{compared_words, could_not, sums, withheld_words};
 use super::words::{counted, thousands};
 use super::{Command, Part};
 
@@ -35,7 +35,10 @@ fn plain(words: impl Into<String>) -> Line {
 pub fn replica_line(part: &Part<'_>) -> Line {
     match outcome_of(part.plan) {
         Outcome::InSync if part.kind == PlanKind::Undo => plain("No changes."),
-        Outcome::InSync => line(GREEN, "No changes.", "The replica matches the primary."),
+        Outcome::InSync => {
+            let compared = compared_words(&[*part]);
+            line(GREEN, "No changes.", format!("The replica matches the primary{compared}."))
+        }
         Outcome::Drift => plain(sums(&[*part])),
         Outcome::Interrupted => line(RED, "Interrupted:", "not everything was compared."),
         _ if part.plan.summary().total() > 0 => plain(format!("{} {}", sums(&[*part]), could_not(&[*part]))),
@@ -50,11 +53,19 @@ pub fn found_lines(command: Command, parts: &[Part<'_>]) -> Vec<Line> {
         if parts.iter().any(|part| part.kind == PlanKind::Undo) {
             return vec![plain("No changes.")];
         }
+        let compared = compared_words(parts);
         let words = match parts.len() {
-            1 => "The replica matches the primary.".to_owned(),
-            many => format!("All {many} replicas match the primary."),
+            1 => format!("The replica matches the primary{compared}."),
+            many => format!("All {many} replicas match the primary{compared}."),
         };
         return vec![line(GREEN.bold(), "No changes.", words)];
+    }
+    if parts.iter().any(|part| part.primary_error.is_some()) {
+        return vec![line(
+            RED.bold(),
+            "Error:",
+            "the primary could not be looked at, so nothing was compared.",
+        )];
     }
     let mut lines = Vec::new();
     let word = if command == Command::Verify { "Drift:" } else { "Plan:" };
@@ -88,17 +99,28 @@ pub fn applied_lines(part: &Part<'_>) -> Vec<Line> {
         }
         outcome => {
             let word = format!("Not applied ({}).", outcome.as_str());
-            vec![line(RED.bold(), word, ""), what_stands(applied)]
+            let mut lines = vec![line(RED.bold(), word, ""), what_stands(applied)];
+            lines.extend(would_be_partial(part));
+            lines
         }
     }
 }
 
 /// Tables in error that `--partial` passed over.
 fn left_out(part: &Part<'_>) -> Option<Line> {
-    let tables = part.plan.tables.iter().filter(|table| table.status == Status::Error).count();
-    let words =
-        format!("{} could not be compared; nothing was written there.", counted(tables as u64, "table"));
-    (tables > 0).then(|| line(RED.bold(), "Error:", words))
+    let why = could_not(&[*part]);
+    let words = format!("{}; nothing was written there.", why.trim_end_matches('.'));
+    part.plan.has_failed_tables().then(|| line(RED.bold(), "Error:", words))
+}
+
+/// Where nothing but tables in error kept the others from being written.
+fn would_be_partial(part: &Part<'_>) -> Option<Line> {
+    let idle =
+        part.applied.is_some_and(|applied| applied.outcome == Outcome::Error && applied.batches.0 == 0);
+    let tables_alone =
+        part.plan.error.is_none() && part.applied_failure().is_none() && part.plan.has_failed_tables();
+    let words = "Tables in error keep the rest of a replica from being written; --partial writes the rest.";
+    (idle && tables_alone && part.plan.summary().total() > 0).then(|| plain(words))
 }
 
 fn complete(part: &Part<'_>, applied: &Applied) -> Vec<Line> {

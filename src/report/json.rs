@@ -46,7 +46,11 @@ fn write_with(report: &Report<'_>, mut json: Json<'_>) -> io::Result<()> {
             // Empty where a watch never reached it.
             let version = Some(report.plan.primary.version.as_str()).filter(|version| !version.is_empty());
             json.key("version")?.string_or_null(version)?;
-            put_snapshot(json, &report.plan.primary_snapshot)
+            put_snapshot(json, &report.plan.primary_snapshot)?;
+            match &report.plan.primary_error {
+                Some(error) => put_error(json.key("error")?, Some(error), report.redact),
+                None => Ok(()),
+            }
         })?;
         json.key("replicas")?
             .array(Layout::Block, report.parts(), |json, part| put_replica(json, report, &part))?;
@@ -121,7 +125,13 @@ fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> io:
         if report.command != Command::Verify || report.rows == Rows::All {
             put_changes(json.key("changes")?, table, report.redact)?;
         }
-        put_error(json.key("error")?, table.error.as_ref(), report.redact)
+        put_error(json.key("error")?, table.error.as_ref(), report.redact)?;
+        if table.further_errors.is_empty() {
+            return Ok(());
+        }
+        json.key("further_errors")?.array(Layout::Block, &table.further_errors, |json, error| {
+            put_error(json, Some(error), report.redact)
+        })
     })
 }
 

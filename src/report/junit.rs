@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::plan::{Outcome, Status, TablePlan};
 
 use super::closing::applied_lines;
-use super::phrases::{counts_in_words, refusal_words, schema_changes_words, standing, table_words};
+use super::phrases::{
+    counts_in_words, excused_words, refusal_words, schema_changes_words, scope_of, standing, table_words,
+};
 use super::words::{name, visible};
 use super::{Part, Report, moment, text};
 
@@ -107,7 +109,8 @@ fn error_verdict(report: &Report<'_>, failure: &Failure) -> Verdict {
 
 fn verdict_of(report: &Report<'_>, part: &Part<'_>, table: &TablePlan) -> Verdict {
     if let Some(failure) = &table.error {
-        return error_verdict(report, failure);
+        let messages: Vec<String> = table.failures().map(|failure| failure.shown(report.redact)).collect();
+        return Verdict::Error(Reason { kind: failure.kind.as_str(), message: messages.join("\n") });
     }
     let done =
         part.applied.is_some_and(|applied| applied.batches.0 > 0 && applied.batches.0 == applied.batches.1);
@@ -163,6 +166,8 @@ fn put_suite(report: &Report<'_>, suite: &Suite<'_>, seconds: &str, out: &mut dy
     for (side, engine) in [("primary", engine(primary)), ("replica", replica)] {
         writeln!(out, "      <property name=\"{side}\" value=\"{}\"/>", attribute(&engine))?;
     }
+    let excused: u64 = plan.tables.iter().map(|table| table.excused).sum();
+    writeln!(out, "      <property name=\"excused\" value=\"{excused}\"/>")?;
     writeln!(out, "    </properties>")?;
     for case in &suite.cases {
         put_case(report, case, &class, out)?;
@@ -185,7 +190,15 @@ fn refusals_and_applied(report: &Report<'_>, part: &Part<'_>) -> Vec<String> {
 fn put_case(report: &Report<'_>, case: &Case<'_>, class: &str, out: &mut dyn Write) -> io::Result<()> {
     let open = format!("    <testcase name=\"{}\" classname=\"{class}\"", attribute(&case.name));
     let (element, reason) = match &case.verdict {
-        Verdict::Passed => return writeln!(out, "{open}/>"),
+        Verdict::Passed => {
+            return match case.table.and_then(|table| passed_words(report, table)) {
+                None => writeln!(out, "{open}/>"),
+                Some(words) => {
+                    let words = escaped(&words, false);
+                    writeln!(out, "{open}>\n      <system-out>{words}</system-out>\n    </testcase>")
+                }
+            };
+        }
         Verdict::Failed(reason) => ("failure", reason),
         Verdict::Error(reason) => ("error", reason),
     };
@@ -197,6 +210,13 @@ fn put_case(report: &Report<'_>, case: &Case<'_>, class: &str, out: &mut dyn Wri
         None => write!(out, "{}", escaped(&reason.message, false))?,
     }
     writeln!(out, "</{element}>\n    </testcase>")
+}
+
+/// What is to be said of a table although nothing differs: what was excused, and what was compared if not all of it.
+fn passed_words(report: &Report<'_>, table: &TablePlan) -> Option<String> {
+    let scope = scope_of(table, report.redact).map(|scope| format!("in scope: {scope}"));
+    let words: Vec<String> = scope.into_iter().chain(excused_words(table)).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn attribute(text: &str) -> String {

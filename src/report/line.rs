@@ -4,7 +4,7 @@
 
 use crate::compare::RowCounts;
 use crate::failure::Failure;
-use crate::plan::{Applied, Changes, Outcome, ReplicaPlan, Status};
+use crate::plan::{Applied, Changes, Outcome, ReplicaPlan, Status, TablePlan};
 
 use super::paint::{DIM, GREEN, Paint, RED, YELLOW};
 use super::phrases::{refusal_words, schema_changes_words};
@@ -50,7 +50,7 @@ fn stands(report: &Report<'_>, part: &Part<'_>, paint: Paint) -> String {
 fn found_details(plan: &ReplicaPlan, outcome: Outcome, redact: bool) -> Vec<String> {
     let mut details = Vec::new();
     match outcome {
-        Outcome::InSync => return vec![counted(plan.tables.len() as u64, "table")],
+        Outcome::InSync => return vec![tables_words(plan)],
         // What was found until then is not what differs.
         Outcome::Interrupted => return details,
         Outcome::Error => details.extend(failures(plan, None, redact)),
@@ -65,11 +65,18 @@ fn found_details(plan: &ReplicaPlan, outcome: Outcome, redact: bool) -> Vec<Stri
     details
 }
 
+/// `3 tables`, or `3 tables (1 in part)` where the spec takes in less than all of one.
+fn tables_words(plan: &ReplicaPlan) -> String {
+    let in_part = plan.tables.iter().filter(|table| !table.is_whole()).count() as u64;
+    let in_part = if in_part == 0 { String::new() } else { format!(" ({} in part)", thousands(in_part)) };
+    counted(plan.tables.len() as u64, "table") + &in_part
+}
+
 fn applied_details(part: &Part<'_>, applied: &Applied, redact: bool) -> Vec<String> {
     let plan = part.plan;
     let (committed, _) = applied.batches;
     match applied.outcome {
-        Outcome::InSync => vec![counted(plan.tables.len() as u64, "table")],
+        Outcome::InSync => vec![tables_words(plan)],
         Outcome::Drift if committed == 0 => changes_words(&plan.withheld(), TO_DO)
             .map(|words| format!("{words} (withheld)"))
             .into_iter()
@@ -124,7 +131,7 @@ fn done_words(applied: &Applied) -> String {
 /// The first failure, and how many more there are.
 fn failures(plan: &ReplicaPlan, other: Option<&Failure>, redact: bool) -> Vec<String> {
     let tables = plan.tables.iter().filter(|table| table.status == Status::Error);
-    let mut all = plan.error.iter().chain(other).chain(tables.filter_map(|table| table.error.as_ref()));
+    let mut all = plan.error.iter().chain(other).chain(tables.flat_map(TablePlan::failures));
     let Some(first) = all.next() else { return Vec::new() };
     let more = match all.count() {
         0 => String::new(),

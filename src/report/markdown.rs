@@ -19,11 +19,11 @@ use super::cause::cause_words;
 use super::closing::{Line, applied_lines, found_lines};
 use super::marked::both;
 use super::phrases::{
-    Sign, counts_in_words, hazard_words, key_words, notes, refusal_words, schema_change_words, sign_of,
-    standing, table_words,
+    Sign, counts_in_words, hazard_words, key_words, notes, refusal_words, schema_change_words, scope_of,
+    sign_of, standing, table_words,
 };
-use super::row::{Cell, decoded, with_copies};
-use super::text_value::{REDACTED, shown};
+use super::row::{Cell, decoded, redacted_words, with_copies};
+use super::text_value::shown;
 use super::words::{counted, name, thousands, visible};
 use super::{Command, Paint, Part, Report, moment};
 
@@ -39,6 +39,9 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         paragraph(out, &line)?;
     }
     let mut markdown = Markdown { report, out };
+    if let Some(error) = &report.plan.primary_error {
+        markdown.failure("Error:", error)?;
+    }
     for part in &parts {
         markdown.replica(part)?;
     }
@@ -79,7 +82,7 @@ impl Markdown<'_, '_> {
         for line in applied_lines(part) {
             paragraph(self.out, &line)?;
         }
-        for failure in plan.error.iter().chain(part.applied_failure()) {
+        for failure in part.own_error().into_iter().chain(part.applied_failure()) {
             self.failure("Error:", failure)?;
         }
         self.refusals(part)?;
@@ -128,7 +131,28 @@ impl Markdown<'_, '_> {
             }
             self.table_line(table)?;
         }
-        left_out.line().map_or(Ok(()), |line| writeln!(self.out, "\n{line}"))
+        if let Some(line) = left_out.line() {
+            writeln!(self.out, "\n{line}")?;
+        }
+        self.scopes(tables)
+    }
+
+    /// What was compared of the tables of which only a part was.
+    fn scopes(&mut self, tables: &[TablePlan]) -> io::Result<()> {
+        let in_sync = tables.iter().filter(|table| table.status == Status::InSync);
+        let in_part = in_sync.filter_map(|table| Some((table, scope_of(table, self.report.redact)?)));
+        let in_part: Vec<(&TablePlan, String)> = in_part.collect();
+        if in_part.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "\nIn scope:\n")?;
+        for (table, scope) in in_part.iter().take(IN_SYNC_MAX) {
+            writeln!(self.out, "- {}: {}", code(&name(&table.table)), code(scope))?;
+        }
+        match in_part.len().saturating_sub(IN_SYNC_MAX) {
+            0 => Ok(()),
+            more => writeln!(self.out, "- … and {}", counted(more as u64, "more table")),
+        }
     }
 
     fn table_line(&mut self, table: &TablePlan) -> io::Result<()> {
@@ -137,6 +161,7 @@ impl Markdown<'_, '_> {
             title = format!("{title} → {}", code(&name(&table.replica_table)));
         }
         let status = match table.status {
+            Status::InSync if !table.is_whole() => "in sync in scope",
             Status::InSync => "in sync",
             Status::Drift => "**drift**",
             Status::Missing => "**missing**",
@@ -163,9 +188,9 @@ impl Markdown<'_, '_> {
 
     /// Why a table could not be compared, or what differs in it, folded.
     fn details(&mut self, table: &TablePlan) -> io::Result<()> {
-        if let Some(error) = &table.error {
-            let title = format!("{}:", code(&name(&table.table)));
-            return self.failure(&title, error);
+        if table.error.is_some() {
+            let title = format!("{} {}:", code(&name(&table.table)), standing(table));
+            return table.failures().try_for_each(|error| self.failure(&title, error));
         }
         let rows = !table.changes.is_empty() && self.report.rows_shown() > 0;
         if !rows && table.schema_changes.is_empty() {
@@ -179,7 +204,9 @@ impl Markdown<'_, '_> {
             standing(table)
         )?;
         if table.counted() {
-            writeln!(self.out, "{}\n", notes(table))?;
+            let scope = scope_of(table, self.report.redact);
+            let scope = scope.map(|scope| format!("; in scope: {}", code(&scope))).unwrap_or_default();
+            writeln!(self.out, "{}{scope}\n", notes(table))?;
         }
         if let Some(pair) = table.pair.as_ref().filter(|_| !table.causes.is_empty()) {
             for cause in &table.causes {
@@ -247,11 +274,18 @@ impl Markdown<'_, '_> {
     fn change(&mut self, pair: &TablePair, planned: &PlannedChange, copies: u64) -> io::Result<()> {
         let change = decoded(pair, planned);
         let mut line = format!("{} {}", diff_sign(sign_of(&planned.change)), key_words(&change.key));
+        let is_update = matches!(planned.change, RowChange::Update { .. });
         let row = if change.after.is_empty() { &change.before } else { &change.after };
-        let values: Vec<String> = row.iter().filter(|cell| !cell.key).map(|cell| self.cell(cell)).collect();
-        if !matches!(planned.change, RowChange::Update { .. }) && !values.is_empty() {
+        let values = match (self.report.redact, is_update) {
+            (true, _) => redacted_words(&change),
+            (false, true) => String::new(),
+            (false, false) => {
+                row.iter().filter(|cell| !cell.key).map(cell_words).collect::<Vec<_>>().join(", ")
+            }
+        };
+        if !values.is_empty() {
             let space = if change.key.is_empty() { "" } else { "  " };
-            line.push_str(&format!("{space}{}", values.join(", ")));
+            line.push_str(&format!("{space}{values}"));
         }
         if copies > 1 {
             line.push_str(&format!(" (× {})", thousands(copies)));
@@ -260,23 +294,19 @@ impl Markdown<'_, '_> {
             line.push_str(" (withheld)");
         }
         writeln!(self.out, "{}", line.trim_end())?;
-        if matches!(planned.change, RowChange::Update { .. }) {
+        if is_update && !self.report.redact {
             for (before, after) in change.before.iter().zip(&change.after) {
                 let name = name(&after.name);
-                let (old, new) = match self.report.redact {
-                    true => (REDACTED.to_owned(), REDACTED.to_owned()),
-                    false => both(&before.value, &after.value, Paint::Plain),
-                };
+                let (old, new) = both(&before.value, &after.value, Paint::Plain);
                 writeln!(self.out, "-     {name}: {old}\n+     {name}: {new}")?;
             }
         }
         Ok(())
     }
+}
 
-    fn cell(&self, cell: &Cell) -> String {
-        let value = if self.report.redact { REDACTED.to_owned() } else { shown(&cell.value) };
-        format!("{}: {value}", name(&cell.name))
-    }
+fn cell_words(cell: &Cell) -> String {
+    format!("{}: {}", name(&cell.name), shown(&cell.value))
 }
 
 /// What was left out of a list of tables.

@@ -1,10 +1,12 @@
 //! Two texts with what differs between them marked, and what they have in common left out where it is long.
 //!
 //! In colour the differing part is underlined; without, it stands in the brackets of `git diff --word-diff`:
-//! `[-old-]` and `{+new+}`.
+//! `[-old-]` and `{+new+}`. Where both would look the same (one é is one character, the other two) the differing part
+//! is spelled in code points.
 
 use anstyle::Style;
 use similar::{ChangeTag, TextDiff};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::value::Value;
 
@@ -24,12 +26,12 @@ const PART_CHARS_MAX: usize = 120;
 /// Two different values, so that what differs is seen even where they are long.
 pub fn both(before: &Value, after: &Value, paint: Paint) -> (String, String) {
     let marked = match (before, after) {
-        (Value::Text(before), Value::Text(after)) => marked(before, after, ("\"", escaped), paint),
+        (Value::Text(before), Value::Text(after)) => texts(before, after, QUOTED, paint),
         (Value::Json(before), Value::Json(after)) | (Value::Native(before), Value::Native(after)) => {
-            marked(before, after, ("", visible), paint)
+            texts(before, after, BARE, paint)
         }
         (Value::Decimal(before), Value::Decimal(after)) => {
-            marked(before.as_str(), after.as_str(), ("", visible), paint)
+            marked(before.as_str(), after.as_str(), BARE, paint)
         }
         (Value::OtherStorage(before), Value::OtherStorage(after)) => {
             let (old, new) = both(before, after, paint);
@@ -62,8 +64,45 @@ fn bytes(before: &[u8], after: &[u8]) -> (String, String) {
     (part(before), part(after))
 }
 
-/// What stands around a text, and how its characters are shown.
-type Form = (&'static str, fn(&str) -> String);
+/// How a text is shown.
+#[derive(Clone, Copy)]
+struct Form {
+    /// What stands around it.
+    quote: &'static str,
+    /// How characters that both texts have are shown.
+    common: fn(&str) -> String,
+    /// How those are shown that differ.
+    differing: fn(&str) -> String,
+}
+
+const QUOTED: Form = Form { quote: "\"", common: escaped, differing: escaped };
+const BARE: Form = Form { quote: "", common: visible, differing: visible };
+
+/// Text with everything but ASCII as code points.
+fn code_points(text: &str) -> String {
+    let spelled = |character: char| match character {
+        _ if character.is_ascii() => escaped(character.encode_utf8(&mut [0; 4])),
+        _ => character.escape_unicode().to_string(),
+    };
+    text.chars().map(spelled).collect()
+}
+
+fn texts(before: &str, after: &str, form: Form, paint: Paint) -> Option<(String, String)> {
+    let alike = !before.is_ascii() && before.nfc().eq(after.nfc());
+    if !alike {
+        return marked(before, after, form, paint);
+    }
+    let (before, after): (Vec<char>, Vec<char>) = (before.chars().collect(), after.chars().collect());
+    let (head, tail) = common(&before, &after);
+    let parts = |chars: &[char]| -> Vec<Segment> {
+        let (middle, end) = (head, chars.len() - tail);
+        let parts = [(&chars[..middle], false), (&chars[middle..end], true), (&chars[end..], false)];
+        let segment = |(part, differs): (&[char], bool)| Segment { text: part.iter().collect(), differs };
+        parts.into_iter().map(segment).collect()
+    };
+    let form = Form { differing: code_points, ..form };
+    Some(both_rendered(&before, &parts(&before), &after, &parts(&after), form, paint))
+}
 
 struct Segment {
     text: String,
@@ -84,9 +123,20 @@ fn marked(before: &str, after: &str, form: Form, paint: Paint) -> Option<(String
     if seen_shortened && 3 * common < before.len().min(after.len()) {
         return None;
     }
-    let old = rendered(&old, before.len(), form, Marks { style: RED, plain: ("[-", "-]"), paint });
-    let new = rendered(&new, after.len(), form, Marks { style: GREEN, plain: ("{+", "+}"), paint });
-    Some((old, new))
+    Some(both_rendered(&before, &old, &after, &new, form, paint))
+}
+
+fn both_rendered(
+    before: &[char],
+    old: &[Segment],
+    after: &[char],
+    new: &[Segment],
+    form: Form,
+    paint: Paint,
+) -> (String, String) {
+    let old = rendered(old, before.len(), form, Marks { style: RED, plain: ("[-", "-]"), paint });
+    let new = rendered(new, after.len(), form, Marks { style: GREEN, plain: ("{+", "+}"), paint });
+    (old, new)
 }
 
 /// Common beginning and end first, up to whole words: they are the most and cost the least. What is left is
@@ -182,10 +232,11 @@ struct Marks {
     paint: Paint,
 }
 
-fn rendered(parts: &[Segment], length: usize, (quote, show): Form, marks: Marks) -> String {
-    let mut shown = quote.to_owned();
+fn rendered(parts: &[Segment], length: usize, form: Form, marks: Marks) -> String {
+    let mut shown = form.quote.to_owned();
     let mut cut = false;
     for (index, part) in parts.iter().enumerate() {
+        let show = if part.differs { form.differing } else { form.common };
         let (text, was_cut) = kept(part, index == 0, index + 1 == parts.len(), show);
         cut |= was_cut;
         match (part.differs, marks.paint) {
@@ -194,7 +245,7 @@ fn rendered(parts: &[Segment], length: usize, (quote, show): Form, marks: Marks)
             (_, Paint::Plain) => shown.extend([marks.plain.0, &text, marks.plain.1]),
         }
     }
-    shown.push_str(quote);
+    shown.push_str(form.quote);
     if cut {
         shown.push_str(&format!(" ({} characters)", thousands(length as u64)));
     }
@@ -223,7 +274,7 @@ mod tests {
     use super::*;
 
     fn shown(before: &str, after: &str) -> String {
-        match marked(before, after, ("\"", escaped), Paint::Plain) {
+        match texts(before, after, QUOTED, Paint::Plain) {
             Some((before, after)) => format!("{before} -> {after}"),
             None => "not marked".to_owned(),
         }
@@ -263,6 +314,13 @@ mod tests {
         insta::assert_snapshot!(shown("nothing in common here", "0123456789012345678901"), @"not marked");
         let long = "lorem ipsum dolor sit amet ".repeat(40);
         insta::assert_snapshot!(shown(&format!("{long}old{long}"), &format!("{long}new\n{long}")), @r#""…em ipsum dolor sit amet [-old-]lorem ipsum dolor sit am…" (2,163 characters) -> "…em ipsum dolor sit amet {+new\n+}lorem ipsum dolor sit am…" (2,164 characters)"#);
+    }
+
+    #[test]
+    fn texts_that_look_the_same_are_spelled() {
+        insta::assert_snapshot!(shown("Caf\u{e9}", "Cafe\u{301}"), @r#""Caf[-\u{e9}-]" -> "Caf{+e\u{301}+}""#);
+        let long = |e: &str| format!("{}Zo{e} und Ren\u{e9}e{}", "m\u{fc}de ".repeat(20), " ja".repeat(40));
+        insta::assert_snapshot!(shown(&long("\u{eb}"), &long("e\u{308}")), @r#""…e müde müde müde müde Zo[-\u{eb}-] und Renée ja ja ja ja j…" (233 characters) -> "…e müde müde müde müde Zo{+e\u{308}+} und Renée ja ja ja ja j…" (234 characters)"#);
     }
 
     #[test]

@@ -37,7 +37,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Applied, Outcome, Plan, PlanKind, ReplicaPlan};
+use crate::plan::{Applied, Outcome, Plan, PlanKind, ReplicaPlan, TablePlan};
 
 /// Which command a report is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,8 @@ pub struct Report<'a> {
     pub rows: Rows,
     /// Whether the plan was saved before, and is shown as that.
     pub saved: bool,
+    /// Whether only some of the spec's tables were to be looked at (`--table`).
+    pub tables_chosen: bool,
     /// Most row changes of one transaction of a script.
     pub batch_rows: u64,
 }
@@ -156,13 +158,22 @@ struct Part<'a> {
     kind: PlanKind,
     /// Whether the plan was saved before: whole tables were compared then, not now.
     saved: bool,
+    /// Whether only some of the spec's tables were to be looked at.
+    tables_chosen: bool,
+    /// Why the primary could not be looked at.
+    primary_error: Option<&'a Failure>,
 }
 
 impl<'a> Part<'a> {
+    /// What keeps the replica from being looked at, unless the primary is to blame, which is told once for all.
+    fn own_error(&self) -> Option<&'a Failure> {
+        self.plan.error.as_ref().filter(|error| Some(*error) != self.primary_error)
+    }
+
     /// What went wrong while writing, unless it only repeats why something could not be compared.
     fn applied_failure(&self) -> Option<&'a Failure> {
         let failure = self.applied?.error.as_ref()?;
-        let tables = self.plan.tables.iter().filter_map(|table| table.error.as_ref());
+        let tables = self.plan.tables.iter().flat_map(TablePlan::failures);
         let known = self.plan.error.iter().chain(tables).any(|known| known == failure);
         (!known).then_some(failure)
     }
@@ -202,6 +213,7 @@ impl<'a> Report<'a> {
             redact: false,
             rows: Rows::AtMost(20),
             saved: command == Command::Show,
+            tables_chosen: false,
             batch_rows: plan.batch_rows,
         }
     }
@@ -248,6 +260,9 @@ impl<'a> Report<'a> {
 
     /// Writes the first line of the text: how much is read.
     pub fn text_reading(&self, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
+        if self.reads_nothing() {
+            return Ok(());
+        }
         let line = match self.saved {
             true => text::saved_line(self.plan, paint),
             false => text::reading_line(self.reading.unwrap_or_else(|| self.estimated()), paint),
@@ -295,15 +310,15 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Everything that went wrong: for which replica, for which table, and why.
-    pub fn failures(&self) -> Vec<(&'a str, Option<&'a str>, &'a Failure)> {
-        let mut failures = Vec::new();
+    /// Everything that went wrong: for which replica (none: the primary), for which table, and why.
+    pub fn failures(&self) -> Vec<(Option<&'a str>, Option<&'a str>, &'a Failure)> {
+        let mut failures = Vec::from_iter(self.plan.primary_error.iter().map(|error| (None, None, error)));
         for part in self.parts() {
-            let name = part.plan.name.as_str();
-            failures.extend(part.plan.error.iter().map(|error| (name, None, error)));
-            let tables = part.plan.tables.iter();
-            failures
-                .extend(tables.filter_map(|table| Some((name, Some(&*table.table), table.error.as_ref()?))));
+            let name = Some(part.plan.name.as_str());
+            failures.extend(part.own_error().map(|error| (name, None, error)));
+            for table in &part.plan.tables {
+                failures.extend(table.failures().map(|error| (name, Some(&*table.table), error)));
+            }
             failures.extend(part.applied_failure().map(|error| (name, None, error)));
         }
         failures
@@ -315,15 +330,22 @@ impl<'a> Report<'a> {
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
-        let Report { plan, applied, only, saved, .. } = *self;
+        let Report { plan, applied, only, saved, tables_chosen, .. } = *self;
         plan.replicas.iter().enumerate().filter(move |(index, _)| only.is_none_or(|only| only == *index)).map(
             move |(index, replica)| Part {
                 plan: replica,
                 applied: applied.and_then(|all| all.get(index)),
                 kind: plan.kind,
                 saved,
+                tables_chosen,
+                primary_error: plan.primary_error.as_ref(),
             },
         )
+    }
+
+    /// Whether there was no table to look at, so that there is nothing to say of how much is read.
+    fn reads_nothing(&self) -> bool {
+        !self.saved && self.parts().all(|part| part.plan.error.is_some() && part.plan.tables.is_empty())
     }
 
     /// How many row changes of a table are shown where they are limited.

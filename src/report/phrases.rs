@@ -9,8 +9,11 @@ use crate::value::Key;
 
 use super::Part;
 use super::row::Cell;
-use super::text_value::shown;
+use super::text_value::{REDACTED, shown};
 use super::words::{counted, name, thousands, visible};
+
+/// How much of a `where` is shown.
+const FILTER_CHARS_MAX: usize = 100;
 
 /// What happens to a row or an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,9 @@ pub fn table_words(table: &TablePlan) -> Option<String> {
 /// `differs in 4 rows`: how a table stands, for behind its name.
 pub fn standing(table: &TablePlan) -> String {
     match table.status {
+        Status::Error if table.was_compared() => "cannot be written".to_owned(),
         Status::Error => "could not be compared".to_owned(),
+        Status::InSync if !table.is_whole() => "is in sync in scope".to_owned(),
         Status::InSync => "is in sync".to_owned(),
         Status::Missing => "is missing on the replica".to_owned(),
         Status::Drift if table.changes.is_empty() => "differs in its structure".to_owned(),
@@ -84,12 +89,60 @@ pub fn notes(table: &TablePlan) -> String {
         }
         false => format!("{primary} on the primary, {replica} on the replica"),
     };
-    if table.excused > 0 {
-        let verb = if table.excused == 1 { "differs" } else { "differ" };
-        let rows = counted(table.excused, "row");
-        notes.push_str(&format!("; {rows} {verb} only in what the spec excuses"));
+    if table.pair.as_ref().is_some_and(TablePair::is_keyless) {
+        notes.push_str("; no key, so whole rows are compared");
+    }
+    if let Some(excused) = excused_words(table) {
+        notes.push_str(&format!("; {excused}"));
     }
     notes
+}
+
+/// `1 row differs only in what the spec excuses`, if any does.
+pub fn excused_words(table: &TablePlan) -> Option<String> {
+    let verb = if table.excused == 1 { "differs" } else { "differ" };
+    let rows = counted(table.excused, "row");
+    (table.excused > 0).then(|| format!("{rows} {verb} only in what the spec excuses"))
+}
+
+/// `where total > 5, 3 of 5 columns`: what of a table the spec takes in, where that is not all of it.
+pub fn scope_of(table: &TablePlan, redact: bool) -> Option<String> {
+    let pair = table.pair.as_ref().filter(|pair| !pair.is_whole())?;
+    // A condition may quote values.
+    let shown = |filter: &str| if redact { REDACTED.to_owned() } else { on_a_line(filter) };
+    let rows = pair.filter.as_deref().map(|filter| format!("where {}", shown(filter)));
+    let all = pair.columns_in_all();
+    let columns = (pair.compared_columns < all)
+        .then(|| format!("{} of {}", thousands(pair.compared_columns as u64), counted(all as u64, "column")));
+    Some(rows.into_iter().chain(columns).collect::<Vec<_>>().join(", "))
+}
+
+/// A condition of many lines as a short one.
+fn on_a_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(FILTER_CHARS_MAX) {
+        Some((end, _)) => visible(&line[..end]) + "…",
+        None => visible(&line),
+    }
+}
+
+/// ` in what was compared: 4 tables, 1 of them in part`: what stands behind "matches", where less than all tables of the
+/// spec and all their rows and columns were compared.
+pub fn compared_words(parts: &[Part<'_>]) -> String {
+    let tables = tables_of(parts).count() as u64;
+    let in_part = tables_of(parts).filter(|table| !table.is_whole()).count() as u64;
+    let chosen = parts.iter().any(|part| part.tables_chosen);
+    if in_part == 0 && !chosen {
+        return String::new();
+    }
+    let chosen = if chosen { " (--table)" } else { "" };
+    let in_part = match (in_part, tables) {
+        (0, _) => String::new(),
+        (1, 1) => ", in part".to_owned(),
+        (all, tables) if all == tables => ", all in part".to_owned(),
+        (some, _) => format!(", {} of them in part", thousands(some)),
+    };
+    format!(" in what was compared: {}{chosen}{in_part}", counted(tables, "table"))
 }
 
 /// `add column shop.orders.note (withheld)`, and its sign.
@@ -197,14 +250,18 @@ pub fn withheld_words(parts: &[Part<'_>]) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// `1 replica and 2 tables could not be compared.`
+/// `1 replica and 2 tables could not be compared; 1 table cannot be written.`
 pub fn could_not(parts: &[Part<'_>]) -> String {
-    let tables = tables_of(parts).filter(|table| table.status == Status::Error).count();
+    let in_error = || tables_of(parts).filter(|table| table.status == Status::Error);
+    let unwritable = in_error().filter(|table| table.was_compared()).count();
     let replicas = parts.iter().filter(|part| part.plan.error.is_some()).count();
-    let words: Vec<String> = [(replicas, "replica"), (tables, "table")]
+    let words: Vec<String> = [(replicas, "replica"), (in_error().count() - unwritable, "table")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, noun)| counted(count as u64, noun))
         .collect();
-    format!("{} could not be compared.", words.join(" and "))
+    let unread = (!words.is_empty()).then(|| format!("{} could not be compared", words.join(" and ")));
+    let unwritable =
+        (unwritable > 0).then(|| format!("{} cannot be written", counted(unwritable as u64, "table")));
+    format!("{}.", unread.into_iter().chain(unwritable).collect::<Vec<_>>().join("; "))
 }

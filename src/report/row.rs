@@ -7,6 +7,9 @@ use crate::sides::Side;
 use crate::spool::SpoolError;
 use crate::value::{Row, Value, decode};
 
+use super::text_value::REDACTED;
+use super::words::name;
+
 /// A named value.
 pub struct Cell {
     /// The column, by the primary's name.
@@ -50,6 +53,17 @@ pub fn decoded(pair: &TablePair, planned: &PlannedChange) -> ShownChange {
             extend_with_extra(pair, planned.extra.as_ref(), &mut cells);
             ShownChange { key: key(Side::Replica, before), before: cells, after: Vec::new() }
         }
+    }
+}
+
+/// What is said of a change beside its key where no value may be: the columns that change. A row without a key is
+/// nothing but values.
+pub fn redacted_words(change: &ShownChange) -> String {
+    let is_update = !change.before.is_empty() && !change.after.is_empty();
+    match (is_update, change.key.is_empty()) {
+        (true, _) => change.after.iter().map(|cell| name(&cell.name)).collect::<Vec<_>>().join(", "),
+        (false, true) => REDACTED.to_owned(),
+        (false, false) => String::new(),
     }
 }
 

@@ -24,6 +24,7 @@ pub fn empty_plan() -> Plan {
         created_at: "2026-11-22T06:00:00.25Z".parse().unwrap(),
         primary: server(EngineName::Postgres, "15.18", "postgres://db/shop"),
         primary_snapshot: "an exported snapshot".into(),
+        primary_error: None,
         replicas: Vec::new(),
     }
 }
@@ -91,6 +92,8 @@ pub fn orders() -> TablePair {
         key_columns: 2,
         compared_columns: 9,
         scope: None,
+        filter: None,
+        columns_out_of_scope: 0,
         replica_missing: false,
         replica_extra: vec![SelectColumn { column: column("total", Type::Other), domain: Domain::Text }],
         foreign_keys: Vec::new(),
@@ -156,6 +159,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         causes: Vec::new(),
         truncated: false,
         error: None,
+        further_errors: Vec::new(),
     }
 }
 
@@ -218,6 +222,7 @@ pub fn drifting() -> TablePlan {
         causes: Vec::new(),
         truncated: false,
         error: None,
+        further_errors: Vec::new(),
     }
 }
 

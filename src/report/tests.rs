@@ -1,8 +1,10 @@
 //! Snapshots of both forms of hand-made plans.
 
-use super::samples::{applied, empty_plan, in_sync, plan};
+use super::samples::{applied, drifting, empty_plan, in_sync, orders, plan};
 use super::{Command, Format, Paint, Reading, Report, Rows};
-use crate::plan::{Hazard, Plan, ReplicaPlan, SchemaAction, SchemaChange};
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{Applied, Hazard, Outcome, Plan, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
+use crate::schema::TablePair;
 
 fn json(report: &Report<'_>) -> String {
     let mut out = Vec::new();
@@ -239,8 +241,13 @@ fn redacted_output_has_keys_and_names_but_no_values() {
     insta::assert_snapshot!(text(&Report { only: Some(0), ..report }), @r#"
     Comparing 3 tables.
 
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
     Replica eu
       mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
 
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
@@ -252,13 +259,10 @@ fn redacted_output_has_keys_and_names_but_no_values() {
         + add column shop.orders.note
           +note text
 
-          + id = 150, line = "a\u{1b}"  total: ‹redacted›, note: ‹redacted›, placed: ‹redacted›, due: ‹redacted›, paid: ‹redacted›, scan: ‹redacted›, extra: ‹redacted›
-          ~ id = 151, line = "a\u{1b}"
-              total: ‹redacted› -> ‹redacted›
-              note:  ‹redacted› -> ‹redacted›
-              paid:  ‹redacted› -> ‹redacted›
-          ~ id = 152, line = "a\u{1b}"  note: ‹redacted› -> ‹redacted› (withheld)
-          - id = 1152921504606846976, line = "a\u{1b}"  total: ‹redacted›, note: ‹redacted›, placed: ‹redacted›, due: ‹redacted›, paid: ‹redacted›, scan: ‹redacted›, extra: ‹redacted›, total (replica): ‹redacted›
+          + id = 150, line = "a\u{1b}"
+          ~ id = 151, line = "a\u{1b}"  total, note, paid
+          ~ id = 152, line = "a\u{1b}"  note (withheld)
+          - id = 1152921504606846976, line = "a\u{1b}"
 
       2 tables in sync (24 rows): users, countries
 
@@ -279,8 +283,13 @@ fn the_text_of_plan() {
     insta::assert_snapshot!(text(&report), @r#"
     Comparing 4 tables, about 12,345 rows on both sides.
 
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
     Replica eu
       mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
 
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
@@ -326,8 +335,13 @@ fn rows_are_cut() {
     insta::assert_snapshot!(text(&report), @r#"
     Comparing 3 tables.
 
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
     Replica eu
       mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
 
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses
@@ -380,6 +394,208 @@ fn in_sync_is_said_of_whole_tables_only() {
     let report = Report::new(Command::Plan, &stopped);
     assert!(!text(&report).contains("No changes"));
     assert!(json(&report).ends_with("\"in_sync\": false\n}\n"));
+}
+
+/// A table of which a condition and eight of ten columns are in scope.
+fn in_part(name: &str) -> TablePlan {
+    let filter = "placed >= '2026-01-01'\n  AND note <> 'a`b|c'";
+    let pair =
+        TablePair { filter: Some(filter.into()), columns_out_of_scope: 1, compared_columns: 8, ..orders() };
+    TablePlan { pair: Some(pair), excused: 0, ..in_sync(name) }
+}
+
+#[test]
+fn of_a_table_in_part_nobody_says_more() {
+    let mut plan = equal();
+    plan.replicas[0].tables.extend([in_part("orders"), TablePlan { excused: 2, ..in_part("lines") }]);
+    let report = Report::new(Command::Verify, &plan);
+    insta::assert_snapshot!(text(&report), @r#"
+    Comparing 3 tables.
+
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
+
+      # lines is in sync in scope
+        12 rows on the primary, 12 on the replica; 2 rows differ only in what the spec excuses
+        In scope: where placed >= '2026-01-01' AND note <> 'a`b|c', 8 of 10 columns
+
+      1 table in sync (12 rows): users
+
+      orders in sync in scope (12 rows): where placed >= '2026-01-01' AND note <> 'a`b|c', 8 of 10 columns
+
+    No changes. The replica matches the primary in what was compared: 3 tables, 2 of them in part.
+    "#);
+    insta::assert_snapshot!(written(&report, Format::Markdown), @r#"
+    ## trueup verify: in sync
+
+    **No changes.** The replica matches the primary in what was compared: 3 tables, 2 of them in part.
+
+    ### Replica `eu`: in sync
+
+    `postgres 15.18` → `mariadb 10.11.19`
+
+    | Table | Status | Rows on the primary | on the replica | Insert | Update | Delete | Schema | Withheld | Excused |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | `users` | in sync | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+    | `orders` | in sync in scope | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 0 |
+    | `lines` | in sync in scope | 12 | 12 | 0 | 0 | 0 | 0 | 0 | 2 |
+
+    In scope:
+
+    - `orders`: <code>where placed &#62;= '2026-01-01' AND note &#60;&#62; 'a&#96;b&#124;c', 8 of 10 columns</code>
+    - `lines`: <code>where placed &#62;= '2026-01-01' AND note &#60;&#62; 'a&#96;b&#124;c', 8 of 10 columns</code>
+
+    <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
+    "#);
+    insta::assert_snapshot!(written(&report, Format::Junit), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="trueup verify" tests="3" failures="0" errors="0">
+      <testsuite name="eu" tests="3" failures="0" errors="0" skipped="0" timestamp="2026-11-22T06:00:00">
+        <properties>
+          <property name="primary" value="postgres 15.18"/>
+          <property name="replica" value="mariadb 10.11.19"/>
+          <property name="excused" value="2"/>
+        </properties>
+        <testcase name="users" classname="eu"/>
+        <testcase name="orders" classname="eu">
+          <system-out>in scope: where placed &gt;= '2026-01-01' AND note &lt;&gt; 'a`b|c', 8 of 10 columns</system-out>
+        </testcase>
+        <testcase name="lines" classname="eu">
+          <system-out>in scope: where placed &gt;= '2026-01-01' AND note &lt;&gt; 'a`b|c', 8 of 10 columns; 2 rows differ only in what the spec excuses</system-out>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "#);
+    let redacted = Report { redact: true, tables_chosen: true, ..report };
+    for format in [Format::Text, Format::Markdown, Format::Junit] {
+        assert!(!written(&redacted, format).contains("2026-01-01"), "{}", written(&redacted, format));
+    }
+    let end = "matches the primary in what was compared: 3 tables (--table), 2 of them in part.\n";
+    assert!(text(&redacted).ends_with(end), "{}", text(&redacted));
+}
+
+#[test]
+fn an_error_of_the_primary_is_told_once() {
+    let mut plan = plan();
+    let error =
+        Failure::new(ErrorKind::Missing, "spec.yml:2:10: could not read the structure of the primary")
+            .hint("look");
+    plan.primary_snapshot.clear();
+    plan.primary_error = Some(error.clone());
+    plan.replicas.push(ReplicaPlan { name: "us".into(), ..plan.replicas[0].clone() });
+    for replica in &mut plan.replicas {
+        replica.tables.clear();
+        replica.refusals.clear();
+        replica.error.get_or_insert(error.clone());
+    }
+    let report = Report::new(Command::Plan, &plan);
+    insta::assert_snapshot!(text(&report), @r#"
+    Primary
+      postgres 15.18 · postgres://db/shop
+      Error: spec.yml:2:10: could not read the structure of the primary
+      hint: look
+
+    Replica edge
+      Error: could not connect to db.edge:3306: refused
+
+    Error: the primary could not be looked at, so nothing was compared.
+    "#);
+    insta::assert_snapshot!(written(&report, Format::Markdown), @r#"
+    ## trueup plan: error
+
+    **Error:** the primary could not be looked at, so nothing was compared.
+
+    **Error:** `spec.yml:2:10: could not read the structure of the primary`
+    <br>hint: `look`
+
+    ### Replica `eu`: error
+
+    `postgres 15.18` → `mariadb 10.11.19`
+
+    ### Replica `edge`: error
+
+    **Error:** `could not connect to db.edge:3306: refused`
+
+    ### Replica `us`: error
+
+    `postgres 15.18` → `mariadb 10.11.19`
+
+    <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
+    "#);
+    assert_eq!(
+        report.failures().len(),
+        2,
+        "the primary's, and that of the replica that could not be reached"
+    );
+    assert_eq!(json(&report).matches("could not read the structure").count(), 3, "{}", json(&report));
+}
+
+#[test]
+fn all_that_stands_in_the_way_of_a_table_is_told() {
+    let of = |message: &str| Failure::new(ErrorKind::Missing, message);
+    let unknown =
+        TablePlan::unknown("multi", "multi").failed_by(vec![of("no column a").hint("b?"), of("no column z")]);
+    let unwritable = drifting().failed(of("table orders, column note: too long").key("id = 5"));
+    let eu =
+        ReplicaPlan { tables: vec![unknown, unwritable], refusals: Vec::new(), ..plan().replicas[0].clone() };
+    let plan = Plan { replicas: vec![eu], ..empty_plan() };
+    let nothing = [Applied::nothing(Outcome::Error, None)];
+    let report =
+        Report { applied: Some(&nothing), rows: Rows::AtMost(0), ..Report::new(Command::Apply, &plan) };
+    insta::assert_snapshot!(text(&report), @r#"
+    Comparing 2 tables.
+
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
+
+      # multi could not be compared
+        Error: no column a
+        hint: b?
+        Error: no column z
+
+      # public.orders (shop.orders on the replica) cannot be written
+        Error: table orders, column note: too long: id = 5
+        2 differing ranges
+
+        + add column shop.orders.note
+          +note text
+
+        1 row to insert, 1 to update, 1 to delete
+        1 row to update (withheld)
+
+    Withheld: 1 row to update; the spec says not to write them.
+    Error: 1 table could not be compared; 1 table cannot be written.
+    Not applied (error).
+    Nothing was written.
+    "#);
+    let json = json(&report);
+    assert!(json.contains(r#""further_errors": ["#) && json.contains("no column z"), "{json}");
+    let junit = written(&report, Format::Junit);
+    assert!(junit.contains(r#"message="no column a&#10;no column z""#), "{junit}");
+}
+
+#[test]
+fn partial_is_named_where_it_would_help() {
+    let broken = TablePlan::unknown("t", "t").failed(Failure::new(ErrorKind::Missing, "no such table"));
+    let eu =
+        ReplicaPlan { tables: vec![broken, drifting()], refusals: Vec::new(), ..plan().replicas[0].clone() };
+    let plan = Plan { replicas: vec![eu], ..empty_plan() };
+    let nothing = [Applied::nothing(Outcome::Error, None)];
+    let report = Report { applied: Some(&nothing), ..Report::new(Command::Apply, &plan) };
+    assert!(text(&report).contains("; --partial writes the rest."), "{}", text(&report));
+    let lost = [Applied::nothing(Outcome::Error, Some(Failure::new(ErrorKind::Connect, "it went away")))];
+    let report = Report { applied: Some(&lost), ..report };
+    assert!(!text(&report).contains("--partial"), "{}", text(&report));
 }
 
 #[test]
@@ -457,7 +673,7 @@ fn the_markdown_of_plan() {
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | `billing` | **error** | – | – | – | – | – | 0 | – | – |
 
-    **`billing`:** `table billing, id 42: column due: invalid input 'tomorrow'`
+    **`billing` could not be compared:** `table billing, id 42: column due: invalid input 'tomorrow'`
     <br>hint: `correct the row`
 
     <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
@@ -522,7 +738,7 @@ fn the_markdown_of_apply() {
         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
         | `billing` | **error** | – | – | – | – | – | 0 | – | – |
 
-        **`billing`:** `table billing, id 42: column due: invalid input 'tomorrow'`
+        **`billing` could not be compared:** `table billing, id 42: column due: invalid input 'tomorrow'`
         <br>hint: `correct the row`
 
         <sub>trueup 0.1.0 · 2026-11-22T06:00:00Z</sub>
@@ -541,6 +757,7 @@ fn the_junit_of_verify() {
         <properties>
           <property name="primary" value="postgres 15.18"/>
           <property name="replica" value="mariadb 10.11.19"/>
+          <property name="excused" value="3"/>
         </properties>
         <testcase name="public.orders" classname="eu">
           <failure type="drift" message="differs in 4 rows: 1 schema change, 1 row to insert, 1 to update, 1 to delete; withheld: 1 row to update">
@@ -571,6 +788,7 @@ fn the_junit_of_verify() {
         <properties>
           <property name="primary" value="postgres 15.18"/>
           <property name="replica" value="not reached"/>
+          <property name="excused" value="0"/>
         </properties>
         <testcase name="(replica)" classname="edge">
           <error type="connect" message="could not connect to db.edge:3306: refused">could not connect to db.edge:3306: refused</error>
@@ -599,6 +817,7 @@ fn the_junit_of_apply() {
         <properties>
           <property name="primary" value="postgres 15.18"/>
           <property name="replica" value="mariadb 10.11.19"/>
+          <property name="excused" value="3"/>
         </properties>
         <testcase name="public.orders" classname="eu">
           <failure type="withheld" message="withheld: 1 row to update">
@@ -622,6 +841,7 @@ fn the_junit_of_apply() {
         <properties>
           <property name="primary" value="postgres 15.18"/>
           <property name="replica" value="not reached"/>
+          <property name="excused" value="0"/>
         </properties>
         <testcase name="(replica)" classname="edge">
           <failure type="stale" message="could not connect to db.edge:3306: refused">could not connect to db.edge:3306: refused</failure>
@@ -664,8 +884,13 @@ fn a_change_of_structure_shows_both_definitions_and_what_it_takes_with_it() {
     insta::assert_snapshot!(written(&report, Format::Text), @r#"
     Comparing 3 tables.
 
+    Primary
+      postgres 15.18 · postgres://db/shop
+      snapshot: an exported snapshot
+
     Replica eu
       mariadb 10.11.19 · mysql://trueup@db.eu/shop
+      snapshot: one connection
 
       # public.orders (shop.orders on the replica) differs in 4 rows
         1,000 rows on the primary, 999 on the replica; 3 rows differ only in what the spec excuses

@@ -12,7 +12,7 @@ use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
 use crate::plan::{Outcome, Plan, PlanKind, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
-use crate::value::Value;
+use crate::server::Server;
 
 use super::cause::cause_words;
 use super::closing::{self, Line};
@@ -20,10 +20,10 @@ use super::marked::both;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
 use super::phrases::{
     Sign, counts_in_words, hazard_words, key_words, notes, range_line, refusal_words, schema_change_words,
-    sign_of, standing,
+    scope_of, sign_of, standing,
 };
-use super::row::{Cell, decoded, with_copies};
-use super::text_value::{REDACTED, shown};
+use super::row::{Cell, decoded, redacted_words, with_copies};
+use super::text_value::shown;
 use super::words::{counted, name, thousands, visible};
 use super::{Command, Part, Reading, Report};
 
@@ -52,11 +52,12 @@ pub fn saved_line(plan: &Plan, paint: Paint) -> String {
 pub fn found(report: &Report<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Text { report, paint, out };
     let parts: Vec<Part<'_>> = report.parts().collect();
+    text.primary()?;
     for part in &parts {
         text.replica(part)?;
     }
     writeln!(text.out)?;
-    if parts.len() > 1 {
+    if parts.len() > 1 && report.plan.primary_error.is_none() {
         for part in &parts {
             let prefix = format!("{}: ", text.paint.on(BOLD, name(&part.plan.name)));
             text.line(&prefix, &closing::replica_line(part))?;
@@ -91,20 +92,44 @@ struct Text<'r, 'w> {
 }
 
 impl Text<'_, '_> {
+    /// The primary, and how its one moment was held. A plan that undoes another has nothing to do with it.
+    fn primary(&mut self) -> io::Result<()> {
+        let plan = self.report.plan;
+        if plan.kind == PlanKind::Undo {
+            return Ok(());
+        }
+        // Where there is no first line, this is it.
+        let space = if self.report.reads_nothing() { "" } else { "\n" };
+        writeln!(self.out, "{space}{}", self.paint.on(BOLD, "Primary"))?;
+        self.server(&plan.primary, &plan.primary_snapshot)?;
+        plan.primary_error.iter().try_for_each(|error| self.failure("  ", error))
+    }
+
+    fn server(&mut self, server: &Server, snapshot: &str) -> io::Result<()> {
+        let fresh = if server.missing { ", does not exist yet" } else { "" };
+        let version = [server.engine.as_str(), &server.version].join(" ");
+        // A saved plan holds no URL.
+        let place = if server.display.is_empty() {
+            String::new()
+        } else {
+            format!(" · {}", visible(&server.display))
+        };
+        writeln!(self.out, "{}", self.paint.on(DIM, format_args!("  {}{place}{fresh}", version.trim())))?;
+        if snapshot.is_empty() || server.missing || self.report.plan.kind == PlanKind::Undo {
+            return Ok(());
+        }
+        writeln!(self.out, "{}", self.paint.on(DIM, format_args!("  snapshot: {}", visible(snapshot))))
+    }
+
     fn replica(&mut self, part: &Part<'_>) -> io::Result<()> {
         let plan = part.plan;
+        if plan.error.is_some() && part.own_error().is_none() {
+            // Nothing is known of it but what the primary has been blamed for.
+            return Ok(());
+        }
         writeln!(self.out, "\n{}", self.paint.on(BOLD, format_args!("Replica {}", name(&plan.name))))?;
         if let Some(server) = &plan.server {
-            let fresh = if server.missing { ", does not exist yet" } else { "" };
-            let version = [server.engine.as_str(), &server.version].join(" ");
-            // A saved plan holds no URL.
-            let place = if server.display.is_empty() {
-                String::new()
-            } else {
-                format!(" · {}", visible(&server.display))
-            };
-            let line = format!("  {}{place}{fresh}", version.trim());
-            writeln!(self.out, "{}", self.paint.on(DIM, line))?;
+            self.server(server, &plan.snapshot)?;
         }
         if let Some(error) = &plan.error {
             self.failure("  ", error)?;
@@ -113,12 +138,14 @@ impl Text<'_, '_> {
             self.table(table)?;
         }
         self.quiet_tables(&plan.tables)?;
+        self.quiet_in_part(&plan.tables)?;
         self.refusals(&plan.refusals, part.outcome())
     }
 
     /// Tables of which there is nothing to say.
     fn quiet_tables(&mut self, tables: &[TablePlan]) -> io::Result<()> {
-        let quiet: Vec<&TablePlan> = tables.iter().filter(|table| is_quiet(table)).collect();
+        let whole = |table: &&TablePlan| is_quiet(table) && table.is_whole();
+        let quiet: Vec<&TablePlan> = tables.iter().filter(whole).collect();
         if quiet.is_empty() {
             return Ok(());
         }
@@ -136,6 +163,26 @@ impl Text<'_, '_> {
         writeln!(self.out, "\n{}", self.paint.on(DIM, line))
     }
 
+    /// Tables of which only a part was compared, each with what that is: nobody can say more of them.
+    fn quiet_in_part(&mut self, tables: &[TablePlan]) -> io::Result<()> {
+        let quiet = || tables.iter().filter(|table| is_quiet(table));
+        let in_part: Vec<(&TablePlan, String)> =
+            quiet().filter_map(|table| Some((table, scope_of(table, self.report.redact)?))).collect();
+        for (number, (table, scope)) in in_part.iter().take(NAMED_MAX).enumerate() {
+            let space = if number == 0 { "\n" } else { "" };
+            let rows = counted(table.rows.primary, "row");
+            let line = format!("  {} in sync in scope ({rows}): {scope}", name(&table.table));
+            writeln!(self.out, "{space}{}", self.paint.on(DIM, line))?;
+        }
+        match in_part.len().saturating_sub(NAMED_MAX) {
+            0 => Ok(()),
+            more => {
+                let line = format!("  … and {} in sync in scope", counted(more as u64, "more table"));
+                writeln!(self.out, "{}", self.paint.on(DIM, line))
+            }
+        }
+    }
+
     fn table(&mut self, table: &TablePlan) -> io::Result<()> {
         let mut title = name(&table.table);
         if table.replica_table != table.table {
@@ -143,9 +190,7 @@ impl Text<'_, '_> {
         }
         let heading = format!("# {title} {}", standing(table));
         writeln!(self.out, "\n  {}", self.paint.on(BOLD, heading))?;
-        if let Some(error) = &table.error {
-            self.failure("    ", error)?;
-        }
+        table.failures().try_for_each(|error| self.failure("    ", error))?;
         if table.counted() {
             self.table_notes(table)?;
         }
@@ -163,7 +208,13 @@ impl Text<'_, '_> {
     }
 
     fn table_notes(&mut self, table: &TablePlan) -> io::Result<()> {
-        writeln!(self.out, "    {}", self.paint.on(DIM, notes(table)))
+        writeln!(self.out, "    {}", self.paint.on(DIM, notes(table)))?;
+        match scope_of(table, self.report.redact) {
+            Some(scope) => {
+                writeln!(self.out, "    {}", self.paint.on(DIM, format_args!("In scope: {scope}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn failure(&mut self, indent: &str, failure: &Failure) -> io::Result<()> {
@@ -286,6 +337,7 @@ impl Text<'_, '_> {
             format!("      {}", self.paint.on(style, format_args!("{sign} {key}").to_string().trim_end()));
         let row = if shown.after.is_empty() { &shown.before } else { &shown.after };
         let body = match &planned.change {
+            _ if self.report.redact => redacted_words(&shown),
             RowChange::Update { .. } => self.update_words(&shown.before, &shown.after),
             _ => self.row_words(row),
         };
@@ -307,8 +359,8 @@ impl Text<'_, '_> {
     fn row_words(&self, row: &[Cell]) -> String {
         let cells = row.iter().filter(|cell| !cell.key);
         let words: Vec<String> =
-            cells.map(|cell| format!("{}: {}", name(&cell.name), self.value_words(&cell.value))).collect();
-        self.paint.on(DIM, words.join(", "))
+            cells.map(|cell| format!("{}: {}", name(&cell.name), shown(&cell.value))).collect();
+        if words.is_empty() { String::new() } else { self.paint.on(DIM, words.join(", ")) }
     }
 
     /// One changed column on the line of its key, several each on its own.
@@ -317,25 +369,13 @@ impl Text<'_, '_> {
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) + 1;
         let arrow = self.paint.on(YELLOW, "->");
         let lines = names.iter().zip(before.iter().zip(after)).map(|(name, (before, after))| {
-            let (before, after) = self.both_values(&before.value, &after.value);
+            let (before, after) = both(&before.value, &after.value, self.paint);
             (format!("{name}:"), format!("{before} {arrow} {after}"))
         });
         match lines.collect::<Vec<_>>().as_slice() {
             [(name, words)] => format!("{name} {words}"),
             lines => lines.iter().map(|(name, words)| format!("\n          {name:width$} {words}")).collect(),
         }
-    }
-
-    fn value_words(&self, value: &Value) -> String {
-        if self.report.redact { REDACTED.to_owned() } else { shown(value) }
-    }
-
-    fn both_values(&self, before: &Value, after: &Value) -> (String, String) {
-        if self.report.redact {
-            let hidden = |style| self.paint.on(style, REDACTED);
-            return (hidden(RED), hidden(GREEN));
-        }
-        both(before, after, self.paint)
     }
 
     fn refusals(&mut self, refusals: &[Refusal], outcome: Outcome) -> io::Result<()> {

@@ -31,6 +31,10 @@ pub struct TablePair {
     pub compared_columns: usize,
     /// The scope (`where`) rendered for each side.
     pub scope: Option<Sides<String>>,
+    /// The `where` as the spec has it, for people.
+    pub filter: Option<String>,
+    /// How many of the primary's columns the spec leaves out of `columns`.
+    pub columns_out_of_scope: usize,
     /// Whether the replica lacks the table (it will be created, or `apply` cannot run).
     pub replica_missing: bool,
     /// Columns that only the replica has, or that are out of scope: shown in deletes, never compared.
@@ -116,6 +120,16 @@ impl TablePair {
     /// The order of its keys.
     pub fn key_order(&self) -> KeyOrder {
         KeyOrder::new(self.key().iter().map(|column| column.domain.clone()).collect::<Vec<_>>())
+    }
+
+    /// Whether the spec takes in all rows and all columns: of anything less nobody can say that the tables are equal.
+    pub fn is_whole(&self) -> bool {
+        self.filter.is_none() && self.compared_columns == self.columns_in_all()
+    }
+
+    /// The primary's columns, but for those that the replica generates.
+    pub fn columns_in_all(&self) -> usize {
+        self.columns.len() + self.columns_out_of_scope
     }
 
     /// Whether rows have no key, so that what counts is how many copies of each whole row there are.

@@ -268,6 +268,8 @@ impl Pairer<'_> {
             key_columns,
             compared_columns: compared,
             scope,
+            filter: self.entry.filter_text.clone(),
+            columns_out_of_scope: self.columns_out_of_scope(&key),
             replica_missing: replica.is_none(),
             replica_extra: replica
                 .map(|table| extra_columns(table, &columns, self.databases.dialects.replica))
@@ -315,6 +317,10 @@ impl Pairer<'_> {
         let listed = |list: &[Located<String>]| list.iter().any(|column| column.value == name);
         key.iter().any(|column| column == name)
             || (self.entry.columns.as_deref().is_none_or(listed) && !listed(&self.entry.exclude_columns))
+    }
+
+    fn columns_out_of_scope(&self, key: &[String]) -> usize {
+        self.primary.columns.iter().filter(|column| !self.in_scope(&column.name, key)).count()
     }
 
     /// The column pairs in the primary's order, and what is wrong with the others; columns generated on the

@@ -242,7 +242,41 @@ pub fn redact(text: &str) -> String {
 
 const HIDDEN: &str = "***";
 
+/// The schemes of URLs that name a side. Where several URLs stand on a line, each begins with one of them.
+const SCHEMES: [&str; 5] = ["postgres://", "postgresql://", "mysql://", "mariadb://", "sqlite://"];
+
+/// Hides the passwords in the URLs of any text, and nothing else: for words that are not ours, such as a database's.
+pub fn redact_in_urls(text: &str) -> String {
+    let in_line = |line: &str| if line.contains("://") { redact_urls(line) } else { line.to_owned() };
+    text.split('\n').map(in_line).collect::<Vec<_>>().join("\n")
+}
+
+/// Each URL on its own, so that what stands between two stays to be read. What a password looks like is not known, so
+/// that it ends only where blanks, quotes or the like are followed by another URL.
 fn redact_urls(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(next) = next_url(rest) {
+        let (this, further) = rest.split_at(next);
+        shown.push_str(&redact_url(this));
+        rest = further;
+    }
+    shown + &redact_url(rest)
+}
+
+/// Where the next URL behind the first one begins, if a URL precedes it.
+fn next_url(text: &str) -> Option<usize> {
+    let first = text.find("://")? + 3;
+    let begins = |at: &usize| {
+        let before = text[..*at].chars().next_back();
+        before.is_some_and(|character| character.is_whitespace() || "'\"`,;()[]{}<>".contains(character))
+            && SCHEMES.iter().any(|scheme| text[*at..].starts_with(scheme))
+    };
+    text[first..].char_indices().map(|(at, _)| first + at).find(begins)
+}
+
+/// The text up to the end of its only URL, or that of a URL whose slashes were forgotten.
+fn redact_url(line: &str) -> String {
     let Some(start) = line.find("://") else { return redact_without_slashes(line) };
     let (head, rest) = line.split_at(start + 3);
     let Some(colon) = rest.find(':') else { return line.to_owned() };
@@ -250,7 +284,7 @@ fn redact_urls(line: &str) -> String {
         Some(at) if at > colon => {
             let password = &rest[colon + 1..at];
             let shown = if is_variable(password) { password } else { HIDDEN };
-            format!("{head}{}:{shown}{}", &rest[..colon], redact_urls(&rest[at..]))
+            format!("{head}{}:{shown}{}", &rest[..colon], redact_url(&rest[at..]))
         }
         // An `@` before the first colon: no password, the colon is the port's.
         Some(_) => line.to_owned(),

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::sql::expression::Expression;
 
 pub use amounts::{AmountError, parse_duration, parse_size};
-pub use error::{Located, Place, SpecError, SpecErrors, redact};
+pub use error::{Located, Place, SpecError, SpecErrors, redact, redact_in_urls};
 pub use names::{Glob, NameError, OWN_PREFIX, QualifiedName, TablePattern};
 pub use read::did_you_mean;
 pub use url::{EngineScheme, Secret, SideUrl, Tls, TlsMode};
@@ -181,6 +181,8 @@ pub struct TableEntry {
     pub rename: Vec<(Located<String>, Located<String>)>,
     /// `where`: the rows in scope. Never with a glob.
     pub filter: Option<Located<Expression>>,
+    /// `where` as it is written, for people.
+    pub filter_text: Option<String>,
     /// What differences are excused, one entry a column.
     pub compare: Vec<CompareEntry>,
     /// What to do with structure.

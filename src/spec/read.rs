@@ -253,7 +253,11 @@ pub fn did_you_mean<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) ->
     words
         .into_iter()
         .map(|other| (strsim::damerau_levenshtein(&word, &other.to_lowercase()), other))
-        .filter(|(distance, other)| *distance <= 1.max(other.chars().count().min(word.chars().count()) / 3))
+        .filter(|(distance, other)| {
+            let shorter = other.chars().count().min(word.chars().count());
+            // Any one letter is near to any other.
+            *distance <= if shorter < 2 { 0 } else { 1.max(shorter / 3) }
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }

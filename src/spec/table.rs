@@ -183,6 +183,8 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     entry.to = to;
     entry.key = key;
     entry.rename = rename;
+    let written = fields.get("where").filter(|_| filter.is_some());
+    entry.filter_text = written.and_then(|node| reader.text(node, "`where`")).map(|text| text.value);
     entry.filter = filter;
     if columns.is_some() && entry.exclude_from_defaults {
         // An explicit choice wins over what `defaults` leaves out everywhere else.
@@ -231,6 +233,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         exclude_from_defaults,
         rename: Vec::new(),
         filter: None,
+        filter_text: None,
         compare,
         schema: own.schema.or(defaults.schema).unwrap_or_default(),
         insert: own.insert.or(defaults.insert).unwrap_or(true),

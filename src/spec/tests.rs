@@ -804,6 +804,18 @@ fn quoted_lines_never_show_a_password() {
             assert!(!format!("{errors} {errors:?}").contains("hunter2"), "{errors}");
         }
     }
+    assert_eq!(
+        redact("postgres://h:5432/x and 'mysql://ana:hunter2@h:3306/y', mariadb://bo:hunter2@i/z"),
+        "postgres://h:5432/x and 'mysql://ana:***@h:3306/y', mariadb://bo:***@i/z"
+    );
+    assert_eq!(
+        redact("postgres://ana:a:b@c and mysql://b:hunter2@h"),
+        "postgres://ana:***@c and mysql://b:***@h"
+    );
+    assert_eq!(
+        redact_in_urls("column password: 5, x:y@z, mysql://b:hunter2@h"),
+        "column password: 5, x:y@z, mysql://b:***@h"
+    );
     assert_eq!(redact("mysql://ana:${PW}@h"), "mysql://ana:${PW}@h");
     assert_eq!(
         redact("see https://example.org:443/x and postgres://h:5432/db"),

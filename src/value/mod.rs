@@ -32,7 +32,7 @@ pub use encoding::{Fields, NULL_LENGTH, decode, encode, fields, put_field, put_n
 pub use json::{JsonError, canonical_json};
 pub use key::{Key, KeyOrder, KeyRange};
 pub use order::OrderClass;
-pub use words::{named_values, value_text};
+pub use words::{named_values, raw_value_words, value_text, value_words};
 
 /// One column's value of one row, in the domain of its column pair.
 ///

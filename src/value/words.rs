@@ -37,6 +37,19 @@ pub fn value_text(value: &Value) -> String {
     }
 }
 
+/// `the value is 'tomorrow'`: for a failure's detail, which `--redact` drops.
+pub fn value_words(value: &Value) -> String {
+    format!("the value is {}", value_text(value))
+}
+
+/// [`value_words`] of a value that cannot be decoded, as the database sent it: text where it is that.
+pub fn raw_value_words(sent: &[u8]) -> String {
+    match str::from_utf8(sent) {
+        Ok(text) if !text.contains(char::is_control) => value_words(&Value::Text(text.to_owned())),
+        _ => value_words(&Value::Bytes(sent.to_vec())),
+    }
+}
+
 /// Control characters would break the line they are printed on.
 fn cut(text: &str) -> String {
     let mut shown: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();

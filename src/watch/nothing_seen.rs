@@ -38,6 +38,7 @@ pub fn nothing_seen(
         created_at: begun,
         primary: primary.cloned().unwrap_or_else(|| never_seen(spec)),
         primary_snapshot: String::new(),
+        primary_error: None,
         replicas: wanted.into_iter().map(in_error).collect(),
     }
 }

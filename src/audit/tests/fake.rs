@@ -60,6 +60,8 @@ impl Pair {
             compared_columns: columns.len(),
             columns,
             scope: None,
+            filter: None,
+            columns_out_of_scope: 0,
             replica_missing: false,
             replica_extra: Vec::new(),
             foreign_keys: Vec::new(),

@@ -60,9 +60,9 @@ pub(super) async fn open(first: MySqlConnection, access: &Access) -> Result<Open
     match access.side.snapshot {
         SnapshotMode::None => {
             let method = match count {
-                1 => "no snapshot: one connection, each read of what is committed when it begins".to_owned(),
+                1 => "none; one connection, each read sees what is committed when it begins".to_owned(),
                 _ => {
-                    format!("no snapshot: {count} connections, each read of what is committed when it begins")
+                    format!("none; {count} connections, each read sees what is committed when it begins")
                 }
             };
             Ok(Opened { readers, method })

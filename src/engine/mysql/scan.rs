@@ -17,10 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::encode::Encoder;
 use super::moment::{self, Opened, Reader};
 use super::{Access, error, query, raw, run, split};
+use crate::engine::error::VALUE_HINT;
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
-use crate::value::{Key, KeyOrder, RowBlock, decode, fields, named_values};
+use crate::value::{Key, KeyOrder, RowBlock, decode, fields, named_values, raw_value_words};
 
 /// A block is sent once it has grown to this.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -213,7 +214,11 @@ impl Reading {
         for (at, encoder) in self.encoders.iter().enumerate() {
             let value = raw(row, at)?;
             if let Err(expected) = encoder.field(value, block.buffer()) {
-                return Err(self.bad_value(at, expected, &block.bytes()[start..]));
+                let bad = self.bad_value(at, expected, &block.bytes()[start..]);
+                return Err(match value {
+                    Some(value) => bad.said(raw_value_words(value)),
+                    None => bad,
+                });
             }
         }
         block.close_row();
@@ -227,7 +232,7 @@ impl Reading {
             .map(|(part, field)| (part.column.name.as_str(), decode(&part.domain, field)));
         let column = &self.columns[at].column.name;
         let message = format!("table {}, column {column}: a value is not {expected}", self.table);
-        EngineError::new(ErrorKind::Value, message).key(named_values(key))
+        EngineError::new(ErrorKind::Value, message).key(named_values(key)).hint(VALUE_HINT)
     }
 
     /// Rows in another order than ours would be missed by a merge, so they are never passed on.

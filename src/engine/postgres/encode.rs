@@ -347,6 +347,8 @@ pub(super) struct BadValue {
     pub(super) column: usize,
     pub(super) expected: &'static str,
     pub(super) key: Vec<Value>,
+    /// The value as it came.
+    pub(super) wire: Vec<u8>,
 }
 
 /// Why COPY's answer could not be read.
@@ -386,7 +388,7 @@ impl RowEncoder {
                 if let Err(expected) = self.steps[column].put(row, wire) {
                     let key = self.key.iter().zip(fields(&row[start..]));
                     let key = key.map(|(domain, field)| decode(domain, field)).collect();
-                    return Err(BadValue { column, expected, key });
+                    return Err(BadValue { column, expected, key, wire: wire.to_vec() });
                 }
             }
         }

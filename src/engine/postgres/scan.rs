@@ -18,6 +18,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Statement, TypeInfo};
 use tokio::sync::{Notify, mpsc};
 
+use super::super::error::VALUE_HINT;
 use super::super::{EngineError, RowStream, Snapshot};
 use super::encode::{CopyReader, RowEncoder, Step, Unreadable};
 use super::failure::{failed, is_connection_lost};
@@ -25,7 +26,7 @@ use super::{DIALECT, Pool, Session, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
-use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock, named_values};
+use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock, named_values, raw_value_words};
 
 /// A block is handed on when it holds this much.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -365,11 +366,9 @@ impl Snapshot for Moment {
         match (self.0.shared, self.0.pool.size) {
             (true, 1) => "the snapshot of one connection".to_owned(),
             (true, size) => format!("an exported snapshot shared by {size} connections"),
-            (false, 1) => {
-                "no snapshot: one connection, each read of what is committed when it begins".to_owned()
-            }
+            (false, 1) => "none; one connection, each read sees what is committed when it begins".to_owned(),
             (false, size) => {
-                format!("no snapshot: {size} connections, each read of what is committed when it begins")
+                format!("none; {size} connections, each read sees what is committed when it begins")
             }
         }
     }
@@ -575,9 +574,12 @@ fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
 /// A value that is none of its domain.
 pub(super) fn bad_value(bad: &super::encode::BadValue, select: &Select) -> EngineError {
     let column = select.columns.get(bad.column).map_or("", |column| column.column.name.as_str());
-    let message = format!("reading {}: a value of column {column} is not {}", select.table, bad.expected);
+    let message = format!("table {}, column {column}: a value is not {}", select.table, bad.expected);
     let names = select.columns.iter().map(|column| column.column.name.as_str());
-    EngineError::new(ErrorKind::Value, message).key(named_values(names.zip(bad.key.iter().cloned())))
+    EngineError::new(ErrorKind::Value, message)
+        .key(named_values(names.zip(bad.key.iter().cloned())))
+        .said(raw_value_words(&bad.wire))
+        .hint(VALUE_HINT)
 }
 
 /// Some keys of the select, in order, without reading the table.

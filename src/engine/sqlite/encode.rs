@@ -18,12 +18,13 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use crate::engine::EngineError;
+use crate::engine::error::VALUE_HINT;
 use crate::failure::ErrorKind;
 use crate::sql::Select;
 use crate::sql::sqlite::{Encoding, read_date_time, read_instant, read_uuid};
 use crate::value::{
     Date, Decimal, Domain, RowBlock, Time, Type, address_payload, bits_payload, canonical_json, decode,
-    fields, named_values, put_field, put_null, value_text,
+    fields, named_values, put_field, put_null, value_words,
 };
 
 /// Adds a row of the select to a block, rendered for a database of this encoding.
@@ -82,7 +83,7 @@ fn utf16(bytes: &[u8], encoding: Encoding) -> Option<String> {
 
 fn not_utf16(encoded: &[u8], select: &Select, at: usize, bytes: &[u8]) -> EngineError {
     let message = format!(
-        "table `{}`, column `{}`: a text is not valid UTF-16, in which the database keeps text",
+        "table {}, column {}: a text is not valid UTF-16, in which the database keeps text",
         select.table, select.columns[at].column.name,
     );
     at_value(message, encoded, select, at, &crate::value::Value::RawText(bytes.to_vec()))
@@ -98,7 +99,7 @@ fn unreadable(
 ) -> EngineError {
     let column = &select.columns[at];
     let message = format!(
-        "table `{}`, column `{}`: a value of storage class {} does not read as {} (expected: {expected})",
+        "table {}, column {}: a value of storage class {} does not read as {} (expected: {expected})",
         select.table,
         column.column.name,
         class(value),
@@ -121,8 +122,8 @@ fn at_value(
         .map(|(column, field)| (column.column.name.as_str(), decode(&column.domain, field)));
     EngineError::new(ErrorKind::Value, message)
         .key(named_values(key))
-        .said(format!("the value is {}", value_text(value)))
-        .hint("correct the value, or leave the column out with `exclude_columns`")
+        .said(value_words(value))
+        .hint(VALUE_HINT)
 }
 
 fn value_of(value: ValueRef<'_>) -> crate::value::Value {

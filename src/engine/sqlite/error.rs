@@ -87,9 +87,12 @@ pub(super) fn of_statement(what: &str, error: rusqlite::Error) -> EngineError {
 fn unnamed(what: &str, error: rusqlite::Error) -> EngineError {
     let words = error.to_string();
     let missing = ["no such table", "no such column", "no such index", "has no column named"];
-    let kind = if words.contains(super::functions::UNREADABLE) {
-        ErrorKind::Value
-    } else if missing.iter().any(|beginning| words.contains(beginning)) {
+    if words.contains(super::functions::UNREADABLE) {
+        // These words are ours, and quote no value.
+        return EngineError::new(ErrorKind::Value, doing(what, &words))
+            .hint("correct the value, or leave its column out of `where`");
+    }
+    let kind = if missing.iter().any(|beginning| words.contains(beginning)) {
         ErrorKind::Missing
     } else {
         ErrorKind::Internal

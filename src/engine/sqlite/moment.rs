@@ -46,8 +46,8 @@ pub(super) fn open(session: &Session) -> Result<Opened, EngineError> {
     let count = connections.len();
     let method = match session.snapshot {
         SnapshotMode::None => match count {
-            1 => "no snapshot: one connection, each read of what is committed when it begins".to_owned(),
-            _ => format!("no snapshot: {count} connections, each read of what is committed when it begins"),
+            1 => "none; one connection, each read sees what is committed when it begins".to_owned(),
+            _ => format!("none; {count} connections, each read sees what is committed when it begins"),
         },
         SnapshotMode::Lock if count > 1 => {
             begin_locked(session, &connections)?;
