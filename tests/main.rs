@@ -9,6 +9,8 @@ mod commands;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
+mod every_pair;
+mod extremes;
 mod house;
 mod init;
 mod json;

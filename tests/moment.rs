@@ -160,6 +160,26 @@ fn seen(document: &Json) -> Seen {
     seen
 }
 
+/// What a plan saw of the replica, where the primary is the copy from before.
+fn seen_of_replica(document: &Json) -> Seen {
+    let mut seen = at_first();
+    for found in document["replicas"][0]["tables"].as_array().expect("tables") {
+        let table = TABLES.iter().position(|name| found["table"] == **name).expect("a known table");
+        for change in found["changes"].as_array().expect("changes") {
+            let id = change["key"]["id"].as_i64().expect("a key");
+            match change["action"].as_str() {
+                Some("insert") => assert!(seen.remove(&(table, id)).is_some(), "{change}"),
+                _ => {
+                    if let Some(amount) = change["before"]["amount"].as_i64() {
+                        seen.insert((table, id), amount);
+                    }
+                }
+            }
+        }
+    }
+    seen
+}
+
 /// Why what was seen is no committed state.
 fn tear(seen: &Seen) -> Option<String> {
     let sum: i64 = seen.values().sum();
@@ -364,5 +384,28 @@ fn the_parts_of_a_large_table_are_of_one_moment() {
         let writer = Writer::start(Arc::clone(&live.primary));
         let methods = live.sees_one_moment(&writer, &live.primary.url, "snapshot: auto", 3);
         println!("{} in parts: {methods:?}", engine.name());
+    }
+}
+
+/// A replica that somebody writes to while it is compared, on every engine.
+#[test]
+fn a_replica_that_changes_is_seen_at_one_moment() {
+    for engine in Engine::all() {
+        let more = if engine == Engine::Sqlite { "PRAGMA journal_mode = WAL;" } else { "" };
+        let live = Live::new(servers::open(engine, "moment"), more);
+        live.pair.spec(
+            "version: 1\nprimary: ${REPLICA_URL}\nreplicas: { copy: \"${LIVE_URL}\" }\ntables: [a, b]\n",
+        );
+        let writer = Writer::start(Arc::clone(&live.primary));
+        for _ in 0..6 {
+            let commits = writer.commits();
+            let args = ["plan", "spec.yml", "--format", "json", "--chunk-rows", "100"];
+            let run = live.pair.run_with(&args, &[("LIVE_URL", &live.primary.url)]);
+            assert_eq!(run.exit, Some(0), "{}", run.told());
+            if let Some(tear) = tear(&seen_of_replica(&run.document())) {
+                panic!("{}: {tear}", engine.name());
+            }
+            wait_for(|| writer.commits() > commits + 3);
+        }
     }
 }

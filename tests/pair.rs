@@ -70,14 +70,24 @@ impl Pair {
         self.run_with(args, &[])
     }
 
+    /// Runs the tool and waits for it for ten minutes.
+    pub fn run_patiently(&self, args: &[&str]) -> Run {
+        tool::run_within(600, self.folder(), &self.variables(&[]), args)
+    }
+
     /// Runs the tool with more variables.
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Run {
+        tool::run(self.folder(), &self.variables(variables), args)
+    }
+
+    /// The tool's environment: the sides, where they are not among these.
+    fn variables(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut all: BTreeMap<String, String> =
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         for (name, side) in [("PRIMARY_URL", &self.primary), ("REPLICA_URL", &self.replica)] {
             all.entry(name.to_owned()).or_insert_with(|| side.url.clone());
         }
-        tool::run(self.folder(), &all, args)
+        all
     }
 
     /// Runs the tool, which must end with this code.

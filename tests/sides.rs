@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::servers::{Database, Engine, open};
+use crate::servers::{Database, Engine, mariadb, open, postgres};
 use crate::tool::{self, Run};
 
 const TABLE: &str = "CREATE TABLE t (id integer PRIMARY KEY, v integer);";
@@ -196,7 +196,7 @@ fn one_server_database_by_other_spellings_is_the_same_database() {
         };
         let other_login = database.limited_role(&grant);
         let other_host = database.url.replace("127.0.0.1", "localhost");
-        for url in [&other_login, &other_host] {
+        for url in [Some(other_login), Some(other_host), by_socket(&database)].iter().flatten() {
             let stage = Stage::new(&database.url, &[("copy", url)]);
             // The same address is seen in the file already, another one when connected.
             for command in ["plan", "apply"] {
@@ -207,6 +207,26 @@ fn one_server_database_by_other_spellings_is_the_same_database() {
             }
         }
     }
+}
+
+/// The database's URL by the socket of the harness's own server; a server that was given may be elsewhere.
+#[cfg(unix)]
+fn by_socket(database: &Database) -> Option<String> {
+    let (server, question, option) = match database.engine {
+        Engine::Postgres => (postgres(), "SHOW unix_socket_directories", "host"),
+        _ => (mariadb(), "SELECT @@socket", "socket"),
+    };
+    let place = database.query(question)[0][0].clone()?;
+    let port = server.address.port;
+    let url = database.url.replace(&format!("127.0.0.1:{port}"), "localhost");
+    // PostgreSQL's socket has the port in its name.
+    let port = if database.engine == Engine::Postgres { format!("&port={port}") } else { String::new() };
+    server.is_private().then(|| format!("{url}?{option}={place}{port}"))
+}
+
+#[cfg(not(unix))]
+fn by_socket(_database: &Database) -> Option<String> {
+    None
 }
 
 #[test]

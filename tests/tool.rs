@@ -44,8 +44,18 @@ fn shortened(text: &str) -> String {
 
 /// Runs `trueup args` in `directory`. A run of two minutes is ended: exit 124.
 pub fn run(directory: &Path, variables: &BTreeMap<String, String>, args: &[&str]) -> Run {
+    run_within(120, directory, variables, args)
+}
+
+/// [`run`] with another limit, for what takes a while in a program that is not optimized.
+pub fn run_within(
+    seconds: u32,
+    directory: &Path,
+    variables: &BTreeMap<String, String>,
+    args: &[&str],
+) -> Run {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", "120", env!("CARGO_BIN_EXE_trueup")]).args(args);
+    command.args(["--kill-after=5", &seconds.to_string(), env!("CARGO_BIN_EXE_trueup")]).args(args);
     let done = in_place(&mut command, directory, variables).output().expect("timeout (coreutils) can be run");
     ended(args, done)
 }

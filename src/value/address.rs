@@ -28,6 +28,15 @@ pub fn payload(text: &str) -> Option<Vec<u8>> {
     (prefix <= longest).then(|| [&head[..], &bytes].concat())
 }
 
+/// Whether the bytes are a payload.
+pub fn is_payload(bytes: &[u8]) -> bool {
+    match bytes {
+        [V4, prefix, 0, 4, address @ ..] => address.len() == 4 && *prefix <= 32,
+        [V6, prefix, 0, 16, address @ ..] => address.len() == 16 && *prefix <= 128,
+        _ => false,
+    }
+}
+
 /// The text of a payload as PostgreSQL prints it: the prefix length only where it is not the whole address.
 pub fn text(payload: &[u8]) -> String {
     let (prefix, bytes) = (payload[1], &payload[4..]);

@@ -18,6 +18,13 @@ pub fn payload(digits: &str) -> Option<Vec<u8>> {
     Some(payload)
 }
 
+/// Whether [`text`] can read these bytes: their number of bits, and as many bytes as those take.
+pub fn is_payload(bytes: &[u8]) -> bool {
+    bytes.split_first_chunk::<4>().is_some_and(|(length, rest)| {
+        usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|bits| rest.len() == bits.div_ceil(8))
+    })
+}
+
 /// The digits of a payload.
 pub fn text(payload: &[u8]) -> String {
     let (length, bytes) =

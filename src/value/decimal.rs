@@ -129,6 +129,14 @@ impl Decimal {
         }
     }
 
+    /// Whether [`from_wire`](Self::from_wire) can read these bytes: a head, and as many digits as it says, with no
+    /// more of them behind the point than PostgreSQL prints.
+    pub fn is_wire(bytes: &[u8]) -> bool {
+        const SCALE_MAX: u16 = 0x3fff;
+        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        bytes.len() >= 8 && bytes.len() == 8 + 2 * usize::from(word(0)) && word(6) <= SCALE_MAX
+    }
+
     /// Reads the wire form, normal or not.
     pub fn from_wire(bytes: &[u8]) -> Self {
         let word = |index: usize| u16::from_be_bytes([bytes[2 * index], bytes[2 * index + 1]]);

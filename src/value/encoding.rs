@@ -73,7 +73,8 @@ fn payload(domain: &Domain, value: &Value) -> Result<Vec<u8>, String> {
         (Domain::Float32, Value::Float32(value)) => float32_payload(*value).to_vec(),
         (Domain::Float64, Value::Float64(value)) => float64_payload(*value).to_vec(),
         (Domain::Text, Value::Text(value)) => value.as_bytes().to_vec(),
-        (Domain::Text, Value::RawText(value)) | (Domain::Bytes, Value::Bytes(value)) => value.clone(),
+        (Domain::Text | Domain::JsonText | Domain::Native, Value::RawText(value))
+        | (Domain::Bytes, Value::Bytes(value)) => value.clone(),
         (Domain::Date, Value::Date(value)) => value.0.to_be_bytes().to_vec(),
         (Domain::Time, Value::Time(value)) => value.0.to_be_bytes().to_vec(),
         (Domain::DateTime, Value::DateTime(value)) | (Domain::Instant, Value::Instant(value)) => {
@@ -153,6 +154,53 @@ pub fn decode(domain: &Domain, field: Option<&[u8]>) -> Value {
             Ok(text) => Value::Native(text.to_owned()),
             Err(_) => Value::RawText(payload.to_vec()),
         },
+    }
+}
+
+/// [`decode`] for bytes that came from elsewhere, a file for one: `None` where no value of the domain has this field.
+/// What it gives encodes to the same bytes again.
+pub fn decode_checked(domain: &Domain, field: Option<&[u8]>) -> Option<Value> {
+    let Some(bytes) = field else { return Some(Value::Null) };
+    if !has_form(domain, bytes) {
+        return None;
+    }
+    let value = decode(domain, field);
+    // One value, one payload: a second form of it (digits that are no digits, filling bits) is none.
+    (payload(domain, &value).as_deref() == Ok(bytes)).then_some(value)
+}
+
+/// Whether the bytes are fields one behind the other, the last one whole.
+pub fn is_row(mut bytes: &[u8]) -> bool {
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let length = i32::from_be_bytes(*length);
+        let end = if length == NULL_LENGTH { Ok(0) } else { usize::try_from(length) };
+        match end.ok().and_then(|end| rest.get(end..)) {
+            Some(rest) => bytes = rest,
+            None => return false,
+        }
+    }
+    bytes.is_empty()
+}
+
+/// Whether [`decode`] can read the payload at all: its width, its head, its characters.
+fn has_form(domain: &Domain, bytes: &[u8]) -> bool {
+    let is_utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+    match domain {
+        Domain::Boolean => bytes.len() == 1,
+        Domain::Integer { bytes: width } => bytes.len() == usize::from(*width),
+        Domain::Decimal { .. } => Decimal::is_wire(bytes),
+        Domain::Float32 | Domain::Date => bytes.len() == 4,
+        Domain::Float64 | Domain::Time | Domain::DateTime | Domain::Instant => bytes.len() == 8,
+        Domain::Uuid => bytes.len() == 16,
+        Domain::Json { .. } => bytes.split_first().is_some_and(|(head, text)| *head == 1 && is_utf8(text)),
+        Domain::Bits => bits::is_payload(bytes),
+        Domain::Address => address::is_payload(bytes),
+        Domain::Storage { .. } => match bytes.split_first() {
+            Some((b'i' | b'r', number)) => number.len() == 8,
+            Some((b't' | b'b', _)) => true,
+            _ => false,
+        },
+        Domain::Text | Domain::Bytes | Domain::JsonText | Domain::Native => true,
     }
 }
 

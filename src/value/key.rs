@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Domain, OrderClass, Value, decode, fields};
+use super::{Domain, OrderClass, Value, decode, fields, is_row};
 
 /// The key of a row: the encoded fields of the key columns. Also a bound of a range.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -37,7 +37,11 @@ impl Serialize for Key {
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        BASE64.decode(&text).map(Key::new).map_err(serde::de::Error::custom)
+        let bytes = BASE64.decode(&text).map_err(serde::de::Error::custom)?;
+        if !is_row(&bytes) {
+            return Err(serde::de::Error::custom("it is no key"));
+        }
+        Ok(Key::new(bytes))
     }
 }
 

@@ -13,6 +13,8 @@ mod decimal;
 mod digest;
 mod domain;
 mod encoding;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod key;
 mod order;
@@ -28,7 +30,9 @@ pub use column_type::{ColumnType, Type};
 pub use decimal::{Decimal, DecimalError};
 pub use digest::{BlockHasher, Digest};
 pub use domain::{Domain, StorageClass};
-pub use encoding::{Fields, NULL_LENGTH, decode, encode, fields, put_field, put_null};
+pub use encoding::{
+    Fields, NULL_LENGTH, decode, decode_checked, encode, fields, is_row, put_field, put_null,
+};
 pub use json::{JsonError, canonical_json};
 pub use key::{Key, KeyOrder, KeyRange};
 pub use order::OrderClass;

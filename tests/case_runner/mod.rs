@@ -10,40 +10,16 @@
 
 mod case;
 pub mod expected;
+mod map;
 pub mod portable;
 mod run;
 
 pub use run::change_lines;
 
+use crate::every_pair::on_every_pair;
 use crate::servers::Engine;
 
-/// One test per pair, so that they run at the same time and a report names the pair.
-macro_rules! pairs {
-    ($($name:ident: $primary:ident, $replica:ident;)*) => {
-        $(#[test] fn $name() { run_pair(Engine::$primary, Engine::$replica); })*
-
-        #[test]
-        fn no_pair_of_engines_is_left_out() {
-            let mut tested = vec![$((Engine::$primary, Engine::$replica)),*];
-            let mut pairs = Engine::pairs();
-            tested.sort();
-            pairs.sort();
-            assert_eq!(tested, pairs);
-        }
-    };
-}
-
-pairs! {
-    sqlite_to_sqlite: Sqlite, Sqlite;
-    sqlite_to_postgres: Sqlite, Postgres;
-    sqlite_to_mariadb: Sqlite, Mariadb;
-    postgres_to_sqlite: Postgres, Sqlite;
-    postgres_to_postgres: Postgres, Postgres;
-    postgres_to_mariadb: Postgres, Mariadb;
-    mariadb_to_sqlite: Mariadb, Sqlite;
-    mariadb_to_postgres: Mariadb, Postgres;
-    mariadb_to_mariadb: Mariadb, Mariadb;
-}
+on_every_pair!(run_pair);
 
 fn run_pair(primary: Engine, replica: Engine) {
     let filter = std::env::var("TRUEUP_CASE").unwrap_or_default();

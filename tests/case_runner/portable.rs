@@ -16,6 +16,8 @@ const TYPES: &[(&str, [&str; 3])] = &[
     ("key_bytes", ["blob", "bytea", "varbinary(190)"]),
     ("decimal", ["decimal(12,2)", "decimal(12,2)", "decimal(12,2)"]),
     ("double", ["double precision", "double precision", "double precision"]),
+    // SQLite stores doubles there, too; the name says that other engines hold singles.
+    ("single", ["float4", "real", "float"]),
     ("bool", ["boolean", "boolean", "boolean"]),
     ("date", ["date", "date", "date"]),
     ("time", ["time", "time", "time(6)"]),

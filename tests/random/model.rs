@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde_yaml::{Mapping, Value as Yaml};
 
 use super::names::NAMES;
-use super::values::{KINDS, Kind, Value, any, other};
+use super::native;
+use super::scope::{Excuse, Scope};
+use super::values::{KINDS, Kind, OPAQUE, Value, any, other};
 use super::{Dice, Seen};
-use crate::case_runner::portable::expand;
 use crate::servers::{Database, Engine};
+use crate::types;
 
 /// Rows of the primary at most.
 const ROWS_MAX: usize = 40;
@@ -19,6 +21,10 @@ pub struct Column {
     /// The replica's name for it.
     pub replica_name: String,
     kind: Kind,
+    /// Neither compared nor written.
+    excluded: bool,
+    /// Differences that do not count.
+    excuse: Option<Excuse>,
 }
 
 /// One table on both sides.
@@ -29,46 +35,146 @@ pub struct Table {
     /// Key columns first; none for a table without a key.
     pub columns: Vec<Column>,
     key_columns: usize,
+    scope: Option<Scope>,
+    /// Whether the spec names the columns that are compared, not those that are not.
+    lists_columns: bool,
     primary: Vec<Vec<Value>>,
     replica: Vec<Vec<Value>>,
 }
 
+/// What the first table of a round must have, so that few rounds have met it all.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Wish {
+    NoKey,
+    Where,
+    Columns,
+    Excluded,
+    Compare,
+}
+
+impl Wish {
+    /// One for each seed, in turn.
+    pub fn of(seed: u64) -> Self {
+        [Wish::NoKey, Wish::Where, Wish::Columns, Wish::Excluded, Wish::Compare][(seed % 5) as usize]
+    }
+}
+
 /// Tables with names of their own.
-pub fn tables(dice: &mut Dice, seen: &mut Seen) -> Vec<Table> {
+pub fn tables(seed: u64, engines: (Engine, Engine), dice: &mut Dice, seen: &mut Seen) -> Vec<Table> {
     let mut names: Vec<&str> = NAMES.to_vec();
-    (0..1 + dice.below(3)).map(|_| Table::new(dice.draw(&mut names), dice, seen)).collect()
+    let wish = |at: usize| (at == 0).then(|| Wish::of(seed));
+    (0..1 + dice.below(3))
+        .map(|at| Table::new(dice.draw(&mut names), wish(at), engines, dice, seen))
+        .collect()
 }
 
 impl Table {
-    fn new(name: &str, dice: &mut Dice, seen: &mut Seen) -> Self {
-        let mut names: Vec<&str> = NAMES.to_vec();
-        let key = key_kinds(dice);
+    fn new(
+        name: &str,
+        wish: Option<Wish>,
+        engines: (Engine, Engine),
+        dice: &mut Dice,
+        seen: &mut Seen,
+    ) -> Self {
+        let key = match wish {
+            Some(Wish::NoKey) => Vec::new(),
+            Some(_) => loop {
+                let key = key_kinds(dice);
+                if !key.is_empty() {
+                    break key;
+                }
+            },
+            None => key_kinds(dice),
+        };
         seen.count(format!("key {key:?}"));
-        let others = (if key.is_empty() { 1 } else { 0 }) + dice.below(7);
-        // Where one side keeps documents as text they tell no rows apart.
-        let told_apart = |kind: &Kind| !key.is_empty() || *kind != Kind::Json;
-        let of_others: Vec<Kind> = KINDS.iter().copied().filter(told_apart).collect();
-        let kinds =
-            key.iter().copied().chain((0..others).map(|_| *dice.pick(&of_others))).collect::<Vec<_>>();
-        let columns = kinds.into_iter().map(|kind| {
-            let name = dice.draw(&mut names).to_owned();
-            let replica_name = if dice.chance(10) { format!("{name} too") } else { name.clone() };
-            Column { name, replica_name, kind }
-        });
-        let columns: Vec<Column> = columns.collect();
+        let columns = columns(&key, engines, dice);
         let renamed = dice.chance(20);
         let mut table = Table {
             name: name.to_owned(),
             replica_name: if renamed { format!("{name} too") } else { name.to_owned() },
             columns,
             key_columns: key.len(),
+            scope: None,
+            lists_columns: wish == Some(Wish::Columns) || wish != Some(Wish::Excluded) && dice.chance(50),
             primary: Vec::new(),
             replica: Vec::new(),
         };
+        table.set_options(wish, dice, seen);
         for _ in 0..dice.below(ROWS_MAX) {
             table.add_row(dice, seen);
         }
+        table.never_empty_the_replica();
         table
+    }
+
+    /// Where the wish says so, and now and then: a scope, columns that are left out, differences that do not count.
+    fn set_options(&mut self, wish: Option<Wish>, dice: &mut Dice, seen: &mut Seen) {
+        let with_key = self.key_columns > 0;
+        if let Some(area) = self.columns.iter().position(|column| column.kind == Kind::Area)
+            && (wish == Some(Wish::Where) || dice.chance(30))
+        {
+            self.scope = Some(Scope::new(area, dice));
+        }
+        seen.count(if self.scope.is_some() { "table with where" } else { "table without where" });
+        let wanted = [Wish::Columns, Wish::Excluded].map(Some).contains(&wish);
+        if with_key && (wanted || dice.chance(15)) {
+            let at = self.key_columns + dice.below(self.columns.len() - self.key_columns);
+            let scoped = self.scope.as_ref().is_some_and(|scope| scope.column == at);
+            if !scoped {
+                self.columns[at].excluded = true;
+                self.columns[at].replica_name = self.columns[at].name.clone();
+                seen.count(if self.lists_columns {
+                    "table with columns"
+                } else {
+                    "table with exclude_columns"
+                });
+            }
+        }
+        for at in self.key_columns..self.columns.len() {
+            let column = &self.columns[at];
+            let free = with_key && !column.excluded && column.kind != Kind::Area;
+            let must = wish == Some(Wish::Compare) && at + 1 == self.columns.len();
+            if free && (must || dice.chance(5)) {
+                self.columns[at].excuse = Some(Excuse::new(column.kind, dice, seen));
+                seen.count("column with compare");
+            }
+        }
+    }
+
+    /// A primary without rows is refused against a replica with rows; that has cases of its own.
+    fn never_empty_the_replica(&mut self) {
+        let in_scope =
+            |scope: &Option<Scope>, row: &[Value]| scope.as_ref().is_none_or(|scope| scope.has(row));
+        if !self.primary.iter().any(|row| in_scope(&self.scope, row)) {
+            let scope = &self.scope;
+            self.replica.retain(|row| !in_scope(scope, row));
+        }
+    }
+
+    fn has(&self, row: &[Value]) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has(row))
+    }
+
+    /// Whether both sides must hold the same rows in the end.
+    pub fn is_whole(&self) -> bool {
+        self.scope.is_none() && self.columns.iter().all(|column| !column.excluded && column.excuse.is_none())
+    }
+
+    /// Whether a column has another name on the replica.
+    pub fn renames_columns(&self) -> bool {
+        self.columns.iter().any(|column| column.name != column.replica_name)
+    }
+
+    /// What a session needs for values of native types.
+    fn settings(&self, engine: Engine) -> &'static str {
+        let native = self.columns.iter().any(|column| matches!(column.kind, Kind::Native(_)));
+        if native { types::settings(engine).1 } else { "" }
+    }
+
+    /// Names of columns whose values the model cannot print.
+    pub fn opaque_columns(&self) -> Vec<&str> {
+        let opaque = |column: &&Column| column.excluded || matches!(column.kind, Kind::Native(_));
+        self.columns.iter().filter(opaque).map(|column| column.name.as_str()).collect()
     }
 
     /// A row that may be on both sides, differ, or be on one side alone.
@@ -113,7 +219,10 @@ impl Table {
         let must = self.key_columns + dice.below(row.len() - self.key_columns);
         for at in self.key_columns..row.len() {
             if at == must || dice.chance(20) {
-                changed[at] = other(self.columns[at].kind, &row[at], dice, seen);
+                changed[at] = match self.columns[at].excuse.filter(|_| dice.chance(60)) {
+                    Some(excuse) => excuse.near(&row[at], dice),
+                    None => other(self.columns[at].kind, &row[at], dice, seen),
+                };
             }
         }
         changed
@@ -145,7 +254,7 @@ impl Table {
                 // MariaDB makes a first TIMESTAMP NOT NULL unless told; the macro tells.
                 (false, _) => "",
             };
-            format!("{} {}{null}", identifier(name), column.kind.declared())
+            format!("{} {}{null}", identifier(name), column.kind.declared(database))
         });
         let mut parts: Vec<String> = declared.collect();
         if self.key_columns > 0 {
@@ -154,7 +263,7 @@ impl Table {
         }
         let zone = if database.engine == Engine::Mariadb { "SET time_zone = '+00:00';\n" } else { "" };
         let create = format!("CREATE TABLE {} ({})", identifier(name), parts.join(", "));
-        let mut script = format!("{zone}{};\n", expand(&create, database));
+        let mut script = format!("{}{zone}{create};\n", self.settings(database.engine));
         // The order of rows in the table is not that of the other side.
         let mut rows = rows;
         while !rows.is_empty() {
@@ -184,61 +293,100 @@ impl Table {
         if !renamed.is_empty() {
             entry.insert("rename".into(), renamed.into());
         }
+        if let Some(scope) = &self.scope {
+            let name = identifier(&self.columns[scope.column].name);
+            entry.insert("where".into(), scope.text(&name).into());
+        }
+        let names = |excluded: bool| -> Yaml {
+            let columns = self.columns.iter().filter(|column| column.excluded == excluded);
+            Yaml::Sequence(columns.map(|column| column.name.as_str().into()).collect())
+        };
+        match self.columns.iter().any(|column| column.excluded) {
+            true if self.lists_columns => entry.insert("columns".into(), names(false)),
+            true => entry.insert("exclude_columns".into(), names(true)),
+            false => None,
+        };
+        let excuses = self.columns.iter().filter_map(|column| Some((column.name.as_str(), column.excuse?)));
+        let excuses: Mapping = excuses.map(|(name, excuse)| (name.into(), excuse.entry())).collect();
+        if !excuses.is_empty() {
+            entry.insert("compare".into(), excuses.into());
+        }
         Yaml::Mapping(entry)
     }
 
-    /// The changes that the plan must hold, as a case writes them; `stored`: between two SQLite files.
-    pub fn changes(&self, stored: bool) -> Vec<Yaml> {
+    /// The changes that the plan must hold, as a case writes them, and how many rows are excused; `stored`: between two
+    /// SQLite files.
+    pub fn changes(&self, stored: bool) -> (Vec<Yaml>, u64) {
         if self.key_columns == 0 {
-            return self.changes_of_copies(stored);
+            return (self.changes_of_copies(stored), 0);
         }
         let key = |row: &[Value]| row[..self.key_columns].to_vec();
         let of = |rows: &[Vec<Value>], wanted: &[Value]| rows.iter().find(|row| key(row) == wanted).cloned();
-        let mut changes = Vec::new();
-        for row in &self.primary {
-            match of(&self.replica, &key(row)) {
-                None => changes.push(mapping([("insert", self.row(row, stored))])),
-                Some(before) if before != *row => changes.push(self.update(&before, row, stored)),
-                Some(_) => {}
+        let (mut changes, mut excused) = (Vec::new(), 0);
+        for row in self.primary.iter().filter(|row| self.has(row)) {
+            // Also where the row is out of scope there.
+            let Some(before) = of(&self.replica, &key(row)) else {
+                changes.push(mapping([("insert", self.row(row, false, stored))]));
+                continue;
+            };
+            let differs = |at: &usize| before[*at] != row[*at] && !self.columns[*at].excluded;
+            let all: Vec<usize> = (self.key_columns..row.len()).filter(differs).collect();
+            let excuses = |at: &&usize| {
+                self.columns[**at].excuse.is_some_and(|excuse| excuse.excuses(&row[**at], &before[**at]))
+            };
+            let left: Vec<usize> = all.iter().filter(|at| !excuses(at)).copied().collect();
+            match (all.is_empty(), left.is_empty()) {
+                (true, _) => {}
+                // A column that is ignored is not looked at at all.
+                (false, true) => {
+                    let looked_at = |at: &usize| self.columns[*at].excuse != Some(Excuse::Ignore);
+                    excused += u64::from(all.iter().any(looked_at));
+                }
+                (false, false) => changes.push(self.update(&before, row, &left, stored)),
             }
         }
-        let extra = self.replica.iter().filter(|row| of(&self.primary, &key(row)).is_none());
-        changes.extend(extra.map(|row| mapping([("delete", self.row(row, stored))])));
-        changes
+        let kept = |row: &&Vec<Value>| of(&self.primary, &key(row)).is_some_and(|row| self.has(&row));
+        let extra = self.replica.iter().filter(|row| self.has(row) && !kept(row));
+        changes.extend(extra.map(|row| mapping([("delete", self.row(row, true, stored))])));
+        (changes, excused)
     }
 
     fn changes_of_copies(&self, stored: bool) -> Vec<Yaml> {
         let mut copies: BTreeMap<String, (i64, &Vec<Value>)> = BTreeMap::new();
         for (rows, step) in [(&self.primary, 1), (&self.replica, -1)] {
-            for row in rows {
+            for row in rows.iter().filter(|row| self.has(row)) {
                 copies.entry(format!("{row:?}")).or_insert((0, row)).0 += step;
             }
         }
         let change = |(copies, row): &(i64, &Vec<Value>)| {
             let verb = if *copies > 0 { "insert" } else { "delete" };
-            mapping([(verb, self.row(row, stored)), ("copies", Yaml::from(copies.unsigned_abs()))])
+            mapping([(verb, self.row(row, false, stored)), ("copies", Yaml::from(copies.unsigned_abs()))])
         };
         copies.values().filter(|(copies, _)| *copies != 0).map(change).collect()
     }
 
-    fn row(&self, row: &[Value], stored: bool) -> Yaml {
-        self.columns
-            .iter()
-            .zip(row)
-            .map(|(column, value)| (column.name.clone().into(), value.expected(stored)))
-            .collect::<Mapping>()
-            .into()
+    /// A row; `whole`: with what is neither compared nor written, which a delete takes along.
+    fn row(&self, row: &[Value], whole: bool, stored: bool) -> Yaml {
+        let columns = self.columns.iter().zip(row).filter(|(column, _)| whole || !column.excluded);
+        let shown = columns.map(|(column, value)| {
+            let value = match value {
+                Value::Null => Yaml::Null,
+                _ if column.excluded => Yaml::from(OPAQUE),
+                value => value.expected(stored),
+            };
+            (Yaml::from(column.name.as_str()), value)
+        });
+        shown.collect::<Mapping>().into()
     }
 
-    fn update(&self, before: &[Value], after: &[Value], stored: bool) -> Yaml {
+    fn update(&self, before: &[Value], after: &[Value], columns: &[usize], stored: bool) -> Yaml {
         let (mut key, mut set) = (Mapping::new(), Mapping::new());
-        for (at, column) in self.columns.iter().enumerate() {
-            if at < self.key_columns {
-                key.insert(column.name.clone().into(), after[at].expected(stored));
-            } else if before[at] != after[at] {
-                let both = vec![before[at].expected(stored), after[at].expected(stored)];
-                set.insert(column.name.clone().into(), both.into());
-            }
+        for (at, column) in self.columns[..self.key_columns].iter().enumerate() {
+            key.insert(column.name.clone().into(), after[at].expected(stored));
+        }
+        for at in columns {
+            let both = vec![before[*at].expected(stored), after[*at].expected(stored)];
+            set.insert(self.columns[*at].name.clone().into(), both.into());
         }
         mapping([("update", key.into()), ("set", set.into())])
     }
@@ -247,8 +395,31 @@ impl Table {
     pub fn told(&self) -> String {
         let columns: Vec<String> =
             self.columns.iter().map(|column| format!("{} {:?}", column.name, column.kind)).collect();
-        format!("{} ({}; {} of key)", self.name, columns.join(", "), self.key_columns)
+        let entry = serde_yaml::to_string(&self.entry()).unwrap_or_default();
+        format!("{} ({}; {} of key)\n{entry}", self.name, columns.join(", "), self.key_columns)
     }
+}
+
+/// The key's columns, then others: of every engine, odd ones and native ones, and one that a scope may be over.
+fn columns(key: &[Kind], engines: (Engine, Engine), dice: &mut Dice) -> Vec<Column> {
+    let mut names: Vec<&str> = NAMES.to_vec();
+    // Where one side keeps documents as text they tell no rows apart.
+    let told_apart = |kind: &Kind| !key.is_empty() || *kind != Kind::Json;
+    let common: Vec<Kind> = KINDS.iter().copied().filter(told_apart).collect();
+    let special = native::kinds(engines, !key.is_empty());
+    let others = (0..1 + dice.below(6)).map(|_| match dice.chance(40) {
+        true => *dice.pick(&special),
+        false => *dice.pick(&common),
+    });
+    let others: Vec<Kind> = others.collect();
+    let kinds = key.iter().copied().chain([Kind::Area]).chain(others);
+    let kinds: Vec<Kind> = kinds.collect();
+    let column = |kind: Kind| {
+        let name = dice.draw(&mut names).to_owned();
+        let replica_name = if dice.chance(10) { format!("{name} too") } else { name.clone() };
+        Column { name, replica_name, kind, excluded: false, excuse: None }
+    };
+    kinds.into_iter().map(column).collect()
 }
 
 /// The kinds of the key's columns; none for a table without a key.

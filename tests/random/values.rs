@@ -3,8 +3,10 @@
 use serde_yaml::Value as Yaml;
 use serde_yaml::value::{Tag, TaggedValue};
 
+use super::native::{self, Native, ODD};
 use super::{Dice, Seen};
-use crate::servers::Engine;
+use crate::case_runner::portable::expand;
+use crate::servers::{Database, Engine};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,15 @@ pub enum Kind {
     Instant,
     Uuid,
     Json,
+    Small,
+    /// Single precision.
+    Single,
+    /// A small integer or NULL, for a scope.
+    Area,
+    /// A type that is another one on each engine, by its place in [`ODD`].
+    Odd(usize),
+    /// A type that both sides have.
+    Native(Native),
 }
 
 pub const KINDS: &[Kind] = &[
@@ -39,6 +50,8 @@ pub const KINDS: &[Kind] = &[
     Kind::Instant,
     Kind::Uuid,
     Kind::Json,
+    Kind::Small,
+    Kind::Single,
 ];
 
 /// A value, in a form in which equal means equal in every pair of engines.
@@ -52,9 +65,14 @@ pub enum Value {
     Decimal(i64),
     Double(f64),
     Bool(bool),
-    /// A date, a time, a time stamp (with a blank), a uuid or JSON as text.
+    /// A date, a time, a time stamp (with a blank), a uuid, JSON or a value of an odd type as text.
     Written(Kind, String),
+    /// A value of a type that both sides have, as SQL.
+    Native(&'static str),
 }
+
+/// What stands for a value whose printed form the model does not know.
+pub const OPAQUE: &str = "a value";
 
 const TEXTS: &[&str] = &[
     "",
@@ -123,7 +141,7 @@ pub fn any(kind: Kind, null: bool, dice: &mut Dice, seen: &mut Seen) -> Value {
     for trait_ in traits(&value) {
         seen.count(format!("value {trait_}"));
     }
-    seen.count(format!("type {kind:?}"));
+    seen.count(kind.told());
     value
 }
 
@@ -147,6 +165,13 @@ pub fn other(kind: Kind, value: &Value, dice: &mut Dice, seen: &mut Seen) -> Val
 fn some(kind: Kind, dice: &mut Dice) -> Value {
     let edge = dice.chance(50);
     match kind {
+        Kind::Small => Value::Int(*dice.pick(&[0, 1, -1, 255, 32_767, -32_768])),
+        Kind::Single => {
+            Value::Double(*dice.pick(&[0.0, 0.5, -1.25, 16_777_216.0, 16_777_215.0, -8_388_608.0]))
+        }
+        Kind::Area => Value::Int(dice.below(4) as i64),
+        Kind::Odd(at) => Value::Written(kind, (*dice.pick(ODD[at].values)).to_owned()),
+        Kind::Native(native) => Value::Native(*dice.pick::<&'static str>(native.0.values)),
         Kind::Int if edge => Value::Int(*dice.pick(INTS)),
         Kind::Int => Value::Int(dice.below(2_000) as i64 - 1_000),
         Kind::Text | Kind::KeyText if edge => Value::Text((*dice.pick(TEXTS)).to_owned()),
@@ -206,6 +231,10 @@ fn time(dice: &mut Dice) -> String {
 /// The near misses that tools have taken for equal.
 fn like(kind: Kind, value: &Value, dice: &mut Dice) -> Option<Value> {
     Some(match value {
+        // Of these only their own values will do.
+        _ if matches!(kind, Kind::Small | Kind::Single | Kind::Area | Kind::Odd(_) | Kind::Native(_)) => {
+            return None;
+        }
         Value::Null if kind == Kind::Text => Value::Text((*dice.pick(&["", "NULL"])).to_owned()),
         Value::Null => return None,
         Value::Int(value) => {
@@ -232,7 +261,7 @@ fn like(kind: Kind, value: &Value, dice: &mut Dice) -> Option<Value> {
             let fraction = *dice.pick(&["", ".000001", ".100000", ".010000"]);
             Value::Written(kind, format!("{whole}{fraction}"))
         }
-        Value::Written(..) => return None,
+        Value::Written(..) | Value::Native(_) => return None,
     })
 }
 
@@ -240,7 +269,8 @@ fn traits(value: &Value) -> Vec<&'static str> {
     let mut traits = Vec::new();
     match value {
         Value::Null => traits.push("null"),
-        Value::Int(i64::MAX | i64::MIN) | Value::Decimal(-999_999_999_999 | 999_999_999_999) => {
+        Value::Int(i64::MAX | i64::MIN | 32_767 | -32_768)
+        | Value::Decimal(-999_999_999_999 | 999_999_999_999) => {
             traits.push("at a limit");
         }
         Value::Text(text) => {
@@ -284,6 +314,8 @@ impl Value {
             Value::Written(Kind::Instant, text) if engine == Engine::Postgres => {
                 quoted(&format!("{text}+00:00"))
             }
+            Value::Native(literal) => (*literal).to_owned(),
+            Value::Written(Kind::Odd(at), text) => native::literal(ODD[*at].name, text, engine),
             Value::Written(Kind::Json, text) if engine == Engine::Mariadb => {
                 format!("convert(x'{}' using utf8mb4)", hex(text.as_bytes()))
             }
@@ -310,6 +342,7 @@ impl Value {
             Value::Written(Kind::Instant, text) => tagged("instant", format!("{}Z", text.replace(' ', "T"))),
             Value::Written(Kind::Json, text) => tagged("json", text.clone()),
             Value::Written(_, text) => Yaml::String(text.clone()),
+            Value::Native(_) => Yaml::String(OPAQUE.to_owned()),
         }
     }
 }
@@ -329,23 +362,38 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Kind {
-    /// The macro of `tests/case_runner/portable.rs`.
-    pub fn declared(self) -> &'static str {
+    /// The type as DDL of the database's engine writes it.
+    pub fn declared(self, database: &Database) -> String {
+        let name = match self {
+            Kind::Int => "bigint",
+            Kind::Text => "text",
+            Kind::KeyText => "key_text",
+            Kind::Bytes => "bytes",
+            Kind::KeyBytes => "key_bytes",
+            Kind::Decimal => "decimal",
+            Kind::Double => "double",
+            Kind::Bool => "bool",
+            Kind::Date => "date",
+            Kind::Time => "time",
+            Kind::Timestamp => "timestamp",
+            Kind::Instant => "instant",
+            Kind::Uuid => "uuid",
+            Kind::Json => "json",
+            Kind::Small => "smallint",
+            Kind::Single => "single",
+            Kind::Area => "int",
+            Kind::Odd(at) => return ODD[at].declared[database.engine as usize].to_owned(),
+            Kind::Native(native) => return native.0.declared.to_owned(),
+        };
+        expand(&format!("{{{{{name}}}}}"), database)
+    }
+
+    /// Its line of the histogram.
+    fn told(self) -> String {
         match self {
-            Kind::Int => "{{bigint}}",
-            Kind::Text => "{{text}}",
-            Kind::KeyText => "{{key_text}}",
-            Kind::Bytes => "{{bytes}}",
-            Kind::KeyBytes => "{{key_bytes}}",
-            Kind::Decimal => "{{decimal}}",
-            Kind::Double => "{{double}}",
-            Kind::Bool => "{{bool}}",
-            Kind::Date => "{{date}}",
-            Kind::Time => "{{time}}",
-            Kind::Timestamp => "{{timestamp}}",
-            Kind::Instant => "{{instant}}",
-            Kind::Uuid => "{{uuid}}",
-            Kind::Json => "{{json}}",
+            Kind::Odd(at) => format!("odd type {}", ODD[at].name),
+            Kind::Native(native) => format!("native type {native:?}"),
+            _ => format!("type {self:?}"),
         }
     }
 }

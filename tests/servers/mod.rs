@@ -26,7 +26,7 @@ use std::sync::{Mutex, OnceLock};
 use session::Session;
 
 pub use address::Address;
-pub use database::Database;
+pub use database::{Database, Dump};
 pub use product::{Product, not_run, runs_on};
 
 /// An engine of the test matrix.

@@ -190,6 +190,29 @@ fn same_rows(pair: &Pair) {
     pair.exits(&["verify", "spec.yml"], 0);
 }
 
+/// Every sample of an engine that the server has.
+pub fn samples(engine: Engine) -> Vec<&'static Sample> {
+    let product = engine.product();
+    let all: Vec<&'static Sample> = match engine {
+        Engine::Sqlite => sqlite::SAMPLES.iter().collect(),
+        Engine::Postgres => {
+            let since_14 = postgres::SINCE_14.iter().filter(|_| product.major() >= 14);
+            postgres::SAMPLES.iter().chain(since_14).collect()
+        }
+        Engine::Mariadb => mysql_family::SAMPLES.iter().collect(),
+    };
+    all.into_iter().filter(|sample| sample.on.has(&product)).collect()
+}
+
+/// What a database and a session need to hold them.
+pub fn settings(engine: Engine) -> (&'static str, &'static str) {
+    match engine {
+        Engine::Sqlite => ("", ""),
+        Engine::Postgres => (postgres::PRELUDE, postgres::SETTINGS),
+        Engine::Mariadb => ("", mysql_family::SETTINGS),
+    }
+}
+
 /// The samples that the server has; of the others it is told.
 fn present(engine: Engine, samples: &'static [Sample]) -> Vec<&'static Sample> {
     let product = engine.product();
