@@ -296,7 +296,7 @@ pub(super) const ROWS: &[Row] = &[
         Family::Single,
         Family::Double,
         Compared::Double,
-        "what is written: doubles that are exactly a single",
+        "what is written: doubles that are exactly a single; SQLite keeps all",
     ),
     within(Family::Double, Family::Double, Compared::Double, "NaN and the infinities on PostgreSQL alone"),
     within(
@@ -326,7 +326,8 @@ pub(super) const ROWS: &[Row] = &[
         Family::Date,
         Family::Date,
         Compared::Date,
-        "years 1 to 9999 on all; zero dates on the MySQL family and SQLite, BC, infinity and later years on PostgreSQL",
+        "years 0 (1 BC) to 9999 on all; zero dates on the MySQL family and SQLite alone, years before and after and infinity \
+         on PostgreSQL alone",
     ),
     within(
         Family::Time,

@@ -55,6 +55,8 @@ pub fn types() -> String {
         (Mysql, Sqlite),
         (Mariadb, Sqlite),
         (Postgres, Postgres),
+        (Mysql, Mysql),
+        (Mariadb, Mariadb),
     ];
     for (one, other) in between {
         text.push_str(&section(one, other));
@@ -100,7 +102,9 @@ fn line(row: &Row, one: (Family, EngineName), other: (Family, EngineName)) -> Op
         && ROWS
             .iter()
             .any(|own| own.only == Only::SecondIsSqlite && own.one == row.one && own.other == row.other);
-    if first.is_empty() || second.is_empty() || of_no_use || replaced {
+    let first_engine = if row.one == one.0 { one.1 } else { other.1 };
+    let never = row.only == Only::TwentyDigits && !has_unsigned_bigint(first_engine);
+    if first.is_empty() || second.is_empty() || of_no_use || replaced || never {
         return None;
     }
     let domain = row.compared.name();
@@ -111,6 +115,11 @@ fn line(row: &Row, one: (Family, EngineName), other: (Family, EngineName)) -> Op
         (Some(only), Some(within)) => format!("{only} alone; {within}"),
     };
     Some(format!("| {first} | {second} | {domain} | {within} |"))
+}
+
+/// Whether the engine has an integer that needs twenty digits.
+fn has_unsigned_bigint(engine: EngineName) -> bool {
+    matches!(engine, EngineName::Mysql | EngineName::Mariadb)
 }
 
 /// A pair that is not compared; `None` where one of the engines has no such type, or where there is a row for it.

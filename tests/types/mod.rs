@@ -6,9 +6,9 @@
 //!
 //! The tables are data: `mysql_family`, `postgres` and `sqlite` hold no test of their own making.
 
-mod mysql_family;
-mod postgres;
-mod sqlite;
+pub mod mysql_family;
+pub mod postgres;
+pub mod sqlite;
 
 use serde_json::Value as Json;
 

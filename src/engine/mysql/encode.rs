@@ -21,6 +21,10 @@ pub(super) enum Encoder {
     IntegerDecimal {
         unsigned: bool,
     },
+    /// The text of a decimal without fraction.
+    DecimalInteger {
+        bytes: u8,
+    },
     Float32,
     Float64,
     WideFloat,
@@ -59,6 +63,7 @@ impl Encoder {
             (Domain::Integer { bytes }, Type::Integer { unsigned, .. }) => {
                 Encoder::Integer { bytes: *bytes, unsigned: *unsigned }
             }
+            (Domain::Integer { bytes }, Type::Decimal { .. }) => Encoder::DecimalInteger { bytes: *bytes },
             (Domain::Decimal { with_scale }, Type::Decimal { .. }) => {
                 Encoder::DecimalText { with_scale: *with_scale }
             }
@@ -111,7 +116,13 @@ impl Encoder {
                 Some(flag @ (0 | 1)) => row.push(flag as u8),
                 _ => return Err("0 or 1"),
             },
-            Encoder::Integer { bytes, unsigned } => put_integer(value, bytes, unsigned, row)?,
+            Encoder::Integer { bytes, unsigned } => {
+                put_integer(integer(value, unsigned).ok_or("an integer")?, bytes, row)?;
+            }
+            Encoder::DecimalInteger { bytes } => {
+                let text = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                put_integer(text.ok_or("a whole number")?, bytes, row)?;
+            }
             Encoder::DecimalText { with_scale } => put_decimal(value, with_scale, row)?,
             Encoder::IntegerDecimal { unsigned } => {
                 let number = integer(value, unsigned).ok_or("an integer")?;
@@ -174,8 +185,7 @@ fn integer(value: &[u8], unsigned: bool) -> Option<i128> {
     })
 }
 
-fn put_integer(value: &[u8], bytes: u8, unsigned: bool, row: &mut Vec<u8>) -> Result<(), &'static str> {
-    let number = integer(value, unsigned).ok_or("an integer")?;
+fn put_integer(number: i128, bytes: u8, row: &mut Vec<u8>) -> Result<(), &'static str> {
     let wide = number.to_be_bytes();
     let (head, payload) = wide.split_at(16 - usize::from(bytes));
     let sign = if number < 0 { 0xff } else { 0 };
@@ -375,6 +385,9 @@ mod tests {
         assert!(read(encoder(8), &domain(8), &max).is_err());
         assert_eq!(read(encoder(2), &domain(2), &[255]), Ok(Value::Integer(255)));
         assert!(read(encoder(2), &domain(2), &65_535_u16.to_le_bytes()).is_err());
+        let decimal = Encoder::DecimalInteger { bytes: 16 };
+        assert_eq!(read(decimal, &domain(16), b"18446744073709551615"), Ok(Value::Integer(u64::MAX.into())));
+        assert!(read(decimal, &domain(16), b"1.5").is_err());
         assert!(read(Encoder::Boolean, &Domain::Boolean, &[2]).is_err());
         assert!(read(Encoder::Boolean, &Domain::Boolean, &[255]).is_err());
     }

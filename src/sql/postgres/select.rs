@@ -73,13 +73,17 @@ pub(crate) fn payload_expression(column: &SelectColumn) -> String {
     let meaning = &column.column.column_type.meaning;
     match &column.domain {
         Domain::Native => printed(&name, &column.column.column_type),
-        Domain::Text if !matches!(meaning, Type::Text { .. }) || is_citext(&column.column) => {
-            printed(&name, &column.column.column_type)
+        // Of a type that this database numbered itself.
+        _ if is_citext(&column.column) => printed(&name, &column.column.column_type),
+        Domain::Text if !matches!(meaning, Type::Text { .. }) => printed(&name, &column.column.column_type),
+        // The cast takes the padding off, which no reading of another meaning expects.
+        Domain::Uuid | Domain::Bits | Domain::Address
+            if matches!(meaning, Type::Text { fixed: true, .. }) =>
+        {
+            format!("{name}::text")
         }
         // `oid` has no sign.
-        Domain::Integer { .. } if matches!(meaning, Type::Integer { unsigned: true, .. }) => {
-            format!("{name}::int8")
-        }
+        _ if matches!(meaning, Type::Integer { unsigned: true, .. }) => format!("{name}::int8"),
         Domain::JsonText if *meaning != Type::JsonText => format!("{name}::text"),
         Domain::Json { canonical: false } if *meaning != Type::Json => format!("{name}::jsonb"),
         _ => name,
@@ -237,7 +241,7 @@ fn ordered_expression(column: &SelectColumn) -> String {
         (Domain::Json { .. } | Domain::JsonText, _) => format!("{name}::text COLLATE \"C\""),
         (Domain::Address, Type::Text { .. }) => format!("{name}::inet"),
         (Domain::Text | Domain::Native | Domain::Address | Domain::Storage { .. }, _) => as_text(&name),
-        (Domain::Integer { .. }, Type::Integer { unsigned: true, .. }) => format!("{name}::int8"),
+        (_, Type::Integer { unsigned: true, .. }) => format!("{name}::int8"),
         (Domain::Integer { .. }, Type::Boolean) => format!("{name}::integer"),
         (Domain::Uuid, Type::Text { .. }) => format!("{name}::uuid"),
         (Domain::DateTime | Domain::Instant, Type::Date) => format!("{name}::timestamp"),

@@ -235,3 +235,24 @@ fn tables_are_created_with_what_any_engine_can_say() {
     );
     assert_eq!(Postgres.type_for(&Type::Other, false), None);
 }
+
+#[test]
+fn types_are_sent_as_what_they_are_read_as() {
+    let padded = column("c", "character(40)", Type::Text { chars_max: Some(40), fixed: true });
+    let folded = Column {
+        collation: Some("citext".to_owned()),
+        ..column("c", "citext", Type::Text { chars_max: None, fixed: false })
+    };
+    let number = column("c", "oid", Type::Integer { bytes: 4, unsigned: true });
+    for (column, domain, sent) in [
+        (&padded, Domain::Uuid, "\"c\"::text"),
+        (&padded, Domain::Text, "\"c\""),
+        (&folded, Domain::Uuid, "\"c\"::text"),
+        (&folded, Domain::Json { canonical: true }, "\"c\"::text"),
+        (&number, Domain::Decimal { with_scale: false }, "\"c\"::int8"),
+        (&number, Domain::Boolean, "\"c\"::int8"),
+    ] {
+        let column = SelectColumn { column: column.clone(), domain };
+        assert_eq!(select::payload_expression(&column), sent);
+    }
+}

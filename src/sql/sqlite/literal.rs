@@ -23,7 +23,10 @@ pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwri
         Value::Boolean(_) | Value::Integer(_) => check_integer(value, affinity)?,
         Value::Float32(number) => check_real(f64::from(*number), affinity)?,
         Value::Float64(number) => check_real(*number, affinity)?,
-        Value::Decimal(number) => return decimal(number, affinity),
+        Value::Decimal(number) => {
+            check_digits(number, column)?;
+            return decimal(number, affinity);
+        }
         Value::Json(text) if affinity.is_numeric() && reads_as_number(text.as_bytes()) => {
             return json_number(text, affinity);
         }
@@ -260,6 +263,18 @@ fn reads_as_number(text: &[u8]) -> bool {
     !exponent.is_empty() && digits(exponent) == exponent.len()
 }
 
+/// SQLite would keep any number, but the column's declaration is what its values are read by.
+fn check_digits(number: &Decimal, column: &ColumnType) -> Result<(), Unwritable> {
+    let trimmed = number.trimmed();
+    if matches!(column.meaning, Type::Integer { .. }) && trimmed.as_str().parse::<i64>().is_err() {
+        return Err(refused("a column declared as an integer is for whole numbers of 64 bits"));
+    }
+    if column.fixed_scale().is_some_and(|scale| trimmed.scale() > scale as usize) {
+        return Err(refused("the number has more digits after the point than the column declares"));
+    }
+    Ok(())
+}
+
 fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
     if !number.is_finite() {
         return Err(refused("SQLite has no decimal that is NaN or infinite"));
@@ -423,6 +438,9 @@ mod tests {
         assert!(refuses(Value::Float64(f64::NAN), "REAL"));
         let decimal = |text: &str| Value::Decimal(Decimal::parse(text).expect("a decimal"));
         assert!(!refuses(decimal("9.50"), "DECIMAL(10,2)"));
+        assert!(refuses(decimal("9.505"), "DECIMAL(10,2)"));
+        assert!(!refuses(decimal("9.00"), "INTEGER"));
+        assert!(refuses(decimal("9.5"), "INTEGER"));
         assert!(refuses(decimal("0.1234567890123456789"), "DECIMAL(30,19)"));
         assert!(!refuses(decimal("0.1234567890123456789"), "TEXT"));
         assert!(refuses(Value::Date(Date(i32::MAX)), "DATE"));
