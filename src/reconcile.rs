@@ -5,20 +5,22 @@
 
 pub mod adopt;
 mod check;
+mod connect;
 mod look;
 mod patience;
+mod wanted;
 
 use std::sync::Arc;
 
 use crate::apply::{self, ApplyOptions};
 use crate::audit::{self, AuditOptions, TableFinding};
-use crate::engine::{self, Engine, EngineError, Primary, Replica, Snapshot};
+use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
-use crate::spec::{Limit, ReplicaSpec, SchemaMode, Side, Spec, SpecErrors, TablePattern, did_you_mean};
+use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify::{self, Against};
@@ -26,7 +28,12 @@ use crate::verify::{self, Against};
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
 pub use look::{Seen, look_at};
 
+use connect::{
+    Connected, connect_primary, connect_replica, no_snapshot, refuse_hidden_table, refuse_same_database,
+    unread_catalog,
+};
 use patience::answered;
+use wanted::{select_wanted, wanted_replicas};
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -106,11 +113,6 @@ pub struct Run {
     /// Not there for a plan that needs none.
     primary: Option<Primary>,
     replicas: Vec<Connected>,
-}
-
-struct Connected {
-    name: String,
-    replica: Result<Replica, Failure>,
 }
 
 impl Run {
@@ -549,144 +551,5 @@ fn with_finding(
     match plan::check_values(&plan, dialect) {
         Ok(()) => plan,
         Err(failure) => plan.failed(failure),
-    }
-}
-
-/// Names of tables in a hint.
-const TABLES_SHOWN: usize = 12;
-
-fn select_wanted<'a>(
-    spec: &'a Spec,
-    options: &Options,
-    catalog: &'a Catalog,
-) -> Result<Vec<Selected<'a>>, RunError> {
-    for pattern in &options.tables {
-        if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
-            let message = format!("--table {pattern} matches no table of the spec");
-            return Err(RunError::Option { message, hint: tables_hint(pattern, spec, catalog) });
-        }
-    }
-    Ok(schema::select_tables(spec, catalog, &options.tables))
-}
-
-/// What there is instead of a `--table` that matches nothing.
-fn tables_hint(pattern: &TablePattern, spec: &Spec, catalog: &Catalog) -> Option<String> {
-    let selected = schema::select_tables(spec, catalog, &[]);
-    let names = || selected.iter().map(|selected| selected.name.as_str());
-    if let Some(near) = did_you_mean(&pattern.to_string(), names()) {
-        return Some(format!("did you mean {near}?"));
-    }
-    let shown: Vec<&str> = names().take(TABLES_SHOWN).collect();
-    let more = if names().count() > TABLES_SHOWN { ", …" } else { "" };
-    (!shown.is_empty()).then(|| format!("there are: {}{more}", shown.join(", ")))
-}
-
-fn wanted_replicas<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a ReplicaSpec>, RunError> {
-    if let Some(unknown) = names.iter().find(|name| spec.replica(name).is_none()) {
-        let known: Vec<_> = spec.replicas.iter().map(|replica| replica.name.value.as_str()).collect();
-        let message = format!("--replica {unknown} matches no replica of the spec");
-        let hint = Some(format!("there are: {}", known.join(", ")));
-        return Err(RunError::Option { message, hint });
-    }
-    let wanted = |replica: &&ReplicaSpec| names.is_empty() || names.contains(&replica.name.value);
-    Ok(spec.replicas.iter().filter(wanted).collect())
-}
-
-async fn connect_primary(spec: &Spec) -> Result<Primary, Failure> {
-    let connected = engine::connect(&spec.primary, false).await;
-    connected.map(Primary::new).map_err(|error| unreachable_side(spec, &spec.primary, "the primary", error))
-}
-
-async fn connect_replica(spec: &Spec, replica: &ReplicaSpec, writable: bool) -> Connected {
-    let name = replica.name.value.clone();
-    let what = format!("the replica {name}");
-    let engine = engine::connect(&replica.side, true)
-        .await
-        .map_err(|error| unreachable_side(spec, &replica.side, &what, error))
-        .and_then(|engine| refuse_read_only(spec, &replica.side, engine, &what, writable));
-    Connected { name, replica: engine.map(Replica::new) }
-}
-
-/// A replica that cannot be written is fine to look at; for apply it is an error before any row is read.
-fn refuse_read_only(
-    spec: &Spec,
-    side: &Side,
-    engine: Arc<dyn Engine>,
-    what: &str,
-    writable: bool,
-) -> Result<Arc<dyn Engine>, Failure> {
-    match &engine.server().read_only {
-        Some(reason) if writable => {
-            let message = format!("{what} cannot be written: {reason}");
-            let failure =
-                Failure::new(ErrorKind::Permission, spec.error_at(side.url.place, message).headline());
-            Err(failure.hint("plan and verify can look at it; apply needs a replica that can be written"))
-        }
-        _ => Ok(engine),
-    }
-}
-
-/// A table that the user may not see is not missing: creating it would fail, and "missing" would be a guess.
-async fn refuse_hidden_table(replica: &Replica, pairing: Pairing) -> Result<Pairing, Failure> {
-    let table = &pairing.pair.names.replica;
-    if replica.server().missing || !pairing.pair.replica_missing || !replica.hides(table).await? {
-        return Ok(pairing);
-    }
-    let message =
-        format!("this user has no right on the replica's table {table}, nor to know whether it is there");
-    Err(Failure::new(ErrorKind::Permission, message)
-        .hint(format!("GRANT SELECT ON {table} TO that user, and CREATE if apply is to create it")))
-}
-
-/// The catalog is read right after connecting; what is wrong with it is about the side as a whole.
-fn unread_catalog(spec: &Spec, replica: Option<&str>, error: EngineError) -> Failure {
-    of_side(spec, replica, "could not read the structure of", error)
-}
-
-/// A moment of a side that could not be begun keeps all of it from being read.
-fn no_snapshot(spec: &Spec, replica: Option<&str>, error: EngineError) -> Failure {
-    of_side(spec, replica, "could not begin to read", error)
-}
-
-/// What is wrong with the primary, or with a replica, as a whole: at its place in the spec.
-fn of_side(spec: &Spec, replica: Option<&str>, doing: &str, error: EngineError) -> Failure {
-    let side = replica.and_then(|name| spec.replica(name)).map_or(&spec.primary, |replica| &replica.side);
-    let what = replica.map_or("the primary".to_owned(), |name| format!("the replica {name}"));
-    let mut failure = Failure::from(error);
-    let message = format!("{doing} {what}: {}", failure.message);
-    failure.message = spec.error_at(side.url.place, message).headline();
-    failure
-}
-
-fn unreachable_side(spec: &Spec, side: &Side, what: &str, error: EngineError) -> Failure {
-    let mut failure = Failure::from(error);
-    // The engine's words begin with the URL (without its password) or the file.
-    let message = format!("could not connect to {what}: {}", failure.message);
-    failure.message = spec.error_at(side.url.place, message).headline();
-    failure
-}
-
-/// The same database twice would make every difference disappear, or delete what was just written: such a
-/// replica is in error, and the others are looked at.
-fn refuse_same_database(spec: &Spec, primary: Option<&Primary>, replicas: &mut [Connected]) {
-    let mut seen: Vec<(String, String)> = primary
-        .map(|primary| ("the primary".to_owned(), primary.server().identity.clone()))
-        .into_iter()
-        .collect();
-    for connected in replicas {
-        let Ok(replica) = &connected.replica else { continue };
-        let identity = replica.server().identity.clone();
-        let what = format!("the replica {}", connected.name);
-        let twin = seen.iter().find(|(_, known)| !identity.is_empty() && *known == identity);
-        if let Some((other, _)) = twin {
-            let mut message = format!("{what} is the same database as {other}");
-            if let Some(place) = spec.replica(&connected.name).map(|replica| replica.side.url.place) {
-                message = spec.error_at(place, message).headline();
-            }
-            connected.replica = Err(Failure::new(ErrorKind::Connect, message)
-                .hint("each side of a comparison needs a database of its own"));
-            continue;
-        }
-        seen.push((what, identity));
     }
 }

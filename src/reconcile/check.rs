@@ -19,10 +19,11 @@ use crate::sides::{Side, Sides};
 use crate::spec::{Located, SchemaMode, Spec};
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
 
-use super::{
-    Connected, Options, RunError, connect_primary, connect_replica, refuse_hidden_table,
-    refuse_same_database, select_wanted, unread_catalog, wanted_replicas,
+use super::connect::{
+    Connected, connect_primary, connect_replica, refuse_hidden_table, refuse_same_database, unread_catalog,
 };
+use super::wanted::{select_wanted, wanted_replicas};
+use super::{Options, RunError};
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
