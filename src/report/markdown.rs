@@ -12,7 +12,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
-use crate::plan::{Outcome, PlannedChange, SchemaChange, Status, TablePlan, worst};
+use crate::plan::{Outcome, PlanKind, PlannedChange, SchemaChange, Status, TablePlan, worst};
 use crate::schema::TablePair;
 
 use super::cause::cause_words;
@@ -139,7 +139,8 @@ impl Markdown<'_, '_> {
 
     /// What was compared of the tables of which only a part was.
     fn scopes(&mut self, tables: &[TablePlan]) -> io::Result<()> {
-        let in_sync = tables.iter().filter(|table| table.status == Status::InSync);
+        let undo = self.report.plan.kind == PlanKind::Undo;
+        let in_sync = tables.iter().filter(|table| table.status == Status::InSync && !undo);
         let in_part = in_sync.filter_map(|table| Some((table, scope_of(table, self.report.redact)?)));
         let in_part: Vec<(&TablePlan, String)> = in_part.collect();
         if in_part.is_empty() {
@@ -161,6 +162,7 @@ impl Markdown<'_, '_> {
             title = format!("{title} → {}", code(&name(&table.replica_table)));
         }
         let status = match table.status {
+            Status::InSync if self.report.plan.kind == PlanKind::Undo => "unchanged",
             Status::InSync if !table.is_whole() => "in sync in scope",
             Status::InSync => "in sync",
             Status::Drift => "**drift**",
@@ -189,7 +191,7 @@ impl Markdown<'_, '_> {
     /// Why a table could not be compared, or what differs in it, folded.
     fn details(&mut self, table: &TablePlan) -> io::Result<()> {
         if table.error.is_some() {
-            let title = format!("{} {}:", code(&name(&table.table)), standing(table));
+            let title = format!("{} {}:", code(&name(&table.table)), standing(table, self.report.plan.kind));
             return table.failures().try_for_each(|error| self.failure(&title, error));
         }
         let rows = !table.changes.is_empty() && self.report.rows_shown() > 0;
@@ -201,12 +203,12 @@ impl Markdown<'_, '_> {
         writeln!(
             self.out,
             "\n<details>\n<summary><code>{title}</code> {}{words}</summary>\n",
-            standing(table)
+            standing(table, self.report.plan.kind)
         )?;
         if table.counted() {
             let scope = scope_of(table, self.report.redact);
             let scope = scope.map(|scope| format!("; in scope: {}", code(&scope))).unwrap_or_default();
-            writeln!(self.out, "{}{scope}\n", notes(table))?;
+            writeln!(self.out, "{}{scope}\n", notes(table, self.report.plan.kind))?;
         }
         if let Some(pair) = table.pair.as_ref().filter(|_| !table.causes.is_empty()) {
             for cause in &table.causes {

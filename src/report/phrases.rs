@@ -3,8 +3,11 @@
 use std::fmt;
 
 use crate::compare::{RowChange, RowCounts};
-use crate::plan::{Changes, Hazard, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan};
+use crate::plan::{
+    Changes, Hazard, PlanKind, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan,
+};
 use crate::schema::TablePair;
+use crate::sides::Sides;
 use crate::value::Key;
 
 use super::Part;
@@ -63,7 +66,7 @@ pub fn table_words(table: &TablePlan) -> Option<String> {
 }
 
 /// `differs in 4 rows`: how a table stands, for behind its name.
-pub fn standing(table: &TablePlan) -> String {
+pub fn standing(table: &TablePlan, kind: PlanKind) -> String {
     match table.status {
         Status::Error if table.was_compared() => "cannot be written".to_owned(),
         Status::Error => "could not be compared".to_owned(),
@@ -75,20 +78,19 @@ pub fn standing(table: &TablePlan) -> String {
             let mut all = table.summary;
             all += table.withheld;
             let at_least = if table.truncated { "at least " } else { "" };
-            format!("differs in {at_least}{}", counted(all.total(), "row"))
+            // What is undone need not differ from the primary.
+            let verb = if kind == PlanKind::Undo { "changes" } else { "differs" };
+            format!("{verb} in {at_least}{}", counted(all.total(), "row"))
         }
     }
 }
 
 /// `1,000 rows on the primary, 999 on the replica`, and what else the counts of a table say.
-pub fn notes(table: &TablePlan) -> String {
-    let (primary, replica) = (counted(table.rows.primary, "row"), thousands(table.rows.replica));
-    let mut notes = match table.truncated {
-        true => {
-            format!("stopped looking (--max-diffs) after {primary} on the primary, {replica} on the replica")
-        }
-        false => format!("{primary} on the primary, {replica} on the replica"),
-    };
+pub fn notes(table: &TablePlan, kind: PlanKind) -> String {
+    let mut notes = rows_words(table.rows, kind);
+    if table.truncated {
+        notes = format!("stopped looking (--max-diffs) after {notes}");
+    }
     if table.pair.as_ref().is_some_and(TablePair::is_keyless) {
         notes.push_str("; no key, so whole rows are compared");
     }
@@ -179,7 +181,7 @@ pub fn key_words(key: &[Cell]) -> String {
 }
 
 /// `id from 5 to before 9: 4 rows on the primary, 3 on the replica`
-pub fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
+pub fn range_line(pair: &TablePair, range: &RangeDrift, kind: PlanKind) -> String {
     let bound = |key: &Key| {
         let values: Vec<String> = pair.key_values(key).iter().map(shown).collect();
         if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
@@ -192,8 +194,18 @@ pub fn range_line(pair: &TablePair, range: &RangeDrift) -> String {
         (None, Some(to)) => format!("{columns} before {}", bound(to)),
         (None, None) => "all keys".to_owned(),
     };
-    let (primary, replica) = (counted(range.rows.primary, "row"), thousands(range.rows.replica));
-    format!("{keys}: {primary} on the primary, {replica} on the replica")
+    format!("{keys}: {}", rows_words(range.rows, kind))
+}
+
+/// Where a plan is undone the primary has no part in it: the rows are those before and after.
+fn rows_words(rows: Sides<u64>, kind: PlanKind) -> String {
+    let Sides { primary, replica } = rows;
+    match kind {
+        PlanKind::Changes => {
+            format!("{} on the primary, {} on the replica", counted(primary, "row"), thousands(replica))
+        }
+        PlanKind::Undo => format!("{} before this, {} after it", counted(replica, "row"), thousands(primary)),
+    }
 }
 
 /// `table t: limits.deletes, 6 of 10 rows (allowed: 50%, more with --max-deletes)`

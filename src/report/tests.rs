@@ -3,7 +3,9 @@
 use super::samples::{applied, drifting, empty_plan, in_sync, orders, plan};
 use super::{Command, Format, Paint, Reading, Report, Rows};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Applied, Hazard, Outcome, Plan, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
+use crate::plan::{
+    Applied, Hazard, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
+};
 use crate::schema::TablePair;
 
 fn json(report: &Report<'_>) -> String {
@@ -596,6 +598,40 @@ fn partial_is_named_where_it_would_help() {
     let lost = [Applied::nothing(Outcome::Error, Some(Failure::new(ErrorKind::Connect, "it went away")))];
     let report = Report { applied: Some(&lost), ..report };
     assert!(!text(&report).contains("--partial"), "{}", text(&report));
+}
+
+#[test]
+fn what_is_undone_is_not_held_against_the_primary() {
+    let eu = ReplicaPlan {
+        tables: vec![drifting(), in_sync("users"), in_part("lines")],
+        refusals: Vec::new(),
+        ..plan().replicas[0].clone()
+    };
+    let plan = Plan { kind: PlanKind::Undo, replicas: vec![eu], ..empty_plan() };
+    let report = Report { rows: Rows::AtMost(0), ..Report::new(Command::Show, &plan) };
+    insta::assert_snapshot!(text(&report), @r#"
+    Saved plan that undoes one made from spec.yml at 2026-11-22T06:00:00Z.
+
+    Replica eu
+      mariadb 10.11.19 · mysql://trueup@db.eu/shop
+
+      # public.orders (shop.orders on the replica) changes in 4 rows
+        999 rows before this, 1,000 after it; 3 rows differ only in what the spec excuses
+        2 differing ranges
+
+        + add column shop.orders.note
+          +note text
+
+        1 row to insert, 1 to update, 1 to delete
+        1 row to update (withheld)
+
+      2 tables left as they are: users, lines
+
+    Plan: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
+    Withheld: 1 row to update; the spec says not to write them.
+    "#);
+    let markdown = written(&report, Format::Markdown);
+    assert!(!markdown.contains("on the replica;") && !markdown.contains("in sync"), "{markdown}");
 }
 
 #[test]

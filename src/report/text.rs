@@ -42,9 +42,9 @@ pub fn reading_line(reading: Reading, paint: Paint) -> String {
 
 /// The first line of a plan that was saved: from what and when it was made.
 pub fn saved_line(plan: &Plan, paint: Paint) -> String {
-    let undo = if plan.kind == PlanKind::Undo { "undoes a plan " } else { "" };
+    let made = if plan.kind == PlanKind::Undo { " that undoes one made" } else { ", made" };
     let seconds = jiff::Timestamp::from_second(plan.created_at.as_second()).unwrap_or(plan.created_at);
-    let words = format!("Saved plan, {undo}made from {} at {seconds}.\n", name(&plan.spec_path));
+    let words = format!("Saved plan{made} from {} at {seconds}.\n", name(&plan.spec_path));
     paint.on(DIM, words.trim_end()) + "\n"
 }
 
@@ -144,7 +144,8 @@ impl Text<'_, '_> {
 
     /// Tables of which there is nothing to say.
     fn quiet_tables(&mut self, tables: &[TablePlan]) -> io::Result<()> {
-        let whole = |table: &&TablePlan| is_quiet(table) && table.is_whole();
+        let undo = self.report.plan.kind == PlanKind::Undo;
+        let whole = |table: &&TablePlan| is_quiet(table) && (undo || table.is_whole());
         let quiet: Vec<&TablePlan> = tables.iter().filter(whole).collect();
         if quiet.is_empty() {
             return Ok(());
@@ -154,18 +155,21 @@ impl Text<'_, '_> {
             names.push(format!("… and {} more", thousands((quiet.len() - NAMED_MAX) as u64)));
         }
         let rows = quiet.iter().map(|table| table.rows.primary).sum();
-        let line = format!(
-            "  {} in sync ({}): {}",
-            counted(quiet.len() as u64, "table"),
-            counted(rows, "row"),
-            names.join(", ")
-        );
+        let tables = counted(quiet.len() as u64, "table");
+        // Whether they are in sync nobody asked where a plan is undone.
+        let line = match self.report.plan.kind {
+            PlanKind::Changes => {
+                format!("  {tables} in sync ({}): {}", counted(rows, "row"), names.join(", "))
+            }
+            PlanKind::Undo => format!("  {tables} left as they are: {}", names.join(", ")),
+        };
         writeln!(self.out, "\n{}", self.paint.on(DIM, line))
     }
 
     /// Tables of which only a part was compared, each with what that is: nobody can say more of them.
     fn quiet_in_part(&mut self, tables: &[TablePlan]) -> io::Result<()> {
-        let quiet = || tables.iter().filter(|table| is_quiet(table));
+        let undo = self.report.plan.kind == PlanKind::Undo;
+        let quiet = || tables.iter().filter(|table| is_quiet(table) && !undo);
         let in_part: Vec<(&TablePlan, String)> =
             quiet().filter_map(|table| Some((table, scope_of(table, self.report.redact)?))).collect();
         for (number, (table, scope)) in in_part.iter().take(NAMED_MAX).enumerate() {
@@ -188,7 +192,7 @@ impl Text<'_, '_> {
         if table.replica_table != table.table {
             title = format!("{title} ({} on the replica)", name(&table.replica_table));
         }
-        let heading = format!("# {title} {}", standing(table));
+        let heading = format!("# {title} {}", standing(table, self.report.plan.kind));
         writeln!(self.out, "\n  {}", self.paint.on(BOLD, heading))?;
         table.failures().try_for_each(|error| self.failure("    ", error))?;
         if table.counted() {
@@ -208,8 +212,8 @@ impl Text<'_, '_> {
     }
 
     fn table_notes(&mut self, table: &TablePlan) -> io::Result<()> {
-        writeln!(self.out, "    {}", self.paint.on(DIM, notes(table)))?;
-        match scope_of(table, self.report.redact) {
+        writeln!(self.out, "    {}", self.paint.on(DIM, notes(table, self.report.plan.kind)))?;
+        match scope_of(table, self.report.redact).filter(|_| self.report.plan.kind == PlanKind::Changes) {
             Some(scope) => {
                 writeln!(self.out, "    {}", self.paint.on(DIM, format_args!("In scope: {scope}")))
             }
@@ -278,13 +282,17 @@ impl Text<'_, '_> {
             // Its rows are those of the table, which stand above.
             let line = match (&range.range.from, &range.range.to) {
                 (None, None) => "Differing range: all keys".to_owned(),
-                _ => format!("Differing range: {}", range_line(pair, range)),
+                _ => format!("Differing range: {}", range_line(pair, range, self.report.plan.kind)),
             };
             return writeln!(self.out, "    {}", self.paint.on(DIM, line));
         }
         writeln!(self.out, "\n    {}", self.paint.on(DIM, "Differing ranges:"))?;
         for range in table.ranges.iter().take(limit) {
-            writeln!(self.out, "      {}", self.paint.on(DIM, range_line(pair, range)))?;
+            writeln!(
+                self.out,
+                "      {}",
+                self.paint.on(DIM, range_line(pair, range, self.report.plan.kind))
+            )?;
         }
         match table.ranges.len().saturating_sub(limit) {
             0 => Ok(()),
