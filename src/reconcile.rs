@@ -330,7 +330,7 @@ impl Run {
         let servers = Sides::new(server.server(), replica.server());
         let mut counterparts = Counterparts::new(
             servers.map(|server| server.instance.as_deref()),
-            primary.default_schema.as_deref(),
+            Sides::new(primary, &catalog),
         );
         for selected in selected {
             let pairing = schema::pair_or_problems(&self.spec, selected, &databases)

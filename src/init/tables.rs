@@ -142,7 +142,7 @@ mod tests {
                 hidden_rows: None,
             }
         });
-        Catalog { default_schema: default.map(str::to_owned), tables: tables.collect() }
+        Catalog { default_schema: default.map(str::to_owned), tables: tables.collect(), ..Catalog::default() }
     }
 
     fn told(primary: &Catalog, replica: &Catalog, same_family: bool) -> String {

@@ -93,7 +93,11 @@ fn database(written: &str, dialect: &'static dyn Dialect, default: Option<&str>,
         missing: false,
         read_only: None,
     };
-    let catalog = Catalog { default_schema: default.map(str::to_owned), tables: tables.collect() };
+    let catalog = Catalog {
+        default_schema: default.map(str::to_owned),
+        tables: tables.collect(),
+        ..Catalog::default()
+    };
     Made { url, written: written.to_owned(), server, dialect, catalog, unreadable: Vec::new() }
 }
 

@@ -208,7 +208,7 @@ impl Check<'_> {
         let instances = Sides::new(sides.primary.server(), sides.replica.server());
         let mut counterparts = Counterparts::new(
             instances.map(|server| server.instance.as_deref()),
-            primary.default_schema.as_deref(),
+            Sides::new(primary, &catalog),
         );
         let mut readers = Sides::new(Reader::default(), Reader::default());
         let mut pairings = Vec::new();

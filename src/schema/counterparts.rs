@@ -8,7 +8,7 @@ use crate::sides::Sides;
 use crate::spec::Spec;
 use crate::sql::TableName;
 
-use super::{Pairing, TablePair};
+use super::{Catalog, Pairing, TablePair};
 
 /// The tables of one replica that have a counterpart.
 #[derive(Debug)]
@@ -17,15 +17,22 @@ pub struct Counterparts {
     same_server: bool,
     /// The primary's default database.
     primary_default: Option<String>,
+    /// Whether the replica's names of tables that differ in case alone are one.
+    folds_case: bool,
     /// The table and what its pair is called in output.
     taken: Vec<(TableName, String)>,
 }
 
 impl Counterparts {
     /// None yet. The instances are those of the two servers ([`Server`](crate::server::Server)).
-    pub fn new(instances: Sides<Option<&str>>, primary_default: Option<&str>) -> Self {
+    pub fn new(instances: Sides<Option<&str>>, catalogs: Sides<&Catalog>) -> Self {
         let same_server = instances.primary.is_some() && instances.primary == instances.replica;
-        Counterparts { same_server, primary_default: primary_default.map(str::to_owned), taken: Vec::new() }
+        Counterparts {
+            same_server,
+            primary_default: catalogs.primary.default_schema.clone(),
+            folds_case: catalogs.replica.folds_case,
+            taken: Vec::new(),
+        }
     }
 
     /// Takes the pair's table on the replica.
@@ -40,13 +47,24 @@ impl Counterparts {
             return Err(refused(spec, pair, ErrorKind::Connect, what)
                 .hint("`to` may name a database beside the replica's, never the primary's"));
         }
-        if let Some((_, other)) = self.taken.iter().find(|(table, _)| table == replica) {
-            let what = format!("{other} goes to the replica's table {replica} already");
+        if let Some((table, other)) = self.taken.iter().find(|(table, _)| self.is_one(table, replica)) {
+            let what = match table == replica {
+                true => format!("{other} goes to the replica's table {replica} already"),
+                false => format!(
+                    "{other} goes to the replica's table {table} already, and the replica does not tell {replica} \
+                     from it, which differs in case alone"
+                ),
+            };
             return Err(refused(spec, pair, ErrorKind::Key, what)
                 .hint("give each table of the primary a table of its own on the replica with `to`"));
         }
         self.taken.push((replica.clone(), pair.table.clone()));
         Ok(pairing)
+    }
+
+    fn is_one(&self, one: &TableName, other: &TableName) -> bool {
+        let folded = || one.name.to_lowercase() == other.name.to_lowercase();
+        one == other || (self.folds_case && one.schema == other.schema && folded())
     }
 }
 

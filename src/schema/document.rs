@@ -36,11 +36,11 @@ const SAME: &str = "
 | `regclass`, `regproc`, `regtype` and the like | the same name with its schema | what is not there any more, by its number |
 | `citext` | the same text, case included | |
 | `oid` | the same number | |
-| MySQL family: `enum`, `set` | the same words | an enum's index 0, the empty value of a failed insert, differs from a word that is empty |
+| MySQL family: `enum`, `set` | the same words | an enum's index 0, the empty value of a failed insert, differs from a word that is empty; words of `character set binary`, or in old sets with several codes for a character, by their bytes |
 | `bit(n)`, `year`, spatial types | the same bits, year, SRID and WKB | |
 | `char`, `varchar`, `text` | the same characters | case, accents and spaces at the end count; of a character set in which several codes are one character or a code is none, the same codes |
 | MySQL: `json` | the same document | 1 and 1.0 are one number, for MySQL itself does not write one over the other; MariaDB: the same text |
-| SQLite | the same value of the same storage class | 1 differs from 1.0 and from '1', whatever the column is declared as |
+| SQLite | the same value of the same storage class | 1 differs from 1.0 and from '1', and a text by every character, whatever the column is declared as: what a declaration such as DECIMAL or DATETIME makes of a value when it is written (1.0 becomes 1), the file holds; in UTF-16 text must be valid |
 ";
 
 /// The whole document.

@@ -29,6 +29,8 @@ pub use since::table_difference;
 pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::sql::{Column, ForeignKey, TableName, UniqueIndex};
@@ -40,12 +42,24 @@ pub struct Catalog {
     pub default_schema: Option<String>,
     /// The tables, by schema and name.
     pub tables: Vec<Table>,
+    /// Whether names of tables that differ in case alone are one.
+    pub folds_case: bool,
+    /// The types that columns can have, as declarations name them; `None` where there are only the engine's own.
+    pub types: Option<BTreeSet<String>>,
 }
 
 impl Catalog {
     /// A table by its name, qualified as the catalog has it.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == *name)
+    }
+
+    /// The table that a statement would mean by this name.
+    pub fn meant(&self, name: &TableName) -> Option<&Table> {
+        let folded = |table: &&Table| {
+            table.name.schema == name.schema && table.name.name.to_lowercase() == name.name.to_lowercase()
+        };
+        self.table(name).or_else(|| self.tables.iter().filter(|_| self.folds_case).find(folded))
     }
 }
 

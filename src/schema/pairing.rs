@@ -227,12 +227,18 @@ impl OnPrimary<'_> {
 
 impl Pairer<'_> {
     fn pair(&self, name: &str) -> Result<Pairing, Vec<Failure>> {
-        let (replica_name, replica_qualified) = self.replica_name();
-        let replica = self.databases.replica.tables.iter().find(|table| table.name == replica_name);
+        let (mut replica_name, replica_qualified) = self.replica_name();
+        let replica = self.databases.replica.meant(&replica_name);
+        if let Some(table) = replica {
+            replica_name = table.name.clone();
+        }
         let mut problems = self.problems();
         problems.extend(replica.and_then(hidden_rows));
         let key = self.key();
         let (columns, of_columns) = self.columns(&key, replica);
+        if columns.is_empty() && of_columns.is_empty() {
+            problems.push(self.no_columns());
+        }
         problems.extend(of_columns);
         let structure = Structure {
             mode: self.entry.schema,
@@ -290,6 +296,14 @@ impl Pairer<'_> {
             columns,
         };
         Ok(Pairing { pair, schema_changes })
+    }
+
+    /// PostgreSQL has tables without columns; and all may be excluded, or generated on the replica.
+    fn no_columns(&self) -> Failure {
+        let message = format!("the table {} has no columns that could be compared", self.primary.name);
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Missing, error.headline())
+            .hint("leave the table out (`skip_tables` takes it out of a glob), or bring a column into scope")
     }
 
     /// `to`, else the same name: in the same schema where the spec names one and the replica has schemas of
@@ -364,9 +378,27 @@ impl Pairer<'_> {
             .hint(hint)
     }
 
-    /// Two columns of the primary that would both be one of the replica, which a `rename` alone can bring about.
+    /// Two columns of the primary that would both be one of the replica: by a `rename`, or because its names have no
+    /// case.
     fn shared_columns(&self, pairs: &[ColumnPair]) -> Vec<Failure> {
-        let is_shared = |name: &str| pairs.iter().filter(|pair| pair.sides.replica.name == name).count() > 1;
+        let same = |one: &str, other: &str| self.databases.dialects.replica.same_column_name(one, other);
+        let is_shared =
+            |name: &str| pairs.iter().filter(|pair| same(&pair.sides.replica.name, name)).count() > 1;
+        let renamed = |name: &str| self.entry.rename.iter().any(|(_, replica)| same(&replica.value, name));
+        let by_case = pairs.iter().map(ColumnPair::name).filter(|name| is_shared(name) && !renamed(name));
+        let by_case: Vec<&str> = by_case.collect();
+        if let [one, other, ..] = by_case.as_slice() {
+            let message = format!(
+                "the columns {one} and {other} of the primary's table {} differ in case alone, and are one to the \
+                 replica",
+                self.primary.name
+            );
+            let error = self.spec.error_at(self.entry.table.place, message);
+            return vec![
+                Failure::new(ErrorKind::Type, error.headline())
+                    .hint(format!("rename one with `rename: {{ {other}: ... }}`, or exclude it")),
+            ];
+        }
         let shared = self.entry.rename.iter().filter(|(_, replica)| is_shared(&replica.value));
         shared
             .map(|(column, replica)| {
@@ -389,13 +421,13 @@ impl Pairer<'_> {
     ) -> Result<Option<ColumnPair>, Failure> {
         let is_key = key.contains(&column.name);
         let name = self.replica_column(&column.name);
-        let found = replica.and_then(|table| table.column(name));
+        let found = replica.and_then(|table| self.replica_meant(table, name));
         if found.is_some_and(|column| column.generated.is_some()) {
             return if is_key { Err(self.generated_key(name)) } else { Ok(None) };
         }
         let counterpart = match found {
             Some(found) => found.clone(),
-            None => self.column_to_create(column, name, is_key, replica)?,
+            None => self.column_to_create(column, name, key, replica)?,
         };
         let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
         let rule = rule.filter(|_| !is_key);
@@ -442,9 +474,10 @@ impl Pairer<'_> {
         &self,
         column: &Column,
         name: &str,
-        is_key: bool,
+        key: &[String],
         replica: Option<&Table>,
     ) -> Result<Column, Failure> {
+        let is_key = key.contains(&column.name);
         if self.entry.schema == SchemaMode::Ignore {
             let what = match replica {
                 Some(table) => format!("the replica's table {} has no column {name}", table.name),
@@ -460,14 +493,67 @@ impl Pairer<'_> {
         created.name = name.to_owned();
         created.generated = None;
         let made = if dialects.primary.same_family(dialects.replica) {
+            self.has_type(column)?;
             dialects.replica.adopted_type(&column.column_type)
         } else {
             created.collation = None;
-            dialects.replica.type_for(&column.column_type.meaning, is_key)
+            let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
+            let meaning = &column.column_type.meaning;
+            let made = dialects.replica.type_for(meaning, is_key);
+            if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
+                return Err(self.no_key_type(column));
+            }
+            made
         };
         created.column_type =
             made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
         Ok(created)
+    }
+
+    /// Whether the column is one of the primary key that the replica's table is created with.
+    fn in_primary_key(&self, name: &str, key: &[String]) -> bool {
+        let primary_key = self.primary.keys.iter().find(|key| key.primary);
+        primary_key.is_some_and(|primary| {
+            primary.columns.iter().any(|column| column == name)
+                && primary.columns.iter().all(|column| self.in_scope(column, key))
+        })
+    }
+
+    fn no_key_type(&self, column: &Column) -> Failure {
+        let engine = self.databases.dialects.replica.engine();
+        let message = format!(
+            "table {}, column {}: {} is in the primary key, and {engine} has no type for it that a key can be over",
+            self.primary.name, column.name, column.column_type.declared
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Type, error.headline()).hint(
+            "create the replica's table by hand with another primary key, or name other columns with `key: [...]` and \
+             leave the column out with `exclude_columns`",
+        )
+    }
+
+    /// A type of the primary's users is there on the replica too, or nothing can be created with it.
+    fn has_type(&self, column: &Column) -> Result<(), Failure> {
+        let declared = column.column_type.declared.as_str();
+        let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
+        let known = |name: &str| types.contains(name);
+        if self.entry.schema != SchemaMode::Sync || known(declared) || known(&without_modifier(declared)) {
+            return Ok(());
+        }
+        let message = format!(
+            "table {}, column {}: the replica has no type {declared} to create the column with",
+            self.primary.name, column.name
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        let hint = match &column.column_type.meaning {
+            Type::Enum { members } => {
+                let words: Vec<String> =
+                    members.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
+                format!("create it there first: CREATE TYPE {declared} AS ENUM ({})", words.join(", "))
+            }
+            _ => "create the type there first, or the extension it comes from".to_owned(),
+        };
+        Err(Failure::new(ErrorKind::Type, error.headline()).hint(hint))
     }
 
     fn domain(&self, sides: &Sides<Column>) -> Result<Domain, Failure> {
@@ -517,8 +603,9 @@ impl Pairer<'_> {
         if filter.value.columns().into_iter().any(|name| on_primary(name).is_none()) {
             return Ok(None);
         }
-        let on_replica =
-            |name: &str| replica.and_then(|table| table.column(self.replica_column(name))).cloned();
+        let on_replica = |name: &str| {
+            replica.and_then(|table| self.replica_meant(table, self.replica_column(name))).cloned()
+        };
         let failed = |error: ExpressionError| {
             let message = self.spec.error_at(filter.place, error.to_string()).headline();
             Failure::new(ErrorKind::Type, message)
@@ -546,10 +633,30 @@ impl Pairer<'_> {
         }))
     }
 
+    /// The column of the replica's table that a statement would mean by this name.
+    fn replica_meant<'t>(&self, table: &'t Table, name: &str) -> Option<&'t Column> {
+        let dialect = self.databases.dialects.replica;
+        let meant = || table.columns.iter().find(|column| dialect.same_column_name(&column.name, name));
+        table.column(name).or_else(meant)
+    }
+
     /// The replica's name for a column of the primary.
     fn replica_column<'n>(&'n self, primary: &'n str) -> &'n str {
         let renamed = self.entry.rename.iter().find(|(column, _)| column.value == primary);
         renamed.map_or(primary, |(_, replica)| replica.value.as_str())
+    }
+}
+
+/// `character varying(40)[]` as `character varying[]`, and an interval of some fields as one.
+fn without_modifier(declared: &str) -> String {
+    if declared.starts_with("interval") {
+        return format!("interval{}", if declared.ends_with("[]") { "[]" } else { "" });
+    }
+    match (declared.find('('), declared.find(')')) {
+        (Some(open), Some(close)) if open < close => {
+            format!("{}{}", &declared[..open], &declared[close + 1..])
+        }
+        _ => declared.to_owned(),
     }
 }
 

@@ -46,7 +46,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
 }
 
 fn catalog(tables: Vec<Table>) -> Catalog {
-    Catalog { default_schema: Some("public".into()), tables }
+    Catalog { default_schema: Some("public".into()), tables, ..Catalog::default() }
 }
 
 fn spec(tables: &str) -> Spec {

@@ -98,6 +98,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// A quoted identifier.
     fn identifier(&self, name: &str) -> String;
 
+    /// Whether two names of columns are one: PostgreSQL alone tells them apart by case.
+    fn same_column_name(&self, one: &str, other: &str) -> bool {
+        one == other
+    }
+
     /// A quoted, if need be qualified, table name.
     fn table(&self, name: &TableName) -> String {
         match &name.schema {

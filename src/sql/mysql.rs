@@ -140,6 +140,10 @@ impl Dialect for Family {
         identifier(name)
     }
 
+    fn same_column_name(&self, one: &str, other: &str) -> bool {
+        one.to_lowercase() == other.to_lowercase()
+    }
+
     fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
         literal::literal(value, column, self.limits)
     }

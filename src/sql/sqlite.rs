@@ -71,6 +71,10 @@ impl Dialect for Sqlite {
         identifier(name)
     }
 
+    fn same_column_name(&self, one: &str, other: &str) -> bool {
+        one.eq_ignore_ascii_case(other)
+    }
+
     fn literal(&self, value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
         literal::stored(value, column)
     }

@@ -46,7 +46,7 @@ pub(super) async fn catalog(
     for name in &names {
         tables.extend(database(connection, facts, name).await?);
     }
-    Ok(Catalog { default_schema: facts.database.clone(), tables })
+    Ok(Catalog { default_schema: facts.database.clone(), tables, folds_case: facts.case_folded, types: None })
 }
 
 async fn database(
@@ -317,7 +317,8 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
 fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
     // How a column is packed is no part of its type.
     let declared = without_width(text(row, 2).replace(" /*M!100301 COMPRESSED*/", "").as_str());
-    if is_json && text(row, 3) == "longtext" {
+    // In an old character set it is a text that may be written in several codes.
+    if is_json && text(row, 3) == "longtext" && has_one_code_each(&text(row, 11)) {
         return ColumnType::new("json", Type::JsonText);
     }
     let meaning = meaning(&text(row, 3), &declared, row);
@@ -325,7 +326,22 @@ fn column_type(row: &[Option<String>], is_json: bool) -> ColumnType {
     let is_text = matches!(meaning, Type::Text { .. }) || is_list(&text(row, 3));
     let foreign = is_text && charset != "utf8mb4";
     let declared = if foreign { format!("{declared} CHARACTER SET {charset}") } else { declared };
+    let meaning = if hides_words(&charset, &meaning) { Type::Other } else { meaning };
     ColumnType::new(declared, meaning)
+}
+
+/// Whether the catalog, which prints the words of a list in Unicode, may print two of them alike: bytes, of which
+/// nothing says what they mean, and characters of old sets that have no Unicode form of their own.
+fn hides_words(charset: &str, meaning: &Type) -> bool {
+    let (Type::Enum { members } | Type::Set { members }) = meaning else { return false };
+    let lost = |word: &String| word.contains(['?', '\u{fffd}']) || charset == "binary" && !word.is_ascii();
+    let twice = || members.iter().collect::<HashSet<_>>().len() < members.len();
+    !has_one_code_each(charset) && (members.iter().any(lost) || twice())
+}
+
+/// Whether the codes of a character set and Unicode's characters are one to one.
+fn has_one_code_each(charset: &str) -> bool {
+    matches!(charset, "" | "utf8mb4" | "utf8mb3" | "utf8" | "latin1" | "ascii" | "ucs2")
 }
 
 /// Since when and until when a row of a system-versioned table holds: the server's own, and only current rows are
@@ -504,6 +520,19 @@ mod tests {
         ] {
             assert_eq!(without_width(printed), kept, "{printed}");
         }
+    }
+
+    #[test]
+    fn lists_whose_words_the_catalog_cannot_print_are_no_lists_of_words() {
+        let hides = |charset: &str, words: &[&str]| {
+            let members = words.iter().map(|word| (*word).to_owned()).collect();
+            hides_words(charset, &Type::Enum { members })
+        };
+        assert!(!hides("binary", &["a", "b c"]));
+        assert!(hides("binary", &["a", "?"]) && hides("binary", &["é"]));
+        assert!(hides("cp932", &["∵", "∵"]) && hides("sjis", &["?"]));
+        assert!(!hides("cp932", &["∵", "a"]));
+        assert!(!hides("utf8mb4", &["?", "é"]) && !hides("latin1", &["?"]));
     }
 
     #[test]

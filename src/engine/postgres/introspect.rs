@@ -4,7 +4,7 @@
 //! must become an error at the scan instead. Refuses views, foreign and temporary tables and partitions (their
 //! root stands for them). The invariant: a table that is named is described whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -76,6 +76,10 @@ const TYPES: &str = "SELECT t.oid::int8::text, t.typtype::text, t.typbasetype::i
     (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
     FROM pg_catalog.pg_type t
     WHERE t.typtype IN ('d', 'e') OR (t.typname = 'citext' AND t.typtype = 'b' AND t.typelem = 0)";
+
+/// All types as columns name them, without and with no modifier: `character` and `bpchar` are one.
+const TYPE_NAMES: &str = "SELECT pg_catalog.format_type(t.oid, NULL) FROM pg_catalog.pg_type t
+    UNION SELECT pg_catalog.format_type(t.oid, -1) FROM pg_catalog.pg_type t";
 
 const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
     (SELECT bool_and(a.attnotnull)::text FROM unnest(x.indkey[0:x.indnkeyatts - 1]) k
@@ -202,7 +206,11 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
-    Ok(Catalog { default_schema, tables })
+    let mut names = BTreeSet::new();
+    for row in rows(connection, TYPE_NAMES, DOING).await? {
+        names.insert(required(&row, 0)?);
+    }
+    Ok(Catalog { default_schema, tables, folds_case: false, types: Some(names) })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {

@@ -85,7 +85,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
         })
         .collect();
     let drafts: Vec<(String, Draft)> = drafts.into_iter().collect();
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalog { folds_case: true, ..Catalog::default() };
     for schema in schemas {
         if schema.as_deref().is_some_and(|name| !name.eq_ignore_ascii_case("main")) {
             continue;

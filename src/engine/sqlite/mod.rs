@@ -289,7 +289,11 @@ impl Engine for SqliteEngine {
         let (session, schemas) = (self.session.clone(), schemas.to_vec());
         blocking(move || {
             if !session.exists()? {
-                return if session.writable { Ok(Catalog::default()) } else { Err(session.missing()) };
+                return if session.writable {
+                    Ok(Catalog { folds_case: true, ..Catalog::default() })
+                } else {
+                    Err(session.missing())
+                };
             }
             let connection = session.reader()?;
             introspect::catalog(&connection, &schemas).map_err(|error| session.failed(error))

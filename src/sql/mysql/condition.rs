@@ -7,7 +7,9 @@
 
 use super::{Family, hex, identifier, literal};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Civil, Date, Decimal, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields};
+use crate::value::{
+    Civil, ColumnType, Date, Decimal, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields,
+};
 
 /// The last moment of TIMESTAMP on every server of the family: 2038-01-19 03:14:07.999999.
 const TIMESTAMP_END: &str = "2038-01-19T03:14:07.999999";
@@ -62,7 +64,7 @@ fn projection(part: &SelectColumn) -> String {
     let column = identifier(&part.column.name);
     match part.column.column_type.meaning {
         Type::Other | Type::Enum { .. } | Type::Set { .. } | Type::Address { .. } => {
-            native_text(&column, &part.column.column_type.declared)
+            native_text(&column, &part.column.column_type)
         }
         Type::Text { .. } => match literal::many_coded(&part.column.column_type.declared) {
             Some(_) => text_bytes(&part.column),
@@ -73,8 +75,13 @@ fn projection(part: &SelectColumn) -> String {
 }
 
 /// The exact text of a type of this family alone; [`literal::native`] writes it back.
-fn native_text(column: &str, declared: &str) -> String {
-    match literal::type_word(declared).as_str() {
+fn native_text(column: &str, column_type: &ColumnType) -> String {
+    match literal::type_word(&column_type.declared).as_str() {
+        // Words that have no text of their own: their bytes.
+        "enum" if column_type.meaning == Type::Other => {
+            format!("IF({column} + 0 = 0, _utf8mb4 x'00', HEX({column}))")
+        }
+        "set" if column_type.meaning == Type::Other => format!("HEX({column})"),
         // Index 0 is the value of a failed insert; its text is empty like that of a member `''`.
         "enum" => {
             format!("IF({column} + 0 = 0, _utf8mb4 x'00', CONVERT(CAST({column} AS CHAR) USING utf8mb4))")
@@ -163,7 +170,7 @@ fn ordering(part: &SelectColumn) -> String {
         Form::Plain => name,
         Form::CodePoints => text_bytes(&part.column),
         Form::NativeText => {
-            format!("CAST({} AS BINARY)", native_text(&name, &part.column.column_type.declared))
+            format!("CAST({} AS BINARY)", native_text(&name, &part.column.column_type))
         }
         Form::UuidText => format!("CAST({name} AS CHAR)"),
         Form::SpelledUuid => format!("UNHEX(REPLACE({name}, '-', ''))"),

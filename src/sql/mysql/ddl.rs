@@ -144,6 +144,8 @@ pub(super) fn type_for(engine: EngineName, meaning: &Type, key: bool) -> Option<
         Type::Year => same("year".to_owned()),
         Type::Printed => Some(text(None, false, key)),
         Type::Zoned { digits, .. } => same(with_digits("datetime", *digits)),
+        // A document has no end that a key could be told.
+        Type::JsonText | Type::Json if key => None,
         Type::JsonText | Type::Json if engine == EngineName::Mariadb => {
             Some(ColumnType::new("json", Type::JsonText))
         }
@@ -157,6 +159,8 @@ pub(super) fn adopted_type(engine: EngineName, column: &ColumnType) -> Option<Co
     let word = literal::type_word(&column.declared);
     match column.meaning {
         Type::JsonText | Type::Json => type_for(engine, &column.meaning, false),
+        // The catalog does not tell their words.
+        Type::Other if matches!(word.as_str(), "enum" | "set") => None,
         _ if engine == EngineName::Mysql && matches!(word.as_str(), "uuid" | "inet4" | "inet6") => None,
         _ => Some(column.clone()),
     }

@@ -419,7 +419,8 @@ const FAILED_ENUM: &str = "\0";
 
 /// Whether strict mode refuses to store this value, which the column can hold.
 pub(super) fn is_refused_when_strict(value: &Value, column: &ColumnType) -> bool {
-    matches!(value, Value::Text(text) if text == FAILED_ENUM) && matches!(column.meaning, Type::Enum { .. })
+    let is_enum = matches!(column.meaning, Type::Enum { .. }) || type_word(&column.declared) == "enum";
+    matches!(value, Value::Text(text) | Value::Native(text) if text == FAILED_ENUM) && is_enum
 }
 
 /// What the read's text of a native type is written back as.
@@ -427,6 +428,8 @@ pub(super) fn native(value: &str, declared: &str) -> Result<String, Unwritable> 
     let word = type_word(declared);
     let unreadable = || no(format!("the value is not one of {declared}"));
     match word.as_str() {
+        "enum" if value == FAILED_ENUM => Ok("0".to_owned()),
+        "enum" | "set" => Ok(format!("_{} x'{value}'", charset(declared))),
         "vector" => Ok(format!("x'{value}'")),
         word if is_geometry(word) => {
             let (srid, wkb) = value.split_once(' ').ok_or_else(unreadable)?;
