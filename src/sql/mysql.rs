@@ -8,6 +8,7 @@ mod change;
 mod condition;
 mod copies;
 mod ddl;
+mod document;
 mod literal;
 mod scope;
 mod script;
@@ -164,18 +165,12 @@ impl Dialect for Family {
         let collation = column.collation.as_deref().unwrap_or(self.binary_collation);
         let charset = collation.split('_').next().unwrap_or("utf8mb4");
         let pads = !collation.contains("nopad") && !collation.contains("_0900_");
-        let width = match column.column_type.meaning {
-            // Weights are cut at that many; some characters weigh as much as three.
-            Type::Text { chars_max: Some(chars), .. } if pads => {
-                format!(" AS CHAR({})", 3 * chars.clamp(1, 3072))
-            }
-            _ if pads => " AS CHAR(9216)".to_owned(),
-            _ => String::new(),
-        };
         let mark = |value: &&Value| {
             let literal = self.literal(value, &column.column_type)?;
+            let text = format!("CONVERT({literal} USING {charset}) COLLATE {collation}");
             Ok(format!(
-                "SHA2(WEIGHT_STRING(CONVERT({literal} USING {charset}) COLLATE {collation}{width}), 256)"
+                "SHA2({}, 256)",
+                if pads { unique::trimmed_weights(&text) } else { format!("WEIGHT_STRING({text})") }
             ))
         };
         let marks: Vec<String> = values.iter().map(mark).collect::<Result<_, Unwritable>>()?;

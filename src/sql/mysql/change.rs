@@ -152,7 +152,9 @@ impl Changes<'_> {
                 format!("CAST({literal} AS DATETIME(6))")
             }
             Type::Uuid => format!("CAST({literal} AS UUID)"),
-            Type::Text { .. } | Type::Json | Type::JsonText if literal.starts_with('\'') => {
+            // Rows of text among them would make all of them text, which MySQL reads less exactly.
+            Type::Json => format!("CAST({literal} AS JSON)"),
+            Type::Text { .. } | Type::JsonText if literal.starts_with('\'') => {
                 format!("_utf8mb4 {literal}")
             }
             _ => literal,

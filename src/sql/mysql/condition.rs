@@ -5,7 +5,7 @@
 //! says for each domain which). The two zeros of a float, which MySQL stores and holds equal, are told apart by
 //! their text.
 
-use super::{Family, hex, identifier, literal};
+use super::{Family, document, hex, identifier, literal};
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{
     Civil, ColumnType, Date, Decimal, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields,
@@ -202,10 +202,11 @@ fn order_term(part: &SelectColumn) -> String {
     }
 }
 
-/// Whether a float is that zero.
-fn zero_of(name: &str, negative: bool) -> String {
+/// Whether a float is that zero. Not by `=` (nor BETWEEN, which becomes one): MySQL then takes the constant for the
+/// column everywhere in the condition, and the constant's sign for the row's.
+pub(super) fn zero_of(name: &str, negative: bool) -> String {
     let like = if negative { "LIKE" } else { "NOT LIKE" };
-    format!("({name} = 0e0 AND CAST({name} AS CHAR) {like} '-%')")
+    format!("({name} >= 0e0 AND {name} <= 0e0 AND CAST({name} AS CHAR) {like} '-%')")
 }
 
 /// Text as the bytes of its UTF-8, which sort by code point. `utf8mb4_bin` would not do: it pads.
@@ -325,7 +326,7 @@ fn same_meaning(part: &SelectColumn, value: &Value) -> Option<String> {
     let meaning = &part.column.column_type.meaning;
     match (&part.domain, meaning, value) {
         (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
-            Some(format!("{name} = CAST({} AS JSON)", literal::text(text)))
+            Some(format!("{name} = CAST({} AS JSON)", document::literal(text)))
         }
         // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
         (Domain::Json { canonical: true }, _, Value::Json(text)) => Some(format!(

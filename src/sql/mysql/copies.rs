@@ -3,9 +3,9 @@
 //! Neither server has a name for the place of a row. A delete of some copies names the row and how many; rows of
 //! which all copies go share a statement. Invariant: equal means the same in the pair's domain, exactly.
 
-use super::condition;
 use super::literal;
 use super::{Family, STATEMENT_BYTES_MAX, hex, identifier};
+use super::{condition, document};
 use crate::sql::{CopiesToDelete, Dialect, Guard, SelectColumn, Unwritable};
 use crate::value::{Domain, Row, Type, Value, decode};
 
@@ -79,7 +79,7 @@ impl Family {
         let name = identifier(&part.column.name);
         match (&part.domain, &part.column.column_type.meaning, value) {
             (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
-                format!("{name} = CAST({} AS JSON)", literal::text(text))
+                format!("{name} = CAST({} AS JSON)", document::literal(text))
             }
             // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
             (Domain::Json { canonical: true }, _, Value::Json(text)) => format!(
@@ -105,12 +105,10 @@ impl Family {
             Value::Float64(number) => *number,
             _ => 0.0,
         };
-        let equal = format!("{name} = {}", literal::operand(value).unwrap_or_else(|| "NULL".to_owned()));
-        if number != 0.0 || !self.limits.negative_zero {
-            return equal;
+        if number == 0.0 && self.limits.negative_zero {
+            return condition::zero_of(name, number.is_sign_negative());
         }
-        let like = if number.is_sign_negative() { "LIKE" } else { "NOT LIKE" };
-        format!("{equal} AND CAST({name} AS CHAR) {like} '-%'")
+        format!("{name} = {}", literal::operand(value).unwrap_or_else(|| "NULL".to_owned()))
     }
 }
 

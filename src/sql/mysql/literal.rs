@@ -3,7 +3,7 @@
 //! No literal depends on `sql_mode` or on the client's character set: text that is not plain ASCII, or that
 //! holds a backslash or a control character, is written in hex behind `_utf8mb4`.
 
-use super::hex;
+use super::{document, hex};
 use crate::sql::Unwritable;
 use crate::value::{Civil, ColumnType, Date, Decimal, Stamp, Time, Type, Value};
 
@@ -12,7 +12,7 @@ pub(super) const TIME_MAX_WHOLE: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000;
 /// 838:59:59.999999, where MariaDB's ends.
 pub(super) const TIME_MAX: i64 = TIME_MAX_WHOLE + 999_999;
 
-fn no(reason: impl Into<String>) -> Unwritable {
+pub(super) fn no(reason: impl Into<String>) -> Unwritable {
     Unwritable { reason: reason.into() }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn literal(value: &Value, column: &ColumnType, limits: Limits) -> Res
         (Value::Text(value), Type::Set { members }) => words(value, members, declared),
         (Value::RawText(value), Type::Text { .. }) => raw_text(value, declared),
         (Value::RawText(_), _) => Err(no("a text that is not UTF-8 cannot be stored as text")),
-        (Value::Json(value), Type::Json) => binary_json(value, declared),
+        (Value::Json(value), Type::Json) => document::stored(value, declared),
         (Value::Json(value), Type::JsonText | Type::Text { .. }) => fitting_text(value, column),
         (Value::Bytes(value), Type::Bytes { bytes_max, fixed }) => bytes(value, *bytes_max, *fixed, declared),
         (Value::Date(value), Type::Date) => Ok(format!("'{}'", possible_date(*value, declared)?)),
@@ -173,53 +173,6 @@ fn fitting_text(value: &str, column: &ColumnType) -> Result<String, Unwritable> 
         return Err(no(format!("{declared} has no code for a character of the text")));
     }
     Ok(text(value))
-}
-
-/// MySQL's JSON keeps integers of 64 bits, and every other number as a double: one that would become another is
-/// refused.
-fn binary_json(value: &str, declared: &str) -> Result<String, Unwritable> {
-    if json_numbers(value).into_iter().all(kept_by_json) {
-        return Ok(text(value));
-    }
-    Err(no(format!("{declared} does not keep all digits of a number in it")))
-}
-
-/// The numbers of a valid JSON text as they are written.
-fn json_numbers(json: &str) -> Vec<&str> {
-    let bytes = json.as_bytes();
-    let (mut numbers, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let start = at;
-        at += 1;
-        match bytes[start] {
-            b'"' => {
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-            }
-            b'-' | b'0'..=b'9' => {
-                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
-                {
-                    at += 1;
-                }
-                numbers.push(&json[start..at]);
-            }
-            _ => {}
-        }
-    }
-    numbers
-}
-
-fn kept_by_json(number: &str) -> bool {
-    let in_64_bits = |whole: i128| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole);
-    if number.parse().is_ok_and(in_64_bits) {
-        return true;
-    }
-    let stored = number.parse::<f64>().ok().filter(|double| double.is_finite());
-    let stored = stored.and_then(|double| Decimal::parse(&double.to_string()).ok());
-    let exact = Decimal::parse(number).ok();
-    stored.zip(exact).is_some_and(|(stored, exact)| stored.trimmed() == exact.trimmed())
 }
 
 fn charset(declared: &str) -> &str {

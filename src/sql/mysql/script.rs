@@ -250,8 +250,8 @@ mod tests {
     fn a_guard_tells_apart_what_equality_does_not() {
         assert_snapshot!(guarded(&MYSQL, "text"), @r#"
         SET @trueup_done = @trueup_done + ((SELECT COUNT(*) FROM `t` WHERE `id` IN (1, 2)
-        AND ((`id` = 1 AND `f` = -0e0 AND CAST(`f` AS CHAR) LIKE '-%' AND `j` = CAST('{}' AS JSON) AND `text` IS NULL)
-        OR (`id` = 2 AND `f` = -0e0 AND CAST(`f` AS CHAR) LIKE '-%' AND `j` = CAST('{}' AS JSON) AND `text` = _utf8mb4 x'c3a90a')
+        AND ((`id` = 1 AND (`f` >= 0e0 AND `f` <= 0e0 AND CAST(`f` AS CHAR) LIKE '-%') AND `j` = CAST('{}' AS JSON) AND `text` IS NULL)
+        OR (`id` = 2 AND (`f` >= 0e0 AND `f` <= 0e0 AND CAST(`f` AS CHAR) LIKE '-%') AND `j` = CAST('{}' AS JSON) AND `text` = _utf8mb4 x'c3a90a')
         ) FOR UPDATE) = 2);
         SET sql_mode = IF(@trueup_done = 1, @@sql_mode, 'trueup: it''s gone');
         "#);

@@ -7,9 +7,6 @@ use super::{Family, identifier};
 use crate::sql::{Alike, Column, Dialect, IndexPart, UniqueIndex, Unwritable};
 use crate::value::{Type, Value};
 
-/// The longest text of which weights are taken, in characters: more than an index holds.
-const WEIGHED_CHARS_MAX: u64 = 9216;
-
 impl Family {
     /// See [`Dialect::index_marks`].
     pub(super) fn marks_of(
@@ -84,6 +81,13 @@ fn mark(part: &IndexPart) -> String {
     format!(
         "IF(COLLATION({sql}) = 'binary', HEX(CONCAT('', {sql})), IF(COLLATION({sql}) LIKE '%nopad%' OR \
          COLLATION({sql}) LIKE '%\\_0900\\_%', SHA2(WEIGHT_STRING({sql}), 256), \
-         SHA2(WEIGHT_STRING({sql} AS CHAR({WEIGHED_CHARS_MAX})), 256)))"
+         SHA2({}, 256)))",
+        trimmed_weights(sql)
     )
+}
+
+/// What a padding collation compares of a text: its weights without those of spaces at the end. (Weights of the text
+/// filled up to a length would not do: MySQL counts characters, not weights, and one character may weigh two.)
+pub(super) fn trimmed_weights(text: &str) -> String {
+    format!("TRIM(TRAILING WEIGHT_STRING(RIGHT(CONCAT({text}, ' '), 1)) FROM WEIGHT_STRING({text}))")
 }
