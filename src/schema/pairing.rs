@@ -1,21 +1,26 @@
-//! Makes a [`TablePair`] of a primary's table and its counterpart: which columns are in scope, which are the
-//! key, what each column is compared as, and what structure the replica lacks.
+//! Makes a [`TablePair`] of a primary's table and its counterpart: which columns are in scope, which rows are, and
+//! what structure the replica lacks. What identifies a row is decided in `identity`, what a column is compared as in
+//! `column`.
 //!
 //! Everything that could make a comparison inexact is refused here, with the spec line that would settle it.
 
+mod column;
+mod identity;
+
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{
-    CompareEntry, CompareRule, Located, Place, SchemaMode, Spec, TableEntry, Zone, did_you_mean,
-};
+use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
 use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
-use crate::value::{ColumnType, Domain, StorageClass, Type};
+use crate::value::{ColumnType, Domain};
 
 use super::change::SchemaChange;
 use super::condition::check_kinds;
 use super::structure::{self, Structure};
-use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, UniqueKey, Writes, choose_domain};
+use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, Writes, choose_domain};
+use identity::{is_freely_spelled, other_keys};
+
+pub use column::takes_option;
 
 /// Names of columns in a hint.
 const COLUMNS_SHOWN: usize = 20;
@@ -155,71 +160,6 @@ impl OnPrimary<'_> {
         }
     }
 
-    /// The key: the spec's, else the primary key, else the unique key over NOT NULL columns with the fewest
-    /// columns, then by name. None of these: no columns, and rows are told apart by all that they hold.
-    fn key(&self) -> Vec<String> {
-        match &self.entry.key {
-            Some(key) => key.iter().map(|column| column.value.clone()).collect(),
-            None => self.own_key(),
-        }
-    }
-
-    /// Columns that the entry leaves out or excuses although they are part of the key.
-    fn columns_against_the_key(&self) -> Vec<Failure> {
-        let key = self.key();
-        if key.is_empty() {
-            return self.excused_without_a_key();
-        }
-        let excluded = self.entry.exclude_columns.iter().filter(|_| !self.entry.exclude_from_defaults);
-        let excluded = excluded
-            .map(|column| (column, format!("{} is part of the key and cannot be excluded", column.value)));
-        let excused = self.entry.compare.iter().map(|compare| {
-            let name = &compare.column.value;
-            let message = match compare.from_defaults {
-                false => format!("{name} is part of the key, whose differences cannot be excused"),
-                true => format!(
-                    "{name} is part of the key of the table {}, whose differences cannot be excused; `defaults` \
-                     does so for every table",
-                    self.primary.name
-                ),
-            };
-            (&compare.column, message)
-        });
-        excluded
-            .chain(excused)
-            .filter(|(column, _)| key.contains(&column.value))
-            .map(|(column, message)| self.error(ErrorKind::Key, column, message))
-            .collect()
-    }
-
-    /// Two rows of which nothing says that they are one cannot have differences to be excused.
-    fn excused_without_a_key(&self) -> Vec<Failure> {
-        let there = |compare: &&CompareEntry| self.primary.column(&compare.column.value).is_some();
-        let excused = self.entry.compare.iter().filter(there).map(|compare| {
-            let whose = match compare.from_defaults {
-                false => "",
-                true => "; `defaults` does so for every table",
-            };
-            let message = format!(
-                "the table {} has no key, so that every column identifies its rows, and differences of {} cannot be \
-                 excused{whose}",
-                self.primary.name, compare.column.value
-            );
-            self.error(ErrorKind::Key, &compare.column, message).hint(
-                "name the columns that identify a row with `key: [...]`, or leave the column out with \
-                 `exclude_columns`",
-            )
-        });
-        excused.collect()
-    }
-
-    fn own_key(&self) -> Vec<String> {
-        // A primary key counts even where the engine lets NULLs into it (SQLite): they would show when read.
-        let total = self.primary.keys.iter().filter(|key| key.total || key.primary);
-        let best = total.min_by_key(|key| (!key.primary, key.columns.len(), key.name.clone()));
-        best.map(|key| key.columns.clone()).unwrap_or_default()
-    }
-
     fn error(&self, kind: ErrorKind, column: &Located<String>, message: String) -> Failure {
         Failure::new(kind, self.spec.error_at(column.place, message).headline())
     }
@@ -354,30 +294,6 @@ impl Pairer<'_> {
         (pairs, problems)
     }
 
-    /// A row that is found again by its values must not hide behind another spelling of one: it would be taken for
-    /// gone, or for absent.
-    fn cannot_identify(&self, pair: &ColumnPair, keyless: bool) -> Failure {
-        let (what, hint) = match keyless {
-            true => (
-                "a table without a key",
-                format!(
-                    "name the columns that identify a row with `key: [...]`, or leave it out with \
-                     `exclude_columns: [{}]`",
-                    pair.name()
-                ),
-            ),
-            false => ("a key", "name other columns that identify a row with `key: [...]`".to_owned()),
-        };
-        let message = format!(
-            "table {}, column {}: not available yet: {what} with {} whose text may be spelled in many ways",
-            self.primary.name,
-            pair.name(),
-            pair.domain.name()
-        );
-        Failure::new(ErrorKind::Key, self.spec.error_at(self.entry.table.place, message).headline())
-            .hint(hint)
-    }
-
     /// Two columns of the primary that would both be one of the replica: by a `rename`, or because its names have no
     /// case.
     fn shared_columns(&self, pairs: &[ColumnPair]) -> Vec<Failure> {
@@ -410,187 +326,6 @@ impl Pairer<'_> {
                 self.error(ErrorKind::Type, replica, message).hint(hint)
             })
             .collect()
-    }
-
-    /// `None` for a column that is generated on the replica.
-    fn column(
-        &self,
-        column: &Column,
-        key: &[String],
-        replica: Option<&Table>,
-    ) -> Result<Option<ColumnPair>, Failure> {
-        let is_key = key.contains(&column.name);
-        let name = self.replica_column(&column.name);
-        let found = replica.and_then(|table| self.replica_meant(table, name));
-        if found.is_some_and(|column| column.generated.is_some()) {
-            return if is_key { Err(self.generated_key(name)) } else { Ok(None) };
-        }
-        let counterpart = match found {
-            Some(found) => found.clone(),
-            None => self.column_to_create(column, name, key, replica)?,
-        };
-        let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
-        let rule = rule.filter(|_| !is_key);
-        let mut sides = Sides::new(column.clone(), counterpart);
-        let zone = rule.and_then(|compare| zone(&compare.rule));
-        let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
-        let domain = self.domain(&sides)?;
-        let rule = match rule {
-            Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
-            None => None,
-        };
-        Ok(Some(ColumnPair { sides, domain, rule, on_replica: found.is_some() }))
-    }
-
-    /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those
-    /// tables whose column it fits.
-    /// `zoned`: the rule's zone has made a moment of the side without one.
-    fn fitting_rule(
-        &self,
-        compare: &CompareEntry,
-        domain: &Domain,
-        zoned: bool,
-    ) -> Result<Option<CompareRule>, Failure> {
-        let useless = zone(&compare.rule).filter(|_| !zoned);
-        let useless = useless.map(|_| ("zone", "a date-time on one side and a moment on the other"));
-        match useless.or_else(|| misfit(&compare.rule, domain)) {
-            None => Ok(Some(compare.rule.clone())),
-            Some(_) if compare.from_defaults => Ok(None),
-            Some((option, wanted)) => {
-                let name = &compare.column.value;
-                let message = format!(
-                    "`{option}` is for {wanted}, and the column {name} of the table {} is compared as {}",
-                    self.primary.name,
-                    domain.name()
-                );
-                Err(self.error(ErrorKind::Type, &compare.column, message).hint(format!(
-                    "drop `{option}`; `{name}: ignore` would leave the column out of the comparison"
-                )))
-            }
-        }
-    }
-
-    fn column_to_create(
-        &self,
-        column: &Column,
-        name: &str,
-        key: &[String],
-        replica: Option<&Table>,
-    ) -> Result<Column, Failure> {
-        let is_key = key.contains(&column.name);
-        if self.entry.schema == SchemaMode::Ignore {
-            let what = match replica {
-                Some(table) => format!("the replica's table {} has no column {name}", table.name),
-                None => format!("the replica has no table {}", self.replica_name().0),
-            };
-            let message = self.spec.error_at(self.entry.table.place, what).headline();
-            return Err(Failure::new(ErrorKind::Missing, message).hint(
-                "`schema: ignore` creates nothing; use `schema: sync`, or leave the column out of scope",
-            ));
-        }
-        let dialects = self.databases.dialects;
-        let mut created = column.clone();
-        created.name = name.to_owned();
-        created.generated = None;
-        let made = if dialects.primary.same_family(dialects.replica) {
-            self.has_type(column)?;
-            dialects.replica.adopted_type(&column.column_type)
-        } else {
-            created.collation = None;
-            let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
-            let meaning = &column.column_type.meaning;
-            let made = dialects.replica.type_for(meaning, is_key);
-            if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
-                return Err(self.no_key_type(column));
-            }
-            made
-        };
-        created.column_type =
-            made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
-        Ok(created)
-    }
-
-    /// Whether the column is one of the primary key that the replica's table is created with.
-    fn in_primary_key(&self, name: &str, key: &[String]) -> bool {
-        let primary_key = self.primary.keys.iter().find(|key| key.primary);
-        primary_key.is_some_and(|primary| {
-            primary.columns.iter().any(|column| column == name)
-                && primary.columns.iter().all(|column| self.in_scope(column, key))
-        })
-    }
-
-    fn no_key_type(&self, column: &Column) -> Failure {
-        let engine = self.databases.dialects.replica.engine();
-        let message = format!(
-            "table {}, column {}: {} is in the primary key, and {engine} has no type for it that a key can be over",
-            self.primary.name, column.name, column.column_type.declared
-        );
-        let error = self.spec.error_at(self.entry.table.place, message);
-        Failure::new(ErrorKind::Type, error.headline()).hint(
-            "create the replica's table by hand with another primary key, or name other columns with `key: [...]` and \
-             leave the column out with `exclude_columns`",
-        )
-    }
-
-    /// A type of the primary's users is there on the replica too, or nothing can be created with it.
-    fn has_type(&self, column: &Column) -> Result<(), Failure> {
-        let declared = column.column_type.declared.as_str();
-        let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
-        let known = |name: &str| types.contains(name);
-        if self.entry.schema != SchemaMode::Sync || known(declared) || known(&without_modifier(declared)) {
-            return Ok(());
-        }
-        let message = format!(
-            "table {}, column {}: the replica has no type {declared} to create the column with",
-            self.primary.name, column.name
-        );
-        let error = self.spec.error_at(self.entry.table.place, message);
-        let hint = match &column.column_type.meaning {
-            Type::Enum { members } => {
-                let words: Vec<String> =
-                    members.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
-                format!("create it there first: CREATE TYPE {declared} AS ENUM ({})", words.join(", "))
-            }
-            _ => "create the type there first, or the extension it comes from".to_owned(),
-        };
-        Err(Failure::new(ErrorKind::Type, error.headline()).hint(hint))
-    }
-
-    fn domain(&self, sides: &Sides<Column>) -> Result<Domain, Failure> {
-        let types = sides.as_ref().map(|column| &column.column_type);
-        choose_domain(types, self.databases.dialects).ok_or_else(|| {
-            let failure = self.no_domain(&sides.primary, &sides.replica.column_type.declared);
-            if !wants_zone(sides) {
-                return failure;
-            }
-            let name = &sides.primary.name;
-            let excluded = failure.hint.unwrap_or_default();
-            Failure { hint: None, ..failure }.hint(format!(
-                "say which zone the side without one means with `compare: {{ {name}: {{ zone: UTC }} }}` (or an \
-                 offset such as +02:00), or {excluded}"
-            ))
-        })
-    }
-
-    fn no_domain(&self, column: &Column, other: &str) -> Failure {
-        let message = format!(
-            "table {}, column {}: {} on the primary and {other} on the replica have no exact common domain",
-            self.primary.name, column.name, column.column_type.declared
-        );
-        let error = self.spec.error_at(self.entry.table.place, message);
-        Failure::new(ErrorKind::Type, error.headline())
-            .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
-    }
-
-    /// Rows are inserted by their key, and what is generated cannot be written.
-    fn generated_key(&self, column: &str) -> Failure {
-        let message = format!(
-            "the key column {column} is generated on the replica in the table {}, so that no row can be written by it",
-            self.replica_name().0
-        );
-        let error = self.spec.error_at(self.entry.table.place, message);
-        Failure::new(ErrorKind::Key, error.headline())
-            .hint("name another unique key with `key: [...]`, of columns that can be written")
     }
 
     /// The `where` for each side: the same tree, this side's column names. It may speak of columns that are not
@@ -647,19 +382,6 @@ impl Pairer<'_> {
     }
 }
 
-/// `character varying(40)[]` as `character varying[]`, and an interval of some fields as one.
-fn without_modifier(declared: &str) -> String {
-    if declared.starts_with("interval") {
-        return format!("interval{}", if declared.ends_with("[]") { "[]" } else { "" });
-    }
-    match (declared.find('('), declared.find(')')) {
-        (Some(open), Some(close)) if open < close => {
-            format!("{}{}", &declared[..open], &declared[close + 1..])
-        }
-        _ => declared.to_owned(),
-    }
-}
-
 /// Each problem once: one that is about the whole table may have shown with every column.
 fn each_once(problems: Vec<Failure>) -> Vec<Failure> {
     let mut once: Vec<Failure> = Vec::new();
@@ -678,85 +400,6 @@ fn hidden_rows(table: &Table) -> Option<Failure> {
         "use a login that sees all of it (the table's owner, BYPASSRLS, SELECT on the whole table), or leave the \
          table out",
     ))
-}
-
-/// The option of a rule that a domain has no use for, and what it is for.
-fn misfit(rule: &CompareRule, domain: &Domain) -> Option<(&'static str, &'static str)> {
-    let CompareRule::Options(options) = rule else { return None };
-    let given = [
-        (options.tolerance.is_some(), "tolerance", "numbers"),
-        (options.precision.is_some(), "precision", "times, date-times and instants"),
-        (options.trim, "trim", "text"),
-        (options.ignore_case, "case", "text"),
-    ];
-    let misfit = given.into_iter().find(|(given, option, _)| *given && !takes_option(domain, option));
-    misfit.map(|(_, option, wanted)| (option, wanted))
-}
-
-/// Whether a `compare` option of this name has a use in a domain.
-pub fn takes_option(domain: &Domain, option: &str) -> bool {
-    // SQLite keeps numbers, and times as text, in columns of any type.
-    let stored = |classes: &[StorageClass]| match domain {
-        Domain::Storage { expected } => expected.is_none_or(|class| classes.contains(&class)),
-        _ => false,
-    };
-    match option {
-        "tolerance" => {
-            stored(&[StorageClass::Integer, StorageClass::Real])
-                || matches!(
-                    domain,
-                    Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64
-                )
-        }
-        "precision" => {
-            stored(&[StorageClass::Text])
-                || matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant)
-        }
-        "trim" | "case" => stored(&[StorageClass::Text]) || matches!(domain, Domain::Text | Domain::Native),
-        _ => false,
-    }
-}
-
-fn zone(rule: &CompareRule) -> Option<Zone> {
-    match rule {
-        CompareRule::Options(options) => options.zone,
-        CompareRule::Ignore => None,
-    }
-}
-
-/// Of a date-time beside a moment: makes it one of that zone. Whether there was one.
-fn put_into_zone(sides: &mut Sides<Column>, zone: Zone, dialects: Sides<&dyn Dialect>) -> bool {
-    if dialects.primary.stores_any_class() && dialects.replica.stores_any_class() {
-        return false;
-    }
-    let Sides { primary, replica } = sides;
-    let (local, moment) = match (&primary.column_type.meaning, &replica.column_type.meaning) {
-        (Type::DateTime { .. }, _) => (primary, replica),
-        _ => (replica, primary),
-    };
-    let Type::DateTime { digits } = local.column_type.meaning else { return false };
-    let beside_a_moment = matches!(moment.column_type.meaning, Type::Instant { .. });
-    if beside_a_moment {
-        local.column_type.meaning = Type::Zoned { digits, offset_minutes: zone.offset_minutes };
-    }
-    beside_a_moment
-}
-
-/// Whether one is a moment and the other a date and time of no zone.
-fn wants_zone(sides: &Sides<Column>) -> bool {
-    let meanings = (&sides.primary.column_type.meaning, &sides.replica.column_type.meaning);
-    matches!(
-        meanings,
-        (Type::DateTime { .. }, Type::Instant { .. }) | (Type::Instant { .. }, Type::DateTime { .. })
-    )
-}
-
-/// Whether one value of the column may be stored as any of many texts, on a side that keeps what was written.
-fn is_freely_spelled(pair: &ColumnPair) -> bool {
-    let kept_as_text = |meaning: &Type| !matches!(meaning, Type::Json | Type::Address { .. });
-    let meanings = [&pair.sides.primary, &pair.sides.replica].map(|column| &column.column_type.meaning);
-    matches!(pair.domain, Domain::Json { canonical: true } | Domain::Address)
-        && meanings.into_iter().any(kept_as_text)
 }
 
 /// Key first (in the key's order), then what is compared, then what is ignored. With `schema: check` columns
@@ -801,12 +444,4 @@ fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
         .filter(|(_, key)| key.table == *table && key.on_delete != ForeignKeyAction::Refuse)
         .map(|(other, key)| Dependent { table: other.name.clone(), key: key.clone() })
         .collect()
-}
-
-fn other_keys(table: &Table, key: &[ColumnPair]) -> Vec<UniqueKey> {
-    let is_key = |unique: &&UniqueKey| {
-        unique.columns.len() == key.len()
-            && key.iter().all(|column| unique.columns.contains(&column.sides.replica.name))
-    };
-    table.keys.iter().filter(|unique| !is_key(unique)).cloned().collect()
 }

@@ -1,0 +1,269 @@
+//! Pairs one column with its counterpart: the type to create where there is none, the domain, and the `compare` rule.
+//!
+//! Owns what a column of the primary is compared as; a pair of types without an exact domain, and a rule that could
+//! never excuse anything, are refused with the spec line that would settle it.
+
+use crate::failure::{ErrorKind, Failure};
+use crate::sides::Sides;
+use crate::spec::{CompareEntry, CompareRule, SchemaMode, Zone};
+use crate::sql::{Column, Dialect};
+use crate::value::{Domain, StorageClass, Type};
+
+use super::super::{ColumnPair, Table, choose_domain};
+use super::Pairer;
+
+impl Pairer<'_> {
+    /// `None` for a column that is generated on the replica.
+    pub(super) fn column(
+        &self,
+        column: &Column,
+        key: &[String],
+        replica: Option<&Table>,
+    ) -> Result<Option<ColumnPair>, Failure> {
+        let is_key = key.contains(&column.name);
+        let name = self.replica_column(&column.name);
+        let found = replica.and_then(|table| self.replica_meant(table, name));
+        if found.is_some_and(|column| column.generated.is_some()) {
+            return if is_key { Err(self.generated_key(name)) } else { Ok(None) };
+        }
+        let counterpart = match found {
+            Some(found) => found.clone(),
+            None => self.column_to_create(column, name, key, replica)?,
+        };
+        let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
+        let rule = rule.filter(|_| !is_key);
+        let mut sides = Sides::new(column.clone(), counterpart);
+        let zone = rule.and_then(|compare| zone(&compare.rule));
+        let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
+        let domain = self.domain(&sides)?;
+        let rule = match rule {
+            Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
+            None => None,
+        };
+        Ok(Some(ColumnPair { sides, domain, rule, on_replica: found.is_some() }))
+    }
+
+    /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those
+    /// tables whose column it fits.
+    /// `zoned`: the rule's zone has made a moment of the side without one.
+    fn fitting_rule(
+        &self,
+        compare: &CompareEntry,
+        domain: &Domain,
+        zoned: bool,
+    ) -> Result<Option<CompareRule>, Failure> {
+        let useless = zone(&compare.rule).filter(|_| !zoned);
+        let useless = useless.map(|_| ("zone", "a date-time on one side and a moment on the other"));
+        match useless.or_else(|| misfit(&compare.rule, domain)) {
+            None => Ok(Some(compare.rule.clone())),
+            Some(_) if compare.from_defaults => Ok(None),
+            Some((option, wanted)) => {
+                let name = &compare.column.value;
+                let message = format!(
+                    "`{option}` is for {wanted}, and the column {name} of the table {} is compared as {}",
+                    self.primary.name,
+                    domain.name()
+                );
+                Err(self.error(ErrorKind::Type, &compare.column, message).hint(format!(
+                    "drop `{option}`; `{name}: ignore` would leave the column out of the comparison"
+                )))
+            }
+        }
+    }
+
+    fn column_to_create(
+        &self,
+        column: &Column,
+        name: &str,
+        key: &[String],
+        replica: Option<&Table>,
+    ) -> Result<Column, Failure> {
+        let is_key = key.contains(&column.name);
+        if self.entry.schema == SchemaMode::Ignore {
+            let what = match replica {
+                Some(table) => format!("the replica's table {} has no column {name}", table.name),
+                None => format!("the replica has no table {}", self.replica_name().0),
+            };
+            let message = self.spec.error_at(self.entry.table.place, what).headline();
+            return Err(Failure::new(ErrorKind::Missing, message).hint(
+                "`schema: ignore` creates nothing; use `schema: sync`, or leave the column out of scope",
+            ));
+        }
+        let dialects = self.databases.dialects;
+        let mut created = column.clone();
+        created.name = name.to_owned();
+        created.generated = None;
+        let made = if dialects.primary.same_family(dialects.replica) {
+            self.has_type(column)?;
+            dialects.replica.adopted_type(&column.column_type)
+        } else {
+            created.collation = None;
+            let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
+            let meaning = &column.column_type.meaning;
+            let made = dialects.replica.type_for(meaning, is_key);
+            if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
+                return Err(self.no_key_type(column));
+            }
+            made
+        };
+        created.column_type =
+            made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
+        Ok(created)
+    }
+
+    /// Whether the column is one of the primary key that the replica's table is created with.
+    fn in_primary_key(&self, name: &str, key: &[String]) -> bool {
+        let primary_key = self.primary.keys.iter().find(|key| key.primary);
+        primary_key.is_some_and(|primary| {
+            primary.columns.iter().any(|column| column == name)
+                && primary.columns.iter().all(|column| self.in_scope(column, key))
+        })
+    }
+
+    fn no_key_type(&self, column: &Column) -> Failure {
+        let engine = self.databases.dialects.replica.engine();
+        let message = format!(
+            "table {}, column {}: {} is in the primary key, and {engine} has no type for it that a key can be over",
+            self.primary.name, column.name, column.column_type.declared
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Type, error.headline()).hint(
+            "create the replica's table by hand with another primary key, or name other columns with `key: [...]` and \
+             leave the column out with `exclude_columns`",
+        )
+    }
+
+    /// A type of the primary's users is there on the replica too, or nothing can be created with it.
+    fn has_type(&self, column: &Column) -> Result<(), Failure> {
+        let declared = column.column_type.declared.as_str();
+        let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
+        let known = |name: &str| types.contains(name);
+        if self.entry.schema != SchemaMode::Sync || known(declared) || known(&without_modifier(declared)) {
+            return Ok(());
+        }
+        let message = format!(
+            "table {}, column {}: the replica has no type {declared} to create the column with",
+            self.primary.name, column.name
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        let hint = match &column.column_type.meaning {
+            Type::Enum { members } => {
+                let words: Vec<String> =
+                    members.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
+                format!("create it there first: CREATE TYPE {declared} AS ENUM ({})", words.join(", "))
+            }
+            _ => "create the type there first, or the extension it comes from".to_owned(),
+        };
+        Err(Failure::new(ErrorKind::Type, error.headline()).hint(hint))
+    }
+
+    fn domain(&self, sides: &Sides<Column>) -> Result<Domain, Failure> {
+        let types = sides.as_ref().map(|column| &column.column_type);
+        choose_domain(types, self.databases.dialects).ok_or_else(|| {
+            let failure = self.no_domain(&sides.primary, &sides.replica.column_type.declared);
+            if !wants_zone(sides) {
+                return failure;
+            }
+            let name = &sides.primary.name;
+            let excluded = failure.hint.unwrap_or_default();
+            Failure { hint: None, ..failure }.hint(format!(
+                "say which zone the side without one means with `compare: {{ {name}: {{ zone: UTC }} }}` (or an \
+                 offset such as +02:00), or {excluded}"
+            ))
+        })
+    }
+
+    fn no_domain(&self, column: &Column, other: &str) -> Failure {
+        let message = format!(
+            "table {}, column {}: {} on the primary and {other} on the replica have no exact common domain",
+            self.primary.name, column.name, column.column_type.declared
+        );
+        let error = self.spec.error_at(self.entry.table.place, message);
+        Failure::new(ErrorKind::Type, error.headline())
+            .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
+    }
+}
+
+/// The option of a rule that a domain has no use for, and what it is for.
+fn misfit(rule: &CompareRule, domain: &Domain) -> Option<(&'static str, &'static str)> {
+    let CompareRule::Options(options) = rule else { return None };
+    let given = [
+        (options.tolerance.is_some(), "tolerance", "numbers"),
+        (options.precision.is_some(), "precision", "times, date-times and instants"),
+        (options.trim, "trim", "text"),
+        (options.ignore_case, "case", "text"),
+    ];
+    let misfit = given.into_iter().find(|(given, option, _)| *given && !takes_option(domain, option));
+    misfit.map(|(_, option, wanted)| (option, wanted))
+}
+
+/// Whether a `compare` option of this name has a use in a domain.
+pub fn takes_option(domain: &Domain, option: &str) -> bool {
+    // SQLite keeps numbers, and times as text, in columns of any type.
+    let stored = |classes: &[StorageClass]| match domain {
+        Domain::Storage { expected } => expected.is_none_or(|class| classes.contains(&class)),
+        _ => false,
+    };
+    match option {
+        "tolerance" => {
+            stored(&[StorageClass::Integer, StorageClass::Real])
+                || matches!(
+                    domain,
+                    Domain::Integer { .. } | Domain::Decimal { .. } | Domain::Float32 | Domain::Float64
+                )
+        }
+        "precision" => {
+            stored(&[StorageClass::Text])
+                || matches!(domain, Domain::Time | Domain::DateTime | Domain::Instant)
+        }
+        "trim" | "case" => stored(&[StorageClass::Text]) || matches!(domain, Domain::Text | Domain::Native),
+        _ => false,
+    }
+}
+
+fn zone(rule: &CompareRule) -> Option<Zone> {
+    match rule {
+        CompareRule::Options(options) => options.zone,
+        CompareRule::Ignore => None,
+    }
+}
+
+/// Of a date-time beside a moment: makes it one of that zone. Whether there was one.
+fn put_into_zone(sides: &mut Sides<Column>, zone: Zone, dialects: Sides<&dyn Dialect>) -> bool {
+    if dialects.primary.stores_any_class() && dialects.replica.stores_any_class() {
+        return false;
+    }
+    let Sides { primary, replica } = sides;
+    let (local, moment) = match (&primary.column_type.meaning, &replica.column_type.meaning) {
+        (Type::DateTime { .. }, _) => (primary, replica),
+        _ => (replica, primary),
+    };
+    let Type::DateTime { digits } = local.column_type.meaning else { return false };
+    let beside_a_moment = matches!(moment.column_type.meaning, Type::Instant { .. });
+    if beside_a_moment {
+        local.column_type.meaning = Type::Zoned { digits, offset_minutes: zone.offset_minutes };
+    }
+    beside_a_moment
+}
+
+/// Whether one is a moment and the other a date and time of no zone.
+fn wants_zone(sides: &Sides<Column>) -> bool {
+    let meanings = (&sides.primary.column_type.meaning, &sides.replica.column_type.meaning);
+    matches!(
+        meanings,
+        (Type::DateTime { .. }, Type::Instant { .. }) | (Type::Instant { .. }, Type::DateTime { .. })
+    )
+}
+
+/// `character varying(40)[]` as `character varying[]`, and an interval of some fields as one.
+fn without_modifier(declared: &str) -> String {
+    if declared.starts_with("interval") {
+        return format!("interval{}", if declared.ends_with("[]") { "[]" } else { "" });
+    }
+    match (declared.find('('), declared.find(')')) {
+        (Some(open), Some(close)) if open < close => {
+            format!("{}{}", &declared[..open], &declared[close + 1..])
+        }
+        _ => declared.to_owned(),
+    }
+}
