@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::apply;
+use crate::apply::{self, Landed};
 use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Observer, Stop};
@@ -31,7 +31,10 @@ pub enum Verdict {
         /// How many.
         rows: u64,
     },
-    /// It could not be told.
+    /// As far as it can be told they are; of some it cannot be told from outside, for the plan dropped what told
+    /// them apart.
+    Untold,
+    /// It could not be looked at.
     Unknown(Failure),
 }
 
@@ -71,6 +74,7 @@ fn with_verdict(applied: Applied, verdict: Verdict) -> Applied {
     };
     match verdict {
         Verdict::InSync => Applied { verified: Some(true), ..applied },
+        Verdict::Untold => Applied { verified: None, ..applied },
         Verdict::Differs { .. } => {
             Applied { verified: Some(false), outcome: outcome(Outcome::Drift), ..applied }
         }
@@ -105,13 +109,14 @@ pub async fn verify_applied(
         Against::Plan => rows_not_as_planned(replica, plan, stop).await,
     };
     match differing {
-        Ok(0) => Verdict::InSync,
-        Ok(rows) => Verdict::Differs { rows },
+        Ok(Landed { differing: 0, untold: false }) => Verdict::InSync,
+        Ok(Landed { differing: 0, untold: true }) => Verdict::Untold,
+        Ok(Landed { differing: rows, .. }) => Verdict::Differs { rows },
         Err(failure) => Verdict::Unknown(failure),
     }
 }
 
-async fn rows_not_as_planned(replica: &Replica, plan: &ReplicaPlan, stop: &Stop) -> Result<u64, Failure> {
+async fn rows_not_as_planned(replica: &Replica, plan: &ReplicaPlan, stop: &Stop) -> Result<Landed, Failure> {
     let snapshot = replica.snapshot().await?;
     apply::rows_not_as_planned(snapshot.as_ref(), plan, stop).await
 }
@@ -123,7 +128,7 @@ async fn rows_that_differ(
     options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
-) -> Result<u64, Failure> {
+) -> Result<Landed, Failure> {
     let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
     let mut rows = 0;
     for (table, pair) in plan.tables.iter().filter_map(|table| Some((table, table.pair.as_ref()?))) {
@@ -150,7 +155,7 @@ async fn rows_that_differ(
             }
         }
     }
-    Ok(rows)
+    Ok(Landed { differing: rows, untold: false })
 }
 
 /// Where and how to look again.

@@ -31,6 +31,7 @@ mod saved_plans;
 mod script;
 mod servers;
 mod sides;
+mod spellings;
 mod split;
 mod tool;
 mod types;

@@ -3,13 +3,16 @@
 //! A change is to be written while there are as many copies as the plan saw, done once there are as many as it
 //! leaves, and anything else is stale. Copies in scope count, as they did when the sides were compared.
 
+use std::collections::HashMap;
+
 use crate::engine::{Tallies, Writer};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, ChangeNumber, EqualChanges, Progress, RowStep, TablePlan};
+use crate::plan::{self, ChangeNumber, EqualChanges, NumberedChange, Progress, RowStep, TablePlan, Write};
 use crate::schema::TablePair;
 use crate::sides::Side;
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, Select, Selection};
+use crate::value::{Row, fields};
 
 use super::guard::{GuardedStep, Moment};
 use super::rows::CHUNK;
@@ -26,7 +29,7 @@ pub(super) fn pieces(
 
 /// The read of all copies of some images.
 pub(super) fn select(pair: &TablePair, images: &[EqualChanges], columns: &[u16], locked: bool) -> Select {
-    let rows = images.iter().map(|equal| plan::image(&equal.planned, columns)).collect();
+    let rows = images.iter().map(|equal| plan::image(pair, &equal.planned, columns)).collect();
     let mut select = pair.select(Side::Replica, Selection::Copies(rows), false);
     select.columns = plan::image_parts(pair, columns);
     select.key_columns = 0;
@@ -36,13 +39,13 @@ pub(super) fn select(pair: &TablePair, images: &[EqualChanges], columns: &[u16],
 }
 
 /// No copy of any image yet, for the rows that [`select`] gives.
-pub(super) fn tallies(images: &[EqualChanges], columns: &[u16]) -> Tallies {
-    images.iter().map(|equal| (plan::image(&equal.planned, columns), 0)).collect()
+pub(super) fn tallies(pair: &TablePair, images: &[EqualChanges], columns: &[u16]) -> Tallies {
+    images.iter().map(|equal| (plan::image(pair, &equal.planned, columns), 0)).collect()
 }
 
 /// The copies of one image.
-pub(super) fn copies_of(tallies: &Tallies, equal: &EqualChanges, columns: &[u16]) -> u64 {
-    tallies.get(&plan::image(&equal.planned, columns)).copied().unwrap_or_default()
+pub(super) fn copies_of(pair: &TablePair, tallies: &Tallies, equal: &EqualChanges, columns: &[u16]) -> u64 {
+    tallies.get(&plan::image(pair, &equal.planned, columns)).copied().unwrap_or_default()
 }
 
 /// The columns that tell the rows of some images apart; in one step all have values out of scope, or none.
@@ -73,7 +76,8 @@ impl Run<'_> {
             refuse_unclear(table, pair, &piece, &columns, self.dialect)?;
             let counts = self.count(writer, pair, &piece, &columns, moment == Moment::UnderLock).await?;
             for equal in piece {
-                match equal.progress(copies_of(&counts, &equal, &columns), moment == Moment::UnderLock) {
+                match equal.progress(copies_of(pair, &counts, &equal, &columns), moment == Moment::UnderLock)
+                {
                     Progress::Before => guarded.pending.extend(&equal.numbers),
                     Progress::After => guarded.already += equal.len(),
                     Progress::Other => guarded.stale.add_copies(equal.planned.change.row(), equal.len()),
@@ -81,6 +85,42 @@ impl Run<'_> {
             }
         }
         Ok(guarded)
+    }
+
+    /// Deletes of rows whose spelling the plan does not know (an undo takes out what was inserted) are given that of
+    /// rows that are there, whichever they are: these are equal.
+    pub(super) async fn choose_copies(
+        &self,
+        writer: &mut dyn Writer,
+        pair: &TablePair,
+        write: &mut Write,
+    ) -> Result<(), GivenUp> {
+        let unknown: Vec<NumberedChange> =
+            write.changes.iter().filter(|(_, planned)| planned.stored.is_none()).cloned().collect();
+        if !pair.is_spelled() || unknown.is_empty() {
+            return Ok(());
+        }
+        let images = plan::equal_changes(unknown);
+        let columns = columns(pair, &images);
+        let mut select = select(pair, &images, &columns, true);
+        select.columns.extend(pair.stored_parts());
+        let mut there: HashMap<Row, Vec<Row>> =
+            images.iter().map(|equal| (plan::image(pair, &equal.planned, &columns), Vec::new())).collect();
+        for row in writer.read(&select).await?.rows() {
+            let mut rest = fields(row);
+            for _ in &columns {
+                rest.next();
+            }
+            let (image, stored) = row.split_at(row.len() - rest.remaining());
+            if let Some(spellings) = there.get_mut(&Row::new(image)) {
+                spellings.push(Row::new(stored));
+            }
+        }
+        for (_, planned) in write.changes.iter_mut().filter(|(_, planned)| planned.stored.is_none()) {
+            let spellings = there.get_mut(&plan::image(pair, planned, &columns));
+            planned.stored = spellings.and_then(Vec::pop);
+        }
+        Ok(())
     }
 
     async fn count(
@@ -92,7 +132,7 @@ impl Run<'_> {
         locked: bool,
     ) -> Result<Tallies, GivenUp> {
         let select = select(pair, images, columns, locked);
-        Ok(writer.count(&select, tallies(images, columns)).await?)
+        Ok(writer.count(&select, tallies(pair, images, columns)).await?)
     }
 
     /// After writing: of every row there must be as many copies as the plan leaves.
@@ -108,8 +148,9 @@ impl Run<'_> {
             let piece = piece?;
             let columns = columns(pair, &piece);
             let counts = self.count(writer, pair, &piece, &columns, false).await?;
-            let wrong =
-                piece.iter().find(|equal| copies_of(&counts, equal, &columns) != equal.copies(equal.len()));
+            let wrong = piece
+                .iter()
+                .find(|equal| copies_of(pair, &counts, equal, &columns) != equal.copies(equal.len()));
             if let Some(equal) = wrong {
                 let message =
                     format!("table {}: the replica did not keep the rows that were written", table.table);

@@ -4,10 +4,13 @@
 //! somebody else), or anything else, and then the plan is stale. Invariant: a step with a stale row
 //! writes nothing.
 
+use std::collections::HashMap;
+
 use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{ChangeNumber, RowAction, RowStep, TablePlan};
+use crate::value::Row;
 
 use super::rows::{self, FoundRow, Sample};
 use super::{GivenUp, Run};
@@ -21,6 +24,9 @@ pub(super) enum Moment {
     UnderLock,
 }
 
+/// The spelling of rows that were read, as [`PlannedChange::stored`] has it.
+pub(super) type Spellings = HashMap<ChangeNumber, Row>;
+
 /// What the guards found for one step.
 #[derive(Debug)]
 pub(super) struct GuardedStep {
@@ -28,6 +34,8 @@ pub(super) struct GuardedStep {
     pub action: RowAction,
     /// The changes that are to be written, in the step's order.
     pub pending: Vec<ChangeNumber>,
+    /// How the keys of the rows to be updated or deleted are spelled, where the replica may spell one in several ways.
+    pub stored: Spellings,
     /// How many changes are done already.
     pub already: u64,
     /// Rows that are neither as before nor as after.
@@ -66,8 +74,14 @@ impl Run<'_> {
         moment: Moment,
     ) -> Result<GuardedStep, GivenUp> {
         let RowStep { table, action, ref changes } = *step;
-        let mut guarded =
-            GuardedStep { table, action, pending: Vec::new(), already: 0, stale: Sample::default() };
+        let mut guarded = GuardedStep {
+            table,
+            action,
+            pending: Vec::new(),
+            stored: Spellings::new(),
+            already: 0,
+            stale: Sample::default(),
+        };
         let table = &self.plan.tables[table];
         let Some(pair) = &table.pair else { return Ok(guarded) };
         if moment == Moment::BeforeWriting && pair.replica_missing {
@@ -90,7 +104,10 @@ impl Run<'_> {
             for (number, planned) in &piece {
                 let change = &planned.change;
                 match state(planned, found.row(change.row().bytes()), &seen, &columns) {
-                    State::Before => guarded.pending.push(*number),
+                    State::Before => {
+                        guarded.pending.push(*number);
+                        guarded.stored.extend(found.stored(change.row().bytes()).map(|row| (*number, row)));
+                    }
                     State::After => guarded.already += 1,
                     State::Other => guarded.stale.add(change.row()),
                 }

@@ -17,7 +17,16 @@ use crate::value::{Row, RowBlock};
 use super::copies;
 use super::rows::{self, CHUNK, Found, FoundRow};
 
-/// How many rows that a plan wrote are not (or no longer) as it planned them.
+/// How the rows stand that a plan wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Landed {
+    /// How many are not (or no longer) as it planned them.
+    pub differing: u64,
+    /// Whether that cannot be told of some table, which is left out.
+    pub untold: bool,
+}
+
+/// Whether the rows that a plan wrote are (still) as it planned them.
 ///
 /// # Errors
 /// What could not be read; a request to stop.
@@ -25,13 +34,16 @@ pub async fn rows_not_as_planned(
     snapshot: &dyn Snapshot,
     plan: &ReplicaPlan,
     stop: &Stop,
-) -> Result<u64, Failure> {
-    let mut differing = 0;
+) -> Result<Landed, Failure> {
+    let mut landed = Landed::default();
     for table in plan.tables.iter().filter(|table| table.error.is_none() && table.summary.total() > 0) {
         let Some(pair) = &table.pair else { continue };
         let Some(columns) = columns_left(table, pair) else { continue };
         if pair.is_keyless() {
-            differing += copies_not_as_planned(snapshot, table, pair, &columns, stop).await?;
+            match copies_not_as_planned(snapshot, table, pair, &columns, stop).await? {
+                Some(differing) => landed.differing += differing,
+                None => landed.untold = true,
+            }
             continue;
         }
         let numbers = 0..table.changes.len() as ChangeNumber;
@@ -52,23 +64,23 @@ pub async fn rows_not_as_planned(
             let wrong = |(_, planned): &&NumberedChange| {
                 !is_as_planned(planned, found.row(planned.change.row().bytes()), &columns, pair)
             };
-            differing += piece.iter().filter(wrong).count() as u64;
+            landed.differing += piece.iter().filter(wrong).count() as u64;
         }
     }
-    Ok(differing)
+    Ok(landed)
 }
 
-/// The same of a table without a key, by the number of copies. Where columns are dropped, rows may become equal that
-/// were not, so that nothing can be counted.
+/// How many copies of the rows of a table without a key are not as planned. `None` where columns are dropped: rows may
+/// become equal that were not, so that nothing can be counted.
 async fn copies_not_as_planned(
     snapshot: &dyn Snapshot,
     table: &TablePlan,
     pair: &TablePair,
     columns_left: &[u16],
     stop: &Stop,
-) -> Result<u64, Failure> {
+) -> Result<Option<u64>, Failure> {
     if columns_left.len() < rows::compared(pair).len() {
-        return Ok(0);
+        return Ok(None);
     }
     let mut differing = 0;
     let mut numbers = Vec::new();
@@ -84,7 +96,7 @@ async fn copies_not_as_planned(
         }
         for images in by_kind(piece?).into_iter().filter(|images| !images.is_empty()) {
             let columns = copies::columns(pair, &images);
-            let mut counts = copies::tallies(&images, &columns);
+            let mut counts = copies::tallies(pair, &images, &columns);
             let mut stream = snapshot.scan(copies::select(pair, &images, &columns, false)).await?;
             while let Some(rows) = stream.next().await? {
                 for row in rows.rows() {
@@ -94,19 +106,20 @@ async fn copies_not_as_planned(
                 }
             }
             let away = |equal: &EqualChanges| {
-                copies::copies_of(&counts, equal, &columns)
+                copies::copies_of(pair, &counts, equal, &columns)
                     .abs_diff(equal.copies(equal.len()))
                     .min(equal.len())
             };
             differing += images.iter().map(away).sum::<u64>();
         }
     }
-    Ok(differing)
+    Ok(Some(differing))
 }
 
-/// Inserts and deletes apart: the ones may be known as a whole and the others not.
+/// Inserts and deletes apart: the ones may be known as a whole, or in their spelling, and the others not.
 fn by_kind(images: Vec<EqualChanges>) -> [Vec<EqualChanges>; 2] {
-    let (whole, others) = images.into_iter().partition(|equal| equal.planned.extra.is_some());
+    let is_whole = |equal: &EqualChanges| equal.planned.extra.is_some() || equal.planned.stored.is_some();
+    let (whole, others) = images.into_iter().partition(is_whole);
     [whole, others]
 }
 

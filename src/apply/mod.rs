@@ -34,7 +34,7 @@ use crate::spool::SpoolError;
 use crate::sql::{Dialect, TableName};
 
 use guard::Moment;
-pub use landed::rows_not_as_planned;
+pub use landed::{Landed, rows_not_as_planned};
 
 /// How long a request to stop may go unheard while another trueup holds the lock. MySQL waits whole seconds.
 const LOCK_STEP: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ use crate::value::Row;
 
 use super::guard::GuardedStep;
 use super::rows::{self, FoundRow, Sample};
-use super::write::unwritable;
+use super::write::{spell, unwritable};
 use super::{GivenUp, Run};
 
 /// What a row that was read back says.
@@ -67,7 +67,7 @@ impl Run<'_> {
                 continue;
             }
             let again: Vec<ChangeNumber> = found.moved.values().flatten().copied().collect();
-            self.set_back(writer, table, pair, found.moved).await?;
+            self.set_back(writer, step, pair, found.moved).await?;
             refuse_wrong(table, pair, &self.look(writer, table, pair, &again, true).await?)?;
         }
         Ok(())
@@ -107,25 +107,28 @@ impl Run<'_> {
     async fn set_back(
         &self,
         writer: &mut dyn Writer,
-        table: &TablePlan,
+        step: &GuardedStep,
         pair: &TablePair,
         moved: BTreeMap<Vec<u16>, Vec<ChangeNumber>>,
     ) -> Result<(), GivenUp> {
+        let table = &self.plan.tables[step.table];
         for (columns, changes) in moved {
             for piece in rows::pieces(table, &changes) {
-                let piece = piece?;
+                let mut write =
+                    Write { action: RowAction::Update, columns: columns.clone(), changes: piece? };
+                spell(&mut write, &step.stored);
+                let Some((_, first)) = write.changes.first() else { continue };
                 let values: Vec<RowUpdate> =
-                    piece.iter().map(|(_, planned)| as_it_was(pair, &planned.change, &columns)).collect();
+                    write.changes.iter().map(|(_, planned)| as_it_was(pair, planned, &columns)).collect();
                 let statements = self
                     .dialect
                     .update(
                         &pair.names.replica,
-                        &plan::key_columns(pair),
+                        &plan::address_columns(pair, first),
                         &plan::replica_columns(pair, &columns),
                         &values,
                     )
                     .map_err(|error| unwritable(table, &error.reason))?;
-                let write = Write { action: RowAction::Update, columns: columns.clone(), changes: piece };
                 self.execute(writer, table, &write, &statements).await?;
             }
         }
@@ -134,14 +137,14 @@ impl Run<'_> {
 }
 
 /// Only updates have columns that may move.
-fn as_it_was(pair: &TablePair, change: &RowChange, columns: &[u16]) -> RowUpdate {
-    let row = change.row();
+fn as_it_was(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> RowUpdate {
+    let row = planned.change.row();
     let fields: Vec<Option<&[u8]>> = row.fields().collect();
     let value = |column: &u16| {
         let index = usize::from(*column);
         pair.columns[index].replica_value(fields[index])
     };
-    RowUpdate { key: plan::key_values(pair, row), values: columns.iter().map(value).collect() }
+    RowUpdate { key: plan::address(pair, planned), values: columns.iter().map(value).collect() }
 }
 
 fn verdict(planned: &PlannedChange, found: Option<FoundRow<'_>>, seen: &[u16], columns: &[u16]) -> Verdict {

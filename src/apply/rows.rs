@@ -1,6 +1,6 @@
 //! Reading rows of the replica by their keys, within the transaction.
 //!
-//! Invariant: rows are told apart by their encoded keys. What the engine holds for equal under a collation is
+//! Rows are read with the spelling of their keys, by which they are written. Invariant: rows are told apart by their encoded keys. What the engine holds for equal under a collation is
 //! dropped here, and two rows of one key are an error.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::schema::{KEYS_MAX, TablePair};
 use crate::sides::Side;
 use crate::spool::SpoolError;
 use crate::sql::{Select, Selection};
-use crate::value::{Key, KeyOrder, Row, RowBlock};
+use crate::value::{Key, KeyOrder, Row, RowBlock, put_field, put_null};
 
 use super::GivenUp;
 
@@ -55,7 +55,8 @@ pub(super) fn select(pair: &TablePair, changes: &[NumberedChange], columns: &[u1
     let order = pair.key_order();
     let keys = changes.iter().map(|(_, planned)| order.key_of(planned.change.row().bytes())).collect();
     let mut select = pair.select(Side::Replica, Selection::Keys(keys), false);
-    select.columns = columns.iter().map(|index| pair.replica_part(usize::from(*index))).collect();
+    let compared = columns.iter().map(|index| pair.replica_part(usize::from(*index)));
+    select.columns = compared.chain(pair.stored_parts()).collect();
     select.scope = None;
     select.locked = locked;
     select
@@ -93,6 +94,21 @@ impl Found {
         let index = *self.by_key.get(&self.order.key_of(like))?;
         let fields = crate::value::fields(self.block.row(index)).collect();
         Some(FoundRow { fields, places: &self.places })
+    }
+
+    /// How the key of this encoded row is spelled, where the replica may spell it in several ways.
+    pub(super) fn stored(&self, like: &[u8]) -> Option<Row> {
+        let row = self.row(like)?;
+        let read = self.places.iter().flatten().count();
+        let stored = row.fields.get(read..).filter(|stored| !stored.is_empty())?;
+        let mut bytes = Vec::new();
+        for field in stored {
+            match field {
+                Some(payload) => put_field(&mut bytes, payload),
+                None => put_null(&mut bytes),
+            }
+        }
+        Some(Row::new(bytes))
     }
 }
 

@@ -135,7 +135,7 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
             (None, None) => continue,
         };
         table.summary.count(&change);
-        changes.push(PlannedChange { change, withheld: false, extra: None, copy: None });
+        changes.push(PlannedChange { change, withheld: false, extra: None, stored: None, copy: None });
     }
     table.changes = changes.into_iter().collect();
     table.pair = Some(pair);

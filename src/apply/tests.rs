@@ -691,6 +691,7 @@ fn a_row_that_is_put_back_must_be_as_it_was_also_out_of_scope() {
             change: insert(&[1, 10]),
             withheld: false,
             extra: Some(row(&[extra])),
+            stored: None,
             copy: None,
         }];
         let table = plan.tables.remove(0).with_changes(changes.into_iter().collect()).expect("in memory");

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, RowAction, TablePlan, Write};
 
-use super::guard::GuardedStep;
+use super::guard::{GuardedStep, Spellings};
 use super::rows::{CHUNK, Sample};
 use super::{GivenUp, Run};
 
@@ -21,7 +21,11 @@ impl Run<'_> {
         let Some(pair) = &table.pair else { return Ok(RowCounts::default()) };
         let mut counts = RowCounts::default();
         for write in plan::writes(table, step.action, &step.pending, CHUNK) {
-            let write = write?;
+            let mut write = write?;
+            spell(&mut write, &step.stored);
+            if pair.is_keyless() && step.action == RowAction::Delete {
+                self.choose_copies(writer, pair, &mut write).await?;
+            }
             let statements = plan::statements(pair, &write, self.dialect)
                 .map_err(|error| unwritable(table, &error.reason))?;
             self.execute(writer, table, &write, &statements).await?;
@@ -62,6 +66,15 @@ impl Run<'_> {
             .key(keys)
             .hint("a trigger or a rule on the replica may have suppressed rows, or its collation holds two keys for equal")
             .into())
+    }
+}
+
+/// Rows go by the spelling that was read now, not by that of the plan's day.
+pub(super) fn spell(write: &mut Write, stored: &Spellings) {
+    for (number, planned) in &mut write.changes {
+        if let Some(stored) = stored.get(number) {
+            planned.stored = Some(stored.clone());
+        }
     }
 }
 

@@ -16,9 +16,10 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::{Side, Sides};
 use crate::spool::SpoolError;
 use crate::sql::Selection;
-use crate::value::{Digest, Key, KeyOrder, Row, fields};
+use crate::value::{Digest, Key, KeyOrder, Row};
 
 use super::AuditOptions;
+use super::lookup::parted;
 use super::reader::Reader;
 use super::unordered::{all_rows, identity, next_rows};
 use super::words::table_on;
@@ -72,7 +73,7 @@ async fn copies(
     let missing = wanted(|rows| rows.primary > rows.replica);
     let extra = wanted(|rows| rows.primary < rows.replica);
     first_of_each(work, Side::Primary, missing, runs).await?;
-    if work.pair.replica_extra.is_empty() {
+    if work.pair.replica_extra.is_empty() && !is_told_by_spelling(work) {
         first_of_each(work, Side::Replica, extra, runs).await?;
         return Ok(Vec::new());
     }
@@ -92,7 +93,7 @@ async fn first_of_each(
         for row in block.rows() {
             let Some(rows) = wanted.remove(&Digest::of(identity(work, row))) else { continue };
             let (there, of) = (rows.replica, rows.primary.abs_diff(rows.replica));
-            runs.add(Pending::copies(side, Row::new(row), None, there, of))?;
+            runs.add(Pending::copies(side, Row::new(row), Own::default(), there, of))?;
         }
         if wanted.is_empty() {
             return Ok(());
@@ -142,6 +143,9 @@ async fn whole_images(
     };
     let own_columns = select.columns.len();
     select.columns.extend(work.pair.replica_extra.iter().cloned());
+    if is_told_by_spelling(work) {
+        select.columns.extend(work.pair.stored_parts());
+    }
     let mut reader = Reader::open_raw(work, Side::Replica, select).await?;
     let (mut found, mut bytes, mut later) = (HashMap::<Digest, Images>::new(), 0, Vec::new());
     while let Some(block) = next_rows(work, &mut reader).await? {
@@ -178,8 +182,13 @@ async fn whole_images(
             let of = there.min(left);
             left -= of;
             if of > 0 {
-                let (row, extra) = (Row::new(images.row.as_slice()), Some(Row::new(extra)));
-                runs.add(Pending::copies(Side::Replica, row, extra, there, of))?;
+                let (extra, stored) = parted(&extra, work.pair.replica_extra.len());
+                let own = Own {
+                    extra: (!work.pair.replica_extra.is_empty()).then(|| Row::new(extra)),
+                    stored: is_told_by_spelling(work).then(|| Row::new(stored)),
+                };
+                let row = Row::new(images.row.as_slice());
+                runs.add(Pending::copies(Side::Replica, row, own, there, of))?;
             }
         }
         if left > 0 {
@@ -189,13 +198,10 @@ async fn whole_images(
     Ok(later)
 }
 
-/// The first fields of an encoded row, and those behind them.
-fn parted(row: &[u8], columns: usize) -> (&[u8], &[u8]) {
-    let mut rest = fields(row);
-    (0..columns).for_each(|_| {
-        rest.next();
-    });
-    row.split_at(row.len() - rest.remaining())
+/// Whether deletes name rows as the replica spells them. A column to come has no spelling yet.
+fn is_told_by_spelling(work: &Work) -> bool {
+    let pair = &work.pair;
+    pair.is_spelled() && pair.spelled().all(|index| pair.columns[index].on_replica)
 }
 
 /// Rows of both sides by the digests of their keys, compared. Returns what there was no room for.
@@ -271,26 +277,33 @@ pub(super) async fn of_keys(work: &Arc<Work>, keys: Vec<Key>) -> Result<ChangeLi
     Ok(runs.merged()?)
 }
 
+/// What of the replica's row is not compared: see [`PlannedChange`].
+#[derive(Clone, Default)]
+struct Own {
+    extra: Option<Row>,
+    stored: Option<Row>,
+}
+
 /// A change, and how often it is made.
 struct Pending {
     change: RowChange,
-    extra: Option<Row>,
+    own: Own,
     /// Of a table without a key: copies that are there, and how many come or go.
     copies: Option<(u64, u64)>,
 }
 
 impl Pending {
     fn one(change: RowChange) -> Self {
-        Pending { change, extra: None, copies: None }
+        Pending { change, own: Own::default(), copies: None }
     }
 
     /// Copies of a row that `side` alone has.
-    fn copies(side: Side, row: Row, extra: Option<Row>, there: u64, of: u64) -> Self {
+    fn copies(side: Side, row: Row, own: Own, there: u64, of: u64) -> Self {
         let change = match side {
             Side::Primary => RowChange::Insert { after: row },
             Side::Replica => RowChange::Delete { before: row },
         };
-        Pending { change, extra, copies: Some((there, of)) }
+        Pending { change, own, copies: Some((there, of)) }
     }
 }
 
@@ -311,8 +324,9 @@ impl<'a> Runs<'a> {
     }
 
     fn add(&mut self, pending: Pending) -> Result<(), SpoolError> {
-        let extra = pending.extra.as_ref().map_or(0, |extra| extra.bytes().len());
-        self.bytes += pending.change.row().bytes().len() + extra + size_of::<Pending>();
+        let own = [&pending.own.extra, &pending.own.stored].into_iter().flatten();
+        let own: usize = own.map(|row| row.bytes().len()).sum();
+        self.bytes += pending.change.row().bytes().len() + own + size_of::<Pending>();
         self.waiting.push(pending);
         if self.bytes > self.bytes_max { self.close() } else { Ok(()) }
     }
@@ -320,10 +334,11 @@ impl<'a> Runs<'a> {
     fn close(&mut self) -> Result<(), SpoolError> {
         let mut waiting = std::mem::take(&mut self.waiting);
         self.bytes = 0;
-        waiting.sort_by(|a, b| in_order(&self.order, (&a.change, &a.extra), (&b.change, &b.extra)));
+        let image = |one: &Pending| [one.own.extra.clone(), one.own.stored.clone()];
+        waiting.sort_by(|a, b| in_order(&self.order, (&a.change, image(a)), (&b.change, image(b))));
         let mut run = ChangeListWriter::new(&self.work.spool);
-        for Pending { change, extra, copies } in waiting {
-            let mut planned = PlannedChange { extra, ..self.work.planned(change) };
+        for Pending { change, own: Own { extra, stored }, copies } in waiting {
+            let mut planned = PlannedChange { extra, stored, ..self.work.planned(change) };
             let (there, of) = copies.unwrap_or((0, 1));
             for number in 0..of {
                 planned.copy = copies.map(|_| CopyNumber { there, number, of });
@@ -370,12 +385,17 @@ impl<'a> Runs<'a> {
     }
 
     fn before(&self, a: &PlannedChange, b: &PlannedChange) -> bool {
-        in_order(&self.order, (&a.change, &a.extra), (&b.change, &b.extra)).is_lt()
+        let image = |one: &PlannedChange| [one.extra.clone(), one.stored.clone()];
+        in_order(&self.order, (&a.change, image(a)), (&b.change, image(b))).is_lt()
     }
 }
 
-/// By the rows, then by what they hold out of scope.
-fn in_order(order: &KeyOrder, a: (&RowChange, &Option<Row>), b: (&RowChange, &Option<Row>)) -> Ordering {
-    let extra = |extra: &Option<Row>| extra.as_ref().map(|extra| extra.bytes().to_vec());
-    order.compare(a.0.row().bytes(), b.0.row().bytes()).then_with(|| extra(a.1).cmp(&extra(b.1)))
+/// By the rows, then by what they hold out of scope, then by their spelling.
+fn in_order(
+    order: &KeyOrder,
+    a: (&RowChange, [Option<Row>; 2]),
+    b: (&RowChange, [Option<Row>; 2]),
+) -> Ordering {
+    let bytes = |image: [Option<Row>; 2]| image.map(|row| row.map(|row| row.bytes().to_vec()));
+    order.compare(a.0.row().bytes(), b.0.row().bytes()).then_with(|| bytes(a.1).cmp(&bytes(b.1)))
 }

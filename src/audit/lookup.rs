@@ -1,4 +1,5 @@
-//! Looking up rows by key, after a table has been read: rows outside the scope, columns outside the scope.
+//! Looking up rows by key, after a table has been read: rows outside the scope, columns outside the scope, the
+//! spelling of keys.
 //!
 //! Runs when no scan of the table is open any more, so that a side with one reader cannot wait for itself. Changes
 //! are read from their list and written into a new one, a handful at a time.
@@ -11,7 +12,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::schema::key_text;
 use crate::sides::Side;
 use crate::sql::{Select, SelectColumn, Selection};
-use crate::value::{Key, Row};
+use crate::value::{Key, Row, fields};
 
 use super::words::table_on;
 use super::work::{KEYS_BYTES_MAX, KEYS_MAX, Work};
@@ -47,27 +48,50 @@ fn outside_scope(work: &Work, keys: Vec<Key>) -> Select {
     select
 }
 
-/// Completes deletes with the replica's columns out of scope.
-pub(super) async fn with_extras(work: &Work, changes: ChangeList) -> Result<ChangeList, Failure> {
-    if work.pair.replica_extra.is_empty() {
+/// Completes deletes with the replica's columns out of scope, and them and updates with how the replica spells the
+/// key, where it may spell it in several ways.
+pub(super) async fn completed(work: &Work, changes: ChangeList) -> Result<ChangeList, Failure> {
+    let (has_extras, is_spelled) = (!work.pair.replica_extra.is_empty(), work.pair.is_spelled());
+    if !has_extras && !is_spelled {
         return Ok(changes);
     }
-    let deletes = |change: &RowChange| matches!(change, RowChange::Delete { .. });
+    let wanted = |change: &RowChange| match change {
+        RowChange::Insert { .. } => false,
+        RowChange::Update { .. } => is_spelled,
+        RowChange::Delete { .. } => true,
+    };
     let completed = |planned: PlannedChange, found: Option<Row>| {
         let row = found.ok_or_else(|| vanished(work, &planned.change))?;
-        let key_len = work.rules.order().key_len(row.bytes());
-        Ok(Some(PlannedChange { extra: Some(Row::new(&row.bytes()[key_len..])), ..planned }))
+        let (_, rest) = parted(row.bytes(), work.pair.key_columns);
+        let (extra, stored) = parted(rest, work.pair.replica_extra.len());
+        let is_delete = matches!(planned.change, RowChange::Delete { .. });
+        Ok(Some(PlannedChange {
+            extra: (is_delete && has_extras).then(|| Row::new(extra)),
+            stored: is_spelled.then(|| Row::new(stored)),
+            ..planned
+        }))
     };
-    rewritten(work, &changes, deletes, extra_columns, completed).await
+    rewritten(work, &changes, wanted, columns_not_compared, completed).await
 }
 
-fn extra_columns(work: &Work, keys: Vec<Key>) -> Select {
+/// The key, and behind it the columns that complete a change.
+fn columns_not_compared(work: &Work, keys: Vec<Key>) -> Select {
     let mut select = work.select(Side::Replica, Selection::Keys(keys), false);
     let key = select.columns.into_iter().take(work.pair.key_columns);
-    let columns: Vec<SelectColumn> = key.chain(work.pair.replica_extra.iter().cloned()).collect();
+    let extra = work.pair.replica_extra.iter().cloned();
+    let columns: Vec<SelectColumn> = key.chain(extra).chain(work.pair.stored_parts()).collect();
     select.columns = columns;
     select.scope = None;
     select
+}
+
+/// The first fields of an encoded row, and those behind them.
+pub(super) fn parted(row: &[u8], columns: usize) -> (&[u8], &[u8]) {
+    let mut rest = fields(row);
+    (0..columns).for_each(|_| {
+        rest.next();
+    });
+    row.split_at(row.len() - rest.remaining())
 }
 
 fn vanished(work: &Work, change: &RowChange) -> Failure {

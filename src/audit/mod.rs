@@ -196,7 +196,7 @@ async fn find(
         digest: digest.finish(),
         ranges: joined(ranges, &changes, work.rules.order())?,
         truncated: !whole || changes.len() < found.len(),
-        changes: lookup::with_extras(&work, changes).await?,
+        changes: lookup::completed(&work, changes).await?,
         excused,
     })
 }

@@ -61,7 +61,7 @@ pub(super) async fn find(
     let truncated = cut || changes.len() < found.len();
     let changes = match pair.is_keyless() {
         true => changes,
-        false => lookup::with_extras(&work, changes).await?,
+        false => lookup::completed(&work, changes).await?,
     };
     let whole = RangeDrift { range: KeyRange::all(), rows };
     Ok(TableFinding {

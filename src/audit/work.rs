@@ -85,7 +85,7 @@ impl Work {
             RowChange::Update { .. } => writes.update,
             RowChange::Delete { .. } => writes.delete,
         };
-        PlannedChange { change, withheld, extra: None, copy: None }
+        PlannedChange { change, withheld, extra: None, stored: None, copy: None }
     }
 
     /// The read of the pair's columns on one side, as far as they are there.

@@ -147,7 +147,9 @@ fn save_inverse(plan: &Plan, args: &ApplyArgs, path: &Path, context: &Context) -
     if written.replicas.is_empty() {
         return Ok(());
     }
-    plan_file::save(&undo::inverse_of(&written)?, path)?;
+    let inverse = undo::inverse_of(&written)?;
+    plan_file::save(&inverse, path)?;
+    undo::note_what_cannot_be_applied(&inverse, context)?;
     let shown = path.display();
     context.terminal.note(&format!("Saved to {shown} what takes this back: trueup apply {shown}"));
     Ok(())

@@ -50,6 +50,10 @@ pub struct PlannedChange {
     /// `TablePair::replica_extra`; none when there are no such columns. For an insert: what those columns get, where
     /// it puts back a row that the replica had; else their defaults do.
     pub extra: Option<Row>,
+    /// How the replica spells the values that tell the row from others, of an update or a delete: the columns of
+    /// `TablePair::stored_parts`, encoded. None where it cannot spell them in several ways, or was not looked at. For
+    /// an insert: the spelling of a row that is put back.
+    pub stored: Option<Row>,
     /// Which of several equal changes it is, in a table without a key; none where rows have one.
     pub copy: Option<CopyNumber>,
 }
@@ -73,6 +77,7 @@ impl PlannedChange {
             && self.withheld == other.withheld
             && self.change == other.change
             && self.extra == other.extra
+            && self.stored == other.stored
     }
 
     /// The values of the row that carries the key, and behind them those of the columns out of scope, where they are
@@ -81,9 +86,10 @@ impl PlannedChange {
         self.change.row().fields().chain(self.extra.iter().flat_map(Row::fields)).collect()
     }
 
-    /// Bytes of the values that [`fields`](Self::fields) gives.
+    /// Bytes of all values that it carries.
     pub fn bytes_len(&self) -> usize {
-        self.change.row().bytes().len() + self.extra.as_ref().map_or(0, |extra| extra.bytes().len())
+        let length = |row: &Option<Row>| row.as_ref().map_or(0, |row| row.bytes().len());
+        self.change.row().bytes().len() + length(&self.extra) + length(&self.stored)
     }
 }
 

@@ -243,9 +243,10 @@ const ACTION: u8 = 3;
 const WITHHELD: u8 = 4;
 const EXTRA: u8 = 8;
 const COPY: u8 = 16;
+const STORED: u8 = 32;
 
-/// Flags, for one of several copies its numbers, the row that carries the key, for an update the columns it sets and their values, for a delete the
-/// columns out of scope. Whatever has a length begins with it.
+/// Flags, for one of several copies its numbers, the row that carries the key, for an update the columns it sets and
+/// their values, for a delete the columns out of scope, and how the replica spells what tells the row. Whatever has a length begins with it.
 fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
     let action = match &planned.change {
         RowChange::Insert { .. } => INSERT,
@@ -254,7 +255,8 @@ fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
     };
     let extra = if planned.extra.is_some() { EXTRA } else { 0 };
     let copy = if planned.copy.is_some() { COPY } else { 0 };
-    out.push(action | extra | copy | if planned.withheld { WITHHELD } else { 0 });
+    let stored = if planned.stored.is_some() { STORED } else { 0 };
+    out.push(action | extra | copy | stored | if planned.withheld { WITHHELD } else { 0 });
     if let Some(CopyNumber { there, number, of }) = planned.copy {
         [there, number, of].into_iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
     }
@@ -268,8 +270,8 @@ fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
             }
         }
     }
-    if let Some(extra) = &planned.extra {
-        put_bytes(out, extra.bytes());
+    for row in [&planned.extra, &planned.stored].into_iter().flatten() {
+        put_bytes(out, row.bytes());
     }
 }
 
@@ -306,7 +308,8 @@ fn decoded(mut bytes: &[u8]) -> Option<PlannedChange> {
         _ => return None,
     };
     let extra = if flags & EXTRA == 0 { None } else { Some(take_row(input)?) };
-    input.is_empty().then_some(PlannedChange { change, withheld: flags & WITHHELD != 0, extra, copy })
+    let stored = if flags & STORED == 0 { None } else { Some(take_row(input)?) };
+    input.is_empty().then_some(PlannedChange { change, withheld: flags & WITHHELD != 0, extra, stored, copy })
 }
 
 fn take_copy(input: &mut &[u8]) -> Option<CopyNumber> {
@@ -377,6 +380,7 @@ mod tests {
             action in 0..3,
             withheld in any::<bool>(),
             extra in proptest::option::of(any_row()),
+            stored in proptest::option::of(any_row()),
             copy in proptest::option::of((any::<u64>(), any::<u64>(), any::<u64>())),
         ) -> PlannedChange {
             let mut after = before.clone();
@@ -389,7 +393,8 @@ mod tests {
                 _ => RowChange::Delete { before: row(&before) },
             };
             let copy = copy.map(|(there, number, of)| CopyNumber { there, number, of });
-            PlannedChange { change, withheld, extra: extra.map(|extra| row(&extra)), copy }
+            let (extra, stored) = (extra.map(|extra| row(&extra)), stored.map(|stored| row(&stored)));
+            PlannedChange { change, withheld, extra, stored, copy }
         }
     }
 

@@ -259,7 +259,7 @@ proptest! {
         let digest = fold.finish();
         prop_assert_eq!(digest.primary == digest.replica, expected.is_empty());
         prop_assert_eq!(all_equal, expected.is_empty());
-        let planned = |change: &RowChange| PlannedChange { change: change.clone(), withheld: false, extra: None, copy: None };
+        let planned = |change: &RowChange| PlannedChange { change: change.clone(), withheld: false, extra: None, stored: None, copy: None };
         let list = changes.iter().map(planned).collect();
         holds_every_change(&rules, joined(ranges, &list, rules.order()).expect("in memory"), &changes);
     }

@@ -12,6 +12,7 @@ use crate::spool::SpoolError;
 use crate::sql::SelectColumn;
 use crate::value::{Row, Value, put_field, put_null};
 
+use super::TablePlan;
 use super::write::{ChunkLimits, NumberedChange, written_columns};
 
 /// Some of the equal changes of one image.
@@ -28,9 +29,9 @@ pub struct EqualChanges {
 /// Changes of a table without a key, equal ones put together, in the order of their first.
 pub fn equal_changes(changes: impl IntoIterator<Item = NumberedChange>) -> Vec<EqualChanges> {
     let mut all: Vec<EqualChanges> = Vec::new();
-    let mut known: HashMap<(Row, Option<Row>), usize> = HashMap::new();
+    let mut known: HashMap<(Row, Option<Row>, Option<Row>), usize> = HashMap::new();
     for (number, planned) in changes {
-        let image = (planned.change.row().clone(), planned.extra.clone());
+        let image = (planned.change.row().clone(), planned.extra.clone(), planned.stored.clone());
         match known.get(&image) {
             Some(index) => all[*index].numbers.push(number),
             None => {
@@ -141,6 +142,12 @@ impl EqualChanges {
 pub fn image_columns(pair: &TablePair, planned: &PlannedChange) -> Vec<u16> {
     let mut columns = written_columns(pair);
     columns.retain(|column| usize::from(*column) < pair.compared_columns);
+    if planned.stored.is_some() {
+        for column in &mut columns {
+            // Engines allow far fewer than 65,536 columns.
+            *column = pair.stored_index(usize::from(*column)).map_or(*column, |index| index as u16);
+        }
+    }
     if planned.extra.is_some() {
         columns.extend(pair.extra_indexes());
     }
@@ -152,9 +159,19 @@ pub fn image_parts(pair: &TablePair, columns: &[u16]) -> Vec<SelectColumn> {
     columns.iter().map(|index| pair.replica_part(usize::from(*index))).collect()
 }
 
+/// What a change has for each column of [`TablePair::replica_part`], as far as it is known.
+fn fields_of<'a>(pair: &TablePair, planned: &'a PlannedChange) -> Vec<Option<&'a [u8]>> {
+    let mut fields = planned.fields();
+    if let Some(stored) = &planned.stored {
+        fields.resize(pair.columns.len() + pair.replica_extra.len(), None);
+        fields.extend(stored.fields());
+    }
+    fields
+}
+
 /// The image of a row, encoded.
-pub fn image(planned: &PlannedChange, columns: &[u16]) -> Row {
-    let fields = planned.fields();
+pub fn image(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Row {
+    let fields = fields_of(pair, planned);
     let mut image = Vec::with_capacity(planned.bytes_len());
     for index in columns {
         match fields.get(usize::from(*index)).copied().flatten() {
@@ -167,7 +184,7 @@ pub fn image(planned: &PlannedChange, columns: &[u16]) -> Row {
 
 /// The image of a row as values of the replica.
 pub fn image_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Vec<Value> {
-    let fields = planned.fields();
+    let fields = fields_of(pair, planned);
     let value = |index: &u16| {
         let index = usize::from(*index);
         let field = fields.get(index).copied().flatten();
@@ -198,6 +215,20 @@ pub fn is_ambiguous(pair: &TablePair, equal: &EqualChanges) -> bool {
     matches!(equal.planned.change, RowChange::Delete { .. }) && !whole && !all_go
 }
 
+/// Whether a plan's changes to a table have such rows: then it can be neither applied nor written as a script.
+///
+/// # Errors
+/// Where the changes cannot be read.
+pub fn has_ambiguous(table: &TablePlan) -> Result<bool, SpoolError> {
+    let Some(pair) = table.pair.as_ref().filter(|pair| pair.is_keyless()) else { return Ok(false) };
+    for planned in table.changes.iter() {
+        if is_ambiguous(pair, &EqualChanges::new((0, planned?))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,7 +238,8 @@ mod tests {
     fn changes(change: &RowChange, there: u64, of: u64, numbers: std::ops::Range<u64>) -> EqualChanges {
         let changes = numbers.map(|number| {
             let copy = Some(CopyNumber { there, number, of });
-            let planned = PlannedChange { change: change.clone(), withheld: false, extra: None, copy };
+            let planned =
+                PlannedChange { change: change.clone(), withheld: false, extra: None, stored: None, copy };
             (number as ChangeNumber, planned)
         });
         let mut equal = equal_changes(changes);

@@ -221,7 +221,7 @@ fn inverse_row(planned: PlannedChange, pair: &TablePair) -> PlannedChange {
     };
     // A row that came without values out of scope goes without.
     let extra = planned.extra.filter(|_| !pair.replica_extra.is_empty());
-    PlannedChange { change, withheld: false, extra, copy }
+    PlannedChange { change, withheld: false, extra, stored: planned.stored, copy }
 }
 
 #[cfg(test)]
@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn carrying(change: RowChange, extra: &[i64]) -> PlannedChange {
-        PlannedChange { change, withheld: false, extra: Some(row(extra)), copy: None }
+        PlannedChange { change, withheld: false, extra: Some(row(extra)), stored: None, copy: None }
     }
 
     fn structural(action: SchemaAction, object: &str, sql: &str) -> SchemaChange {
@@ -293,7 +293,7 @@ mod tests {
         fn any_change()(id in 1..1000_i64, action in 0..3, before in any::<i64>(), after in any::<i64>(), own in any::<i64>())
             -> PlannedChange
         {
-            let plain = |change| PlannedChange { change, withheld: false, extra: None, copy: None };
+            let plain = |change| PlannedChange { change, withheld: false, extra: None, stored: None, copy: None };
             match action {
                 0 => plain(insert(&[id, after])),
                 1 => plain(update(&[id, before], &[id, after], &[1])),

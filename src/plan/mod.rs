@@ -23,8 +23,8 @@ mod values;
 mod write;
 
 pub use copies::{
-    EqualChanges, Progress, equal_changes, equal_pieces, image, image_columns, image_parts, image_values,
-    is_ambiguous, is_unique, scope,
+    EqualChanges, Progress, equal_changes, equal_pieces, has_ambiguous, image, image_columns, image_parts,
+    image_values, is_ambiguous, is_unique, scope,
 };
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
@@ -33,8 +33,8 @@ pub use reference::{Reference, carrying};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
-    ChunkLimits, NumberedChange, Write, key_columns, key_values, pieces, replica_columns, statements, writes,
-    written_columns,
+    ChunkLimits, NumberedChange, Write, address, address_columns, pieces, replica_columns, statements,
+    writes, written_columns,
 };
 
 use serde::{Deserialize, Serialize};

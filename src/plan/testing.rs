@@ -53,6 +53,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
     let paired = |name: &&str| ColumnPair {
         sides: Sides::new(column(name, *name != "id"), column(name, *name != "id")),
         domain: INTEGER,
+        stored: None,
         rule: None,
         on_replica: true,
     };
@@ -98,7 +99,7 @@ pub(crate) fn extra_column(name: &str, nullable: bool) -> SelectColumn {
 pub(crate) fn with_changes(mut table: TablePlan, changes: Vec<RowChange>) -> TablePlan {
     table.summary = RowCounts::default();
     changes.iter().for_each(|change| table.summary.count(change));
-    let planned = |change| PlannedChange { change, withheld: false, extra: None, copy: None };
+    let planned = |change| PlannedChange { change, withheld: false, extra: None, stored: None, copy: None };
     table.changes = changes.into_iter().map(planned).collect();
     table.status = Status::Drift;
     table

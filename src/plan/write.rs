@@ -11,7 +11,7 @@ use crate::schema::TablePair;
 use crate::spec::SchemaMode;
 use crate::spool::SpoolError;
 use crate::sql::{Column, CopiesToDelete, Dialect, RowUpdate, SelectColumn, Unwritable};
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, decode};
 
 use super::copies::{
     EqualChanges, equal_changes, image_columns, image_parts, image_values, is_unique, scope,
@@ -166,33 +166,87 @@ pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
 /// says which.
 pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
     let table = &pair.names.replica;
-    let chosen = write.changes.iter().map(|(_, planned)| &planned.change);
     match write.action {
         RowAction::Insert => {
-            let planned = write.changes.iter().map(|(_, planned)| planned.fields());
+            let planned = write.changes.iter().map(|(_, planned)| planned);
             let rows: Vec<Vec<Value>> =
-                planned.map(|fields| written_values(pair, &fields, &write.columns)).collect();
+                planned.map(|planned| inserted_values(pair, planned, &write.columns)).collect();
             dialect.insert(table, &replica_columns(pair, &write.columns), &rows)
         }
-        RowAction::Update => {
-            let rows: Vec<RowUpdate> =
-                chosen.filter_map(|change| row_update(pair, change, &write.columns)).collect();
-            let (key, columns) = (key_columns(pair), replica_columns(pair, &write.columns));
-            dialect.update_keeping(table, &key, &columns, &self_writing(pair, dialect), &rows)
-        }
         RowAction::Delete if pair.is_keyless() => delete_copies(pair, write, dialect),
+        RowAction::Update => {
+            let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
+            let update = |key: &[SelectColumn], changes: &[&PlannedChange]| {
+                let rows: Vec<RowUpdate> =
+                    changes.iter().filter_map(|planned| row_update(pair, planned, &write.columns)).collect();
+                dialect.update_keeping(table, key, &columns, &keep, &rows)
+            };
+            by_address(pair, write, update)
+        }
         RowAction::Delete => {
-            let keys: Vec<Vec<Value>> = chosen.map(|change| key_values(pair, change.row())).collect();
-            dialect.delete(table, &key_columns(pair), &keys)
+            let delete = |key: &[SelectColumn], changes: &[&PlannedChange]| {
+                let keys: Vec<Vec<Value>> = changes.iter().map(|planned| address(pair, planned)).collect();
+                dialect.delete(table, key, &keys)
+            };
+            by_address(pair, write, delete)
         }
     }
 }
 
-fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<RowUpdate> {
-    match change {
-        RowChange::Update { before, after, .. } => {
+/// The statements for the changes whose rows are known as they are spelled, and for the others.
+fn by_address(
+    pair: &TablePair,
+    write: &Write,
+    statements: impl Fn(&[SelectColumn], &[&PlannedChange]) -> Result<Vec<String>, Unwritable>,
+) -> Result<Vec<String>, Unwritable> {
+    let changes = write.changes.iter().map(|(_, planned)| planned);
+    let (spelled, others): (Vec<_>, Vec<_>) = changes.partition(|planned| planned.stored.is_some());
+    let mut all = Vec::new();
+    for changes in [spelled, others] {
+        if let Some(first) = changes.first() {
+            all.extend(statements(&address_columns(pair, first), &changes)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The columns by which the row of a change is found on the replica: its key, as it is stored where that is known.
+pub fn address_columns(pair: &TablePair, planned: &PlannedChange) -> Vec<SelectColumn> {
+    let index = |column: usize| match planned.stored {
+        Some(_) => pair.stored_index(column).unwrap_or(column),
+        None => column,
+    };
+    (0..pair.key_columns).map(|column| pair.replica_part(index(column))).collect()
+}
+
+/// The values of [`address_columns`].
+pub fn address(pair: &TablePair, planned: &PlannedChange) -> Vec<Value> {
+    let mut values = key_values(pair, planned.change.row());
+    if let Some(stored) = &planned.stored {
+        for ((column, part), field) in pair.spelled().zip(pair.stored_parts()).zip(stored.fields()) {
+            values[column] = decode(&part.domain, field);
+        }
+    }
+    values
+}
+
+/// The values of a row to insert; one that is put back is spelled as it was.
+fn inserted_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Vec<Value> {
+    let mut values = written_values(pair, &planned.fields(), columns);
+    let Some(stored) = &planned.stored else { return values };
+    for ((column, part), field) in pair.spelled().zip(pair.stored_parts()).zip(stored.fields()) {
+        if let Some(place) = columns.iter().position(|written| usize::from(*written) == column) {
+            values[place] = decode(&part.domain, field);
+        }
+    }
+    values
+}
+
+fn row_update(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Option<RowUpdate> {
+    match &planned.change {
+        RowChange::Update { after, .. } => {
             let fields: Vec<Option<&[u8]>> = after.fields().collect();
-            Some(RowUpdate { key: key_values(pair, before), values: written_values(pair, &fields, columns) })
+            Some(RowUpdate { key: address(pair, planned), values: written_values(pair, &fields, columns) })
         }
         _ => None,
     }
@@ -200,7 +254,22 @@ fn row_update(pair: &TablePair, change: &RowChange, columns: &[u16]) -> Option<R
 
 /// Deletes of rows without a key: so many copies of each.
 fn delete_copies(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
-    let equal = equal_changes(write.changes.iter().cloned());
+    let (spelled, others): (Vec<_>, Vec<_>) =
+        write.changes.iter().cloned().partition(|(_, planned)| planned.stored.is_some());
+    let mut statements = Vec::new();
+    for changes in [spelled, others] {
+        statements.extend(delete_equal(pair, changes, dialect)?);
+    }
+    Ok(statements)
+}
+
+/// The same of changes that all know how their rows are spelled, or none of them.
+fn delete_equal(
+    pair: &TablePair,
+    changes: Vec<NumberedChange>,
+    dialect: &dyn Dialect,
+) -> Result<Vec<String>, Unwritable> {
+    let equal = equal_changes(changes);
     let Some(first) = equal.first() else { return Ok(Vec::new()) };
     let columns = image_columns(pair, &first.planned);
     let rows: Vec<(Vec<Value>, u64)> =
@@ -213,11 +282,6 @@ fn delete_copies(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Resu
         unique: is_unique(pair, &columns) || equal.iter().all(EqualChanges::take_all),
         rows: &rows,
     })
-}
-
-/// The replica's key columns.
-pub fn key_columns(pair: &TablePair) -> Vec<SelectColumn> {
-    (0..pair.key_columns).map(|index| pair.replica_part(index)).collect()
 }
 
 /// The replica's columns that the engine itself would write with every update of their row.
@@ -233,7 +297,7 @@ pub fn replica_columns(pair: &TablePair, columns: &[u16]) -> Vec<Column> {
 }
 
 /// The key of a row that is on the replica.
-pub fn key_values(pair: &TablePair, row: &Row) -> Vec<Value> {
+fn key_values(pair: &TablePair, row: &Row) -> Vec<Value> {
     pair.key().iter().zip(row.fields()).map(|(column, field)| column.replica_value(field)).collect()
 }
 

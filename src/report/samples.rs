@@ -63,6 +63,7 @@ fn pair_of(name: &str, replica_name: &str, domain: Domain, meaning: Type) -> Col
     ColumnPair {
         sides: Sides::new(column(name, meaning), column(replica_name, other)),
         domain,
+        stored: None,
         rule: None,
         on_replica: true,
     }
@@ -133,7 +134,7 @@ pub fn order(id: i128, total: &str, note: &str, paid: Option<bool>) -> Row {
 }
 
 pub fn planned(change: RowChange) -> PlannedChange {
-    PlannedChange { change, withheld: false, extra: None, copy: None }
+    PlannedChange { change, withheld: false, extra: None, stored: None, copy: None }
 }
 
 fn key(id: i128) -> Key {
@@ -205,12 +206,14 @@ pub fn drifting() -> TablePlan {
                 },
                 withheld: true,
                 extra: None,
+                stored: None,
                 copy: None,
             },
             PlannedChange {
                 change: RowChange::Delete { before: order(1 << 60, "3", "", None) },
                 withheld: false,
                 extra: Some(encoded(&[Domain::Text], &[Value::Text("old".into())])),
+                stored: None,
                 copy: None,
             },
         ]

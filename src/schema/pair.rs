@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::sides::{Side, Sides};
 use crate::spec::{CompareRule, Place, SchemaMode};
 use crate::sql::{Column, ForeignKey, Select, SelectColumn, Selection, TableName};
-use crate::value::{Domain, Key, KeyOrder, Value, decode};
+use crate::value::{Domain, Key, KeyOrder, Type, Value, decode};
 
 use super::UniqueKey;
 
@@ -80,6 +80,8 @@ pub struct ColumnPair {
     pub sides: Sides<Column>,
     /// What the values are compared as.
     pub domain: Domain,
+    /// What the replica's column itself holds, where it may spell one value of `domain` in several ways.
+    pub stored: Option<Domain>,
     /// What the spec excuses.
     pub rule: Option<CompareRule>,
     /// Whether the replica has the column already.
@@ -101,6 +103,15 @@ impl ColumnPair {
     pub fn replica_value(&self, field: Option<&[u8]>) -> Value {
         shown(decode(&self.domain, field), &self.sides.replica)
     }
+}
+
+/// A replica's column as it is stored. A date and time whose zone the spec says is stored without one.
+fn stored_part(column: &ColumnPair) -> Option<SelectColumn> {
+    let mut stored = column.sides.replica.clone();
+    if let Type::Zoned { digits, .. } = stored.column_type.meaning {
+        stored.column_type.meaning = Type::DateTime { digits };
+    }
+    Some(SelectColumn { column: stored, domain: column.stored.clone()? })
 }
 
 /// A decimal with the zeros that its column prints.
@@ -152,14 +163,39 @@ impl TablePair {
         self.key_order().values(key)
     }
 
-    /// A column that the replica has: those of `columns` by their index, and behind them those of
-    /// `replica_extra`. That is also the order of [`PlannedChange::fields`](crate::compare::PlannedChange::fields).
+    /// The columns that rows are told apart by and that the replica may spell in several ways, ascending: what
+    /// [`PlannedChange::stored`](crate::compare::PlannedChange::stored) has a field for.
+    pub fn spelled(&self) -> impl Iterator<Item = usize> {
+        let identifying = if self.is_keyless() { self.compared_columns } else { self.key_columns };
+        (0..identifying).filter(|index| self.columns[*index].stored.is_some())
+    }
+
+    /// Whether rows are to be written by the spelling that was read.
+    pub fn is_spelled(&self) -> bool {
+        self.spelled().next().is_some()
+    }
+
+    /// The replica's columns of [`spelled`](Self::spelled), as they are stored.
+    pub fn stored_parts(&self) -> Vec<SelectColumn> {
+        self.spelled().filter_map(|index| stored_part(&self.columns[index])).collect()
+    }
+
+    /// The index of [`replica_part`](Self::replica_part) under which such a column is found as it is stored.
+    pub fn stored_index(&self, column: usize) -> Option<usize> {
+        let place = self.spelled().position(|spelled| spelled == column)?;
+        Some(self.columns.len() + self.replica_extra.len() + place)
+    }
+
+    /// A column that the replica has: those of `columns` by their index, behind them those of `replica_extra`, and
+    /// behind these those of [`spelled`](Self::spelled) once more, as they are stored.
     pub fn replica_part(&self, index: usize) -> SelectColumn {
-        match self.columns.get(index) {
-            Some(column) => {
-                SelectColumn { column: column.sides.replica.clone(), domain: column.domain.clone() }
-            }
-            None => self.replica_extra[index - self.columns.len()].clone(),
+        if let Some(column) = self.columns.get(index) {
+            return SelectColumn { column: column.sides.replica.clone(), domain: column.domain.clone() };
+        }
+        let index = index - self.columns.len();
+        match self.replica_extra.get(index) {
+            Some(extra) => extra.clone(),
+            None => self.stored_parts().swap_remove(index - self.replica_extra.len()),
         }
     }
 
@@ -168,8 +204,8 @@ impl TablePair {
         match self.columns.get(index) {
             Some(column) => column.primary_value(field),
             None => {
-                let extra = &self.replica_extra[index - self.columns.len()];
-                shown(decode(&extra.domain, field), &extra.column)
+                let part = self.replica_part(index);
+                shown(decode(&part.domain, field), &part.column)
             }
         }
     }

@@ -18,7 +18,7 @@ use super::change::SchemaChange;
 use super::condition::check_kinds;
 use super::structure::{self, Structure};
 use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, Writes, choose_domain};
-use identity::{is_freely_spelled, other_keys};
+use identity::other_keys;
 
 pub use column::takes_option;
 
@@ -288,9 +288,6 @@ impl Pairer<'_> {
             }
         }
         problems.extend(self.shared_columns(&pairs));
-        let identifies = |pair: &&ColumnPair| key.is_empty() || key.iter().any(|name| name == pair.name());
-        let freely_spelled = pairs.iter().filter(identifies).filter(|pair| is_freely_spelled(pair));
-        problems.extend(freely_spelled.map(|pair| self.cannot_identify(pair, key.is_empty())));
         (pairs, problems)
     }
 

@@ -19,7 +19,7 @@ pub use statement::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{ColumnType, Domain, Value};
+use crate::value::{ColumnType, Domain, Type, Value};
 use expression::{Expression, ExpressionError};
 
 /// The engines, as named in output.
@@ -126,6 +126,13 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Whether a unique key over this column may take two different values for one: a collation without regard to
     /// case, accents or padding.
     fn equates(&self, column: &Column) -> bool;
+
+    /// Whether this column may store one value of the domain in several ways: a UUID in either case, a document with
+    /// other spaces, a moment in another zone. A row with such a key is written by the spelling that was read.
+    fn spells_freely(&self, column: &Column, domain: &Domain) -> bool {
+        matches!(domain, Domain::Uuid | Domain::Address | Domain::Json { canonical: true })
+            && matches!(column.column_type.meaning, Type::Text { .. } | Type::JsonText)
+    }
 
     /// A read that gives one text for each of these values of a column of `table`, in order, row by row: two are
     /// equal exactly where a unique key over that column takes the values for one. For columns that

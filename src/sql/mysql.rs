@@ -14,6 +14,8 @@ mod scope;
 mod script;
 mod unique;
 
+pub(crate) use condition::is_incomparable;
+
 use super::expression::{Expression, ExpressionError};
 use super::{
     Column, CopiesToDelete, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn,

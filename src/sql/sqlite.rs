@@ -25,7 +25,9 @@ use spelling::SpelledKeys;
 
 pub(crate) use declared::column_type;
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
-pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
+pub(crate) use select::{
+    Encoding, ORDER_FUNCTION, OrderKind, render as render_select, render_usual as render_select_of_usual_keys,
+};
 
 /// The most rows in one statement.
 const ROWS_MAX: usize = 500;
@@ -85,6 +87,10 @@ impl Dialect for Sqlite {
 
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
         select::needs_sort(column, domain)
+    }
+
+    fn spells_freely(&self, column: &Column, domain: &Domain) -> bool {
+        select::has_endless_spellings(column, domain)
     }
 
     fn equates(&self, column: &Column) -> bool {

@@ -199,8 +199,8 @@ pub struct SelectColumn {
 pub enum Selection {
     /// All rows of a range.
     Range(KeyRange),
-    /// The rows that have one of these keys. Compared as the engine compares: the caller drops rows whose
-    /// key is only equal under a collation.
+    /// The rows that have one of these keys, in whatever spelling. Compared as the engine compares, never more
+    /// narrowly than the domains do: the caller drops rows whose key is only equal under a collation.
     Keys(Vec<Key>),
     /// The rows that a unique key over the key columns would take for one of these: equal under the columns' own
     /// collations. A key with a NULL equals none.
@@ -208,9 +208,16 @@ pub enum Selection {
     /// The rows that a unique index takes for one of these, of which the key columns are those of the index; maybe
     /// more rows than that. The engine evaluates the index's expressions over both.
     AlikeUnder(UniqueIndex, Vec<Key>),
-    /// The rows that equal one of these in all columns that are selected, however often they are there. Also here
-    /// the caller drops what is equal only to the engine.
+    /// The rows that equal one of these in as many of the first columns as these have, however often they are there
+    /// and however they are spelled. Also here the caller drops what is equal only to the engine, or not at all: of a
+    /// column in which the engine could compare only more narrowly, nothing is asked.
     Copies(Vec<Row>),
+}
+
+/// The columns that rows of [`Selection::Copies`] have.
+pub(super) fn told_columns<'a>(columns: &'a [SelectColumn], rows: &[Row]) -> &'a [SelectColumn] {
+    let told = rows.first().map_or(columns.len(), |row| row.fields().count());
+    &columns[..told.min(columns.len())]
 }
 
 /// Rows of a table without a key that are to go: so many copies of each.

@@ -12,9 +12,8 @@ const V6: u8 = 3;
 /// text.
 pub fn payload(text: &str) -> Option<Vec<u8>> {
     let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (address, Some(prefix.parse::<u8>().ok()?))
-        }
+        // PostgreSQL takes no zeros before it.
+        Some((address, prefix)) if is_plain_number(prefix) => (address, Some(prefix.parse::<u8>().ok()?)),
         Some(_) => return None,
         None => (text, None),
     };
@@ -35,6 +34,10 @@ pub fn is_payload(bytes: &[u8]) -> bool {
         [V6, prefix, 0, 16, address @ ..] => address.len() == 16 && *prefix <= 128,
         _ => false,
     }
+}
+
+fn is_plain_number(digits: &str) -> bool {
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'))
 }
 
 /// The text of a payload as PostgreSQL prints it: the prefix length only where it is not the whole address.

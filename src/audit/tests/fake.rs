@@ -46,6 +46,7 @@ impl Pair {
             .map(|(name, domain)| ColumnPair {
                 sides: Sides::new(column(name), column(name)),
                 domain: domain.clone(),
+                stored: None,
                 rule: None,
                 on_replica: true,
             })

@@ -4,6 +4,7 @@
 //! Invariant: a stream that ends well has sent every row, in key order where that was asked for; each row is held
 //! against the one before it. Anything else ends with an error.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,6 +21,7 @@ use super::{Access, error, query, raw, run, split};
 use crate::engine::error::VALUE_HINT;
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
+use crate::sql::mysql::is_incomparable;
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
 use crate::value::{Key, KeyOrder, RowBlock, decode, fields, named_values, raw_value_words};
 
@@ -181,6 +183,8 @@ pub(super) struct Reading {
     /// The key, and its order where rows come in it.
     order: KeyOrder,
     ordered: bool,
+    /// The keys that are wanted, where the statement cannot tell them all from others.
+    asked: Option<HashSet<Key>>,
 }
 
 impl Reading {
@@ -201,11 +205,17 @@ impl Reading {
             table: select.table.to_string(),
             order: KeyOrder::new(key.iter().map(|part| part.domain.clone()).collect::<Vec<_>>()),
             ordered: select.ordered && !key.is_empty(),
+            asked: match &select.selection {
+                Selection::Keys(keys) if key.iter().any(is_incomparable) => {
+                    Some(keys.iter().cloned().collect())
+                }
+                _ => None,
+            },
             columns: select.columns.clone(),
         })
     }
 
-    /// Adds one row to the block. On an error the block's last row is broken and must not be used.
+    /// Adds one row to the block, unless it is none of those that are wanted. On an error the block's last row is broken and must not be used.
     pub fn add(&self, row: &MySqlRow, block: &mut RowBlock) -> Result<(), EngineError> {
         if row.len() != self.encoders.len() {
             return Err(EngineError::new(ErrorKind::Changed, format!("table {} changed", self.table)));
@@ -221,7 +231,11 @@ impl Reading {
                 });
             }
         }
-        block.close_row();
+        let key = &block.bytes()[start..];
+        match &self.asked {
+            Some(asked) if !asked.contains(&self.order.key_of(key)) => block.buffer().truncate(start),
+            _ => block.close_row(),
+        }
         Ok(())
     }
 
@@ -336,7 +350,11 @@ async fn send_rows(rows: &mut Rows<'_>, feed: &Feed) -> Ended {
 impl Feed {
     /// Adds a row and holds it against the one before, which may have gone with the block before.
     fn add(&self, row: &MySqlRow, block: &mut RowBlock, last_row: &[u8]) -> Result<(), EngineError> {
+        let rows = block.len();
         self.reading.add(row, block)?;
+        if block.len() == rows {
+            return Ok(());
+        }
         let at = block.len() - 1;
         let before = if at == 0 { last_row } else { block.row(at - 1) };
         if before.is_empty() { Ok(()) } else { self.reading.check_order(before, block.row(at)) }

@@ -7,11 +7,11 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Error, Result};
 
-use super::encode::read_decimal;
+use super::encode::{encode_field, read_decimal};
 use crate::sql::sqlite::{
     ORDER_FUNCTION, OrderKind, VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid,
 };
-use crate::value::{Date, Time};
+use crate::value::{Date, Domain, Time, fields};
 
 /// What the error of a value that a `where` cannot read begins with.
 pub(super) const UNREADABLE: &str = "a value that `where` looks at does not read as";
@@ -49,6 +49,9 @@ fn order(context: &Context<'_>) -> Result<Value> {
             _ => 0,
         }));
     }
+    if matches!(kind, OrderKind::Json | OrderKind::Address) && given != ValueRef::Null {
+        return Ok(Value::Blob(document_or_address(kind, given).unwrap_or_default()));
+    }
     if kind == OrderKind::Decimal && given != ValueRef::Null {
         // What is no decimal sorts at the end, where its scan reports it.
         return Ok(Value::Blob(read_decimal(given).map_or_else(|| vec![0xff], |number| number.sortable())));
@@ -71,10 +74,24 @@ fn order(context: &Context<'_>) -> Result<Value> {
         (OrderKind::Uuid, _) => {
             text().and_then(|text| read_uuid(text.as_bytes())).map(|uuid| Value::Blob(uuid.to_vec()))
         }
-        (OrderKind::Class | OrderKind::Decimal, _) => None,
+        (OrderKind::Class | OrderKind::Decimal | OrderKind::Json | OrderKind::Address, _) => None,
     };
     // Numbers sort before blobs, and among blobs the empty one is first.
     Ok(read.unwrap_or_else(|| Value::Blob(Vec::new())))
+}
+
+/// The text of a document's structure, or an address as bytes, as the scan reads it.
+fn document_or_address(kind: OrderKind, given: ValueRef<'_>) -> Option<Vec<u8>> {
+    let mut field = Vec::new();
+    let domain = match kind {
+        OrderKind::Json => Domain::Json { canonical: true },
+        _ => Domain::Address,
+    };
+    encode_field(&mut field, &domain, None, given).ok()?;
+    let payload = fields(&field).next().flatten()?;
+    // Before a document's text stands one byte.
+    let start = usize::from(kind == OrderKind::Json);
+    payload.get(start..).map(<[u8]>::to_vec)
 }
 
 fn value(context: &Context<'_>) -> Result<Value> {

@@ -4,6 +4,7 @@
 //! A scan takes a connection, a thread of its own feeds the stream, and the connection comes back when the
 //! thread is done, be it at the last row, at an error, or because nobody listens any more.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,9 +18,9 @@ use super::moment::{self, Opened};
 use super::{Session, error, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
-use crate::sql::sqlite::{Encoding, Sqlite, render_select};
-use crate::sql::{Dialect, Select};
-use crate::value::{Domain, Key, RowBlock};
+use crate::sql::sqlite::{Encoding, Sqlite, render_select, render_select_of_usual_keys};
+use crate::sql::{Dialect, Select, Selection};
+use crate::value::{Domain, Key, KeyOrder, RowBlock};
 
 /// A block is sent once it is this large.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -80,7 +81,6 @@ impl Snapshot for SqliteSnapshot {
         let lease = self.lease().await?;
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
         let scan = Scan {
-            sql: render_select(&select, self.encoding),
             select,
             encoding: self.encoding,
             deadline: Deadline::new(self.session.statement_timeout),
@@ -203,7 +203,6 @@ impl Deadline {
 type Sender = mpsc::Sender<Result<RowBlock, EngineError>>;
 
 struct Scan {
-    sql: String,
     select: Select,
     encoding: Encoding,
     deadline: Arc<Deadline>,
@@ -238,7 +237,7 @@ impl Scan {
     }
 
     fn read(&self, connection: &Connection) -> Result<(), EngineError> {
-        read_blocks(connection, &self.sql, &self.select, self.encoding, |block| {
+        read_select(connection, self.encoding, &self.select, |block| {
             let waiting = Instant::now();
             let listened = self.sender.blocking_send(Ok(block)).is_ok();
             self.deadline.waited(waiting.elapsed());
@@ -251,8 +250,64 @@ impl Scan {
     }
 }
 
-/// Steps through a select and hands on blocks until `take` says that it is enough.
-pub(super) fn read_blocks(
+/// Reads a select and hands on blocks until `take` says that it is enough. Keys that may be spelled in many ways are
+/// looked for in the usual ones first, for which an index serves; what is not found so, by one read of the table.
+pub(super) fn read_select(
+    connection: &Connection,
+    encoding: Encoding,
+    select: &Select,
+    mut take: impl FnMut(RowBlock) -> bool,
+) -> Result<(), EngineError> {
+    let usual = render_select_of_usual_keys(select, encoding);
+    let (Some(usual), Selection::Keys(keys)) = (usual, &select.selection) else {
+        return read_blocks(connection, &render_select(select, encoding), select, encoding, take);
+    };
+    if select.ordered {
+        // Only one statement gives an order: which it is to be shows before any row is handed on.
+        let found = found_keys(connection, encoding, select)?;
+        let all = keys.iter().all(|key| found.contains(key));
+        let sql = if all { usual } else { render_select(select, encoding) };
+        return read_blocks(connection, &sql, select, encoding, take);
+    }
+    let (order, mut found, mut listens) = (key_order(select), HashSet::new(), true);
+    read_blocks(connection, &usual, select, encoding, |block| {
+        found.extend(block.rows().map(|row| order.key_of(row)));
+        listens = take(block);
+        listens
+    })?;
+    let rest: Vec<Key> = keys.iter().filter(|key| !found.contains(key)).cloned().collect();
+    if rest.is_empty() || !listens {
+        return Ok(());
+    }
+    let rest = Select { selection: Selection::Keys(rest), ..select.clone() };
+    read_blocks(connection, &render_select(&rest, encoding), &rest, encoding, take)
+}
+
+/// Those of a select's keys that are there in a usual spelling.
+fn found_keys(
+    connection: &Connection,
+    encoding: Encoding,
+    select: &Select,
+) -> Result<HashSet<Key>, EngineError> {
+    let mut keys_only = Select { ordered: false, ..select.clone() };
+    keys_only.columns.truncate(select.key_columns);
+    let (order, mut found) = (key_order(select), HashSet::new());
+    if let Some(sql) = render_select_of_usual_keys(&keys_only, encoding) {
+        read_blocks(connection, &sql, &keys_only, encoding, |block| {
+            found.extend(block.rows().map(|row| order.key_of(row)));
+            true
+        })?;
+    }
+    Ok(found)
+}
+
+fn key_order(select: &Select) -> KeyOrder {
+    let key = &select.columns[..select.key_columns];
+    KeyOrder::new(key.iter().map(|part| part.domain.clone()).collect::<Vec<_>>())
+}
+
+/// Steps through a statement that has the select's columns.
+fn read_blocks(
     connection: &Connection,
     sql: &str,
     select: &Select,
@@ -278,8 +333,8 @@ pub(super) fn read_blocks(
     Ok(())
 }
 
-/// All rows of a select as one block, for reads within the writer's transaction.
-pub(super) fn read_all(
+/// All rows of a statement that has the select's columns, as one block.
+pub(super) fn read_sql(
     connection: &Connection,
     sql: &str,
     select: &Select,
@@ -287,6 +342,20 @@ pub(super) fn read_all(
 ) -> Result<RowBlock, EngineError> {
     let mut all = RowBlock::default();
     read_blocks(connection, sql, select, encoding, |block| {
+        all.extend(&block, 0, block.len());
+        true
+    })?;
+    Ok(all)
+}
+
+/// All rows of a select as one block, for reads within the writer's transaction.
+pub(super) fn read_all(
+    connection: &Connection,
+    encoding: Encoding,
+    select: &Select,
+) -> Result<RowBlock, EngineError> {
+    let mut all = RowBlock::default();
+    read_select(connection, encoding, select, |block| {
         all.extend(&block, 0, block.len());
         true
     })?;

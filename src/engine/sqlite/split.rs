@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::scan::read_all;
+use super::scan::read_sql;
 use crate::engine::EngineError;
 use crate::engine::cuts::{Probe, SAMPLE, cuts};
 use crate::sql::sqlite::{Encoding, Sqlite, render_select};
@@ -64,7 +64,7 @@ impl Probe for Index<'_> {
         let names: Vec<String> = names.collect();
         let sql =
             format!("{} ORDER BY {} LIMIT {SAMPLE}", render_select(&select, self.encoding), names.join(", "));
-        let rows = read_all(self.connection, &sql, &select, self.encoding)?;
+        let rows = read_sql(self.connection, &sql, &select, self.encoding)?;
         Ok(rows.rows().map(Key::new).collect())
     }
 

@@ -16,7 +16,7 @@ use super::lock::{self, Lock};
 use super::{Session, blocking, error, scan, take_quoted_for_columns};
 use crate::engine::{EngineError, Tallies, Writer, tally};
 use crate::failure::ErrorKind;
-use crate::sql::sqlite::{Encoding, Sqlite, render_select};
+use crate::sql::sqlite::{Encoding, Sqlite};
 use crate::sql::{Dialect, Select, TableName};
 use crate::value::RowBlock;
 
@@ -262,9 +262,8 @@ impl Writer for SqliteWriter {
         self.run(move |inner| {
             inner.connect()?;
             let encoding = inner.encoding;
-            let sql = render_select(&select, encoding);
             inner.quoted_for_columns(true)?;
-            let rows = scan::read_all(inner.connect()?, &sql, &select, encoding);
+            let rows = scan::read_all(inner.connect()?, encoding, &select);
             inner.quoted_for_columns(false)?;
             rows
         })
@@ -276,9 +275,8 @@ impl Writer for SqliteWriter {
         self.run(move |inner| {
             inner.connect()?;
             let encoding = inner.encoding;
-            let sql = render_select(&select, encoding);
             inner.quoted_for_columns(true)?;
-            let read = scan::read_blocks(inner.connect()?, &sql, &select, encoding, |block| {
+            let read = scan::read_select(inner.connect()?, encoding, &select, |block| {
                 tally(&mut tallies, &block);
                 true
             });

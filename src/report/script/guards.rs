@@ -47,7 +47,6 @@ impl Writer<'_> {
                 continue;
             }
             let columns = guarded_columns(&pair, absent);
-            let parts: Vec<SelectColumn> = columns.iter().map(|index| part(&pair, *index)).collect();
             let message = self.message(
                 step.table,
                 match absent {
@@ -56,23 +55,32 @@ impl Writer<'_> {
                 },
             );
             for piece in plan::pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
-                let piece = piece.map_err(spool)?;
-                let rows: Vec<Vec<Value>> =
-                    piece.iter().map(|(_, planned)| guarded_row(&pair, planned, &columns, absent)).collect();
-                let guard = Guard {
-                    table: &pair.names.replica,
-                    columns: &parts,
-                    key_columns: pair.key_columns,
-                    rows: &rows,
-                    expect: if absent { Expect::Absent } else { Expect::AsGiven },
-                    scope: None,
-                    locked,
-                    message: &message,
-                };
-                let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
-                let what = if absent { "must not be there yet" } else { "must be as the plan saw them" };
-                self.about(table, &piece, what)?;
-                self.put(&text)?;
+                // Rows of a plan that takes another one back are not known as they are spelled.
+                let (spelled, others): (Vec<_>, Vec<_>) =
+                    piece.map_err(spool)?.into_iter().partition(|(_, planned)| planned.stored.is_some());
+                for piece in [spelled, others] {
+                    let Some((_, first)) = piece.first() else { continue };
+                    let parts = guarded_parts(&pair, first, &columns, absent);
+                    let rows: Vec<Vec<Value>> = piece
+                        .iter()
+                        .map(|(_, planned)| guarded_row(&pair, planned, &columns, absent))
+                        .collect();
+                    let guard = Guard {
+                        table: &pair.names.replica,
+                        columns: &parts,
+                        key_columns: pair.key_columns,
+                        rows: &rows,
+                        expect: if absent { Expect::Absent } else { Expect::AsGiven },
+                        scope: None,
+                        locked,
+                        message: &message,
+                    };
+                    let text =
+                        self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
+                    let what = if absent { "must not be there yet" } else { "must be as the plan saw them" };
+                    self.about(table, &piece, what)?;
+                    self.put(&text)?;
+                }
             }
         }
         Ok(())
@@ -196,9 +204,20 @@ fn guarded_columns(pair: &TablePair, absent: bool) -> Vec<usize> {
     (0..compared).filter(|index| pair.columns[*index].on_replica).collect()
 }
 
-fn part(pair: &TablePair, index: usize) -> SelectColumn {
-    let column = &pair.columns[index];
-    SelectColumn { column: column.sides.replica.clone(), domain: column.domain.clone() }
+/// A row that must be as the plan saw it is found as it was spelled then.
+fn guarded_parts(
+    pair: &TablePair,
+    planned: &PlannedChange,
+    columns: &[usize],
+    absent: bool,
+) -> Vec<SelectColumn> {
+    let mut parts: Vec<SelectColumn> = columns.iter().map(|index| pair.replica_part(*index)).collect();
+    if !absent {
+        for (part, stored) in parts.iter_mut().zip(plan::address_columns(pair, planned)) {
+            *part = stored;
+        }
+    }
+    parts
 }
 
 /// What is there of a row to update or to delete; of one to insert, its key.
@@ -212,5 +231,11 @@ fn guarded_row(pair: &TablePair, planned: &PlannedChange, columns: &[usize], abs
         let (column, field) = (&pair.columns[*index], fields.get(*index).copied().flatten());
         if absent { column.primary_value(field) } else { column.replica_value(field) }
     };
-    columns.iter().map(value).collect()
+    let mut values: Vec<Value> = columns.iter().map(value).collect();
+    if !absent {
+        for (value, stored) in values.iter_mut().zip(plan::address(pair, planned)) {
+            *value = stored;
+        }
+    }
+    values
 }

@@ -10,7 +10,7 @@ use crate::sql::{Column, Dialect};
 use crate::value::{Domain, StorageClass, Type};
 
 use super::super::{ColumnPair, Table, choose_domain};
-use super::Pairer;
+use super::{Pairer, own_domain};
 
 impl Pairer<'_> {
     /// `None` for a column that is generated on the replica.
@@ -40,7 +40,11 @@ impl Pairer<'_> {
             Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
             None => None,
         };
-        Ok(Some(ColumnPair { sides, domain, rule, on_replica: found.is_some() }))
+        let dialect = self.databases.dialects.replica;
+        let stored = dialect
+            .spells_freely(&sides.replica, &domain)
+            .then(|| own_domain(&sides.replica.column_type, dialect));
+        Ok(Some(ColumnPair { sides, domain, stored, rule, on_replica: found.is_some() }))
     }
 
     /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those

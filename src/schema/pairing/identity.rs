@@ -4,8 +4,7 @@
 //! excluded key columns, key columns that cannot be written. Invariant: without a key every column identifies.
 
 use crate::failure::{ErrorKind, Failure};
-use crate::spec::CompareEntry;
-use crate::value::{Domain, Type};
+use crate::spec::{CompareEntry, CompareOptions, CompareRule};
 
 use super::super::{ColumnPair, Table, UniqueKey};
 use super::{OnPrimary, Pairer};
@@ -51,7 +50,8 @@ impl OnPrimary<'_> {
     /// Two rows of which nothing says that they are one cannot have differences to be excused.
     fn excused_without_a_key(&self) -> Vec<Failure> {
         let there = |compare: &&CompareEntry| self.primary.column(&compare.column.value).is_some();
-        let excused = self.entry.compare.iter().filter(there).map(|compare| {
+        let excuses = |compare: &&CompareEntry| !only_tells_the_zone(&compare.rule);
+        let excused = self.entry.compare.iter().filter(there).filter(excuses).map(|compare| {
             let whose = match compare.from_defaults {
                 false => "",
                 true => "; `defaults` does so for every table",
@@ -78,30 +78,6 @@ impl OnPrimary<'_> {
 }
 
 impl Pairer<'_> {
-    /// A row that is found again by its values must not hide behind another spelling of one: it would be taken for
-    /// gone, or for absent.
-    pub(super) fn cannot_identify(&self, pair: &ColumnPair, keyless: bool) -> Failure {
-        let (what, hint) = match keyless {
-            true => (
-                "a table without a key",
-                format!(
-                    "name the columns that identify a row with `key: [...]`, or leave it out with \
-                     `exclude_columns: [{}]`",
-                    pair.name()
-                ),
-            ),
-            false => ("a key", "name other columns that identify a row with `key: [...]`".to_owned()),
-        };
-        let message = format!(
-            "table {}, column {}: not available yet: {what} with {} whose text may be spelled in many ways",
-            self.primary.name,
-            pair.name(),
-            pair.domain.name()
-        );
-        Failure::new(ErrorKind::Key, self.spec.error_at(self.entry.table.place, message).headline())
-            .hint(hint)
-    }
-
     /// Rows are inserted by their key, and what is generated cannot be written.
     pub(super) fn generated_key(&self, column: &str) -> Failure {
         let message = format!(
@@ -114,12 +90,14 @@ impl Pairer<'_> {
     }
 }
 
-/// Whether one value of the column may be stored as any of many texts, on a side that keeps what was written.
-pub(super) fn is_freely_spelled(pair: &ColumnPair) -> bool {
-    let kept_as_text = |meaning: &Type| !matches!(meaning, Type::Json | Type::Address { .. });
-    let meanings = [&pair.sides.primary, &pair.sides.replica].map(|column| &column.column_type.meaning);
-    matches!(pair.domain, Domain::Json { canonical: true } | Domain::Address)
-        && meanings.into_iter().any(kept_as_text)
+/// Whether a rule says what values mean and excuses no difference between them.
+fn only_tells_the_zone(rule: &CompareRule) -> bool {
+    match rule {
+        CompareRule::Options(CompareOptions { tolerance, precision, zone, trim, ignore_case }) => {
+            zone.is_some() && tolerance.is_none() && precision.is_none() && !trim && !ignore_case
+        }
+        CompareRule::Ignore => false,
+    }
 }
 
 pub(super) fn other_keys(table: &Table, key: &[ColumnPair]) -> Vec<UniqueKey> {

@@ -6,6 +6,7 @@
 //! their text.
 
 use super::{Family, document, hex, identifier, literal};
+use crate::sql::statement::told_columns;
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{
     Civil, ColumnType, Date, Decimal, Domain, KeyOrder, Stamp, Time, Type, Value, decode, fields,
@@ -30,14 +31,14 @@ pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
         }
         Selection::Keys(keys) => {
             let keys: Vec<Vec<Value>> = keys.iter().map(|one| key_values(key, one.bytes())).collect();
-            vec![one_of(key, &keys)]
+            by_comparable_columns(key, &keys)
         }
         Selection::Alike(keys) => vec![alike::condition(dialect, key, keys, "")],
         Selection::AlikeUnder(index, keys) => {
             let (columns, rows) = alike::rows(key, keys);
             vec![dialect.alike_under(index, &columns, &rows)]
         }
-        Selection::Copies(rows) => vec![dialect.among(&select.columns, rows)],
+        Selection::Copies(rows) => vec![dialect.among(told_columns(&select.columns, rows), rows)],
     };
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
     if !conditions.is_empty() {
@@ -53,6 +54,31 @@ pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
         sql.push_str(" FOR UPDATE");
     }
     sql
+}
+
+/// The rows with one of these keys by those of its columns in which the server's equality is no narrower than the
+/// domain's; the reader drops the others.
+fn by_comparable_columns(key: &[SelectColumn], keys: &[Vec<Value>]) -> Vec<String> {
+    let parts: Vec<SelectColumn> = key.iter().filter(|part| !is_incomparable(part)).cloned().collect();
+    let values = |one: &Vec<Value>| {
+        key.iter()
+            .zip(one)
+            .filter(|(part, _)| !is_incomparable(part))
+            .map(|(_, value)| value.clone())
+            .collect()
+    };
+    let keys: Vec<Vec<Value>> = keys.iter().map(values).collect();
+    if parts.is_empty() { Vec::new() } else { vec![one_of(&parts, &keys)] }
+}
+
+/// Whether no condition finds all rows that hold a value of the domain: documents whose numbers or escapes are
+/// written differently, and addresses kept as text.
+pub(crate) fn is_incomparable(part: &SelectColumn) -> bool {
+    match part.domain {
+        Domain::Json { canonical } => canonical,
+        Domain::Address => matches!(part.column.column_type.meaning, Type::Text { .. }),
+        _ => false,
+    }
 }
 
 fn key_values(key: &[SelectColumn], bytes: &[u8]) -> Vec<Value> {

@@ -10,12 +10,18 @@ use crate::sql::{CopiesToDelete, Dialect, Guard, SelectColumn, Unwritable};
 use crate::value::{Domain, Row, Type, Value, decode};
 
 impl Family {
-    /// The rows of a select that equal one of these in all of its columns.
+    /// The rows of a select that equal one of these in all of its columns that the server can compare.
     pub(super) fn among(&self, columns: &[SelectColumn], rows: &[Row]) -> String {
+        let comparable = |(part, _): &(&SelectColumn, Option<&[u8]>)| !condition::is_incomparable(part);
         let value = |(column, field): (&SelectColumn, Option<&[u8]>)| decode(&column.domain, field);
-        let rows: Vec<Vec<Value>> =
-            rows.iter().map(|row| columns.iter().zip(row.fields()).map(value).collect()).collect();
-        self.one_of_rows(columns, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        let values = |row: &Row| columns.iter().zip(row.fields()).filter(comparable).map(value).collect();
+        let rows: Vec<Vec<Value>> = rows.iter().map(values).collect();
+        let columns: Vec<SelectColumn> =
+            columns.iter().filter(|part| !condition::is_incomparable(part)).cloned().collect();
+        if columns.is_empty() {
+            return "TRUE".to_owned();
+        }
+        self.one_of_rows(&columns, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
     /// Deletes so many copies of each row, whichever the server comes upon first.

@@ -7,6 +7,7 @@
 //! Where PostgreSQL holds values equal that the domain does not (1.0 and 1.00, −0.0 and 0.0), a second expression
 //! breaks the tie; an index on the column still serves, for what it leaves open is sorted tie by tie.
 
+use super::super::statement::told_columns;
 use super::super::{Column, Select, SelectColumn, Selection, TableName, alike};
 use super::literal::{
     STAMP_END, STAMP_FIRST, bytes_literal, date_text, float_text, quoted, stamp_text, uuid_text,
@@ -288,7 +289,7 @@ pub(crate) fn key_condition(select: &Select) -> String {
             let (columns, rows) = alike::rows(key, keys);
             unique::condition(&select.table, index, &columns, &rows)
         }
-        Selection::Copies(rows) => copies::among(&select.columns, rows),
+        Selection::Copies(rows) => copies::among(told_columns(&select.columns, rows), rows),
     }
 }
 

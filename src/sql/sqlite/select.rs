@@ -7,11 +7,12 @@
 //! covers that end meets it and reports it; no row falls between two ranges.
 
 use super::declared::Affinity;
-use super::literal::{Neighbour, hex, neighbour, plain};
+use super::literal::{Neighbour, hex, in_zone_of, neighbour, plain};
 use super::spelling::SpelledKeys;
 use super::{Sqlite, identifier, table, unique};
+use crate::sql::statement::told_columns;
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
-use crate::value::{Decimal, Domain, Key, Row, Value, decode, fields, put_field, put_null};
+use crate::value::{Decimal, Domain, Key, Row, Type, Value, address_payload, decode, fields};
 
 /// `_trueup_order(kind, value)`: the value in an order that equals the domain's.
 pub(crate) const ORDER_FUNCTION: &str = "_trueup_order";
@@ -37,11 +38,15 @@ pub(crate) enum OrderKind {
     Class,
     /// A decimal that may be kept as text, as bytes that sort by its value.
     Decimal,
+    /// A document by its structure; says no more than which are equal.
+    Json,
+    /// An IP address with its prefix length; says no more than which are equal.
+    Address,
 }
 
 impl OrderKind {
     /// All of them.
-    pub(crate) const ALL: [OrderKind; 9] = [
+    pub(crate) const ALL: [OrderKind; 11] = [
         OrderKind::Date,
         OrderKind::Time,
         OrderKind::DateTime,
@@ -51,6 +56,8 @@ impl OrderKind {
         OrderKind::Storage,
         OrderKind::Class,
         OrderKind::Decimal,
+        OrderKind::Json,
+        OrderKind::Address,
     ];
 
     /// The word in SQL.
@@ -65,6 +72,8 @@ impl OrderKind {
             OrderKind::Storage => "storage",
             OrderKind::Class => "class",
             OrderKind::Decimal => "decimal",
+            OrderKind::Json => "json",
+            OrderKind::Address => "address",
         }
     }
 }
@@ -96,12 +105,26 @@ struct Term<'a> {
     column: &'a SelectColumn,
 }
 
+/// The SELECT of rows whose keys are spelled as this tool and most others spell them, which an index finds; `None`
+/// where [`render`] itself asks for no others.
+pub(crate) fn render_usual(select: &Select, encoding: Encoding) -> Option<String> {
+    let key = &select.columns[..select.key_columns];
+    let Selection::Keys(keys) = &select.selection else { return None };
+    key.iter().any(is_freely_spelled).then(|| statement(select, encoding, by_spelling(select, keys)))
+}
+
+fn by_spelling(select: &Select, keys: &[Key]) -> Vec<String> {
+    let key = &select.columns[..select.key_columns];
+    let columns: Vec<Column> = key.iter().map(|column| column.column.clone()).collect();
+    let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
+    vec![matching(&columns, &values, &select.table.name)]
+}
+
 /// The SELECT.
 pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
-    let columns: Vec<String> = select.columns.iter().map(|column| selected(column, encoding)).collect();
     let key = &select.columns[..select.key_columns];
     let terms: Vec<Term<'_>> = key.iter().flat_map(|column| terms(column, encoding)).collect();
-    let mut conditions: Vec<String> = select.scope.iter().map(|scope| format!("({scope})")).collect();
+    let mut conditions = Vec::new();
     match &select.selection {
         Selection::Range(range) => {
             let from = range.from.as_ref().map(|from| bounds(&terms, key, from));
@@ -110,29 +133,37 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
             conditions.extend(from.map(|from| lower(&terms, &from)));
             conditions.extend(to.map(|to| upper(&terms, &to, !from_value)));
         }
-        Selection::Copies(rows) => conditions.push(among(&select.columns, rows, encoding)),
-        Selection::Keys(keys) if key.iter().any(has_endless_spellings) => {
+        Selection::Copies(rows) => {
+            conditions.push(among(told_columns(&select.columns, rows), rows, encoding));
+        }
+        Selection::Keys(keys) if key.iter().any(is_freely_spelled) => {
             let rows: Vec<_> = keys.iter().map(|bytes| bounds(&terms, key, bytes)).collect();
             conditions.push(matching_terms(&terms, &rows));
         }
-        Selection::Keys(keys) => {
-            let columns: Vec<Column> = key.iter().map(|column| column.column.clone()).collect();
-            let values: Vec<Vec<Value>> = keys.iter().map(|key_bytes| values(key, key_bytes)).collect();
-            conditions.push(matching(&columns, &values, &select.table.name));
-        }
+        Selection::Keys(keys) => conditions = by_spelling(select, keys),
         Selection::AlikeUnder(index, keys) => {
             let (columns, rows) = alike::rows(key, keys);
             conditions.push(unique::condition(index, &columns, &rows));
         }
         Selection::Alike(keys) => conditions.push(alike::condition(&Sqlite, key, keys, "VALUES ")),
     }
+    statement(select, encoding, conditions)
+}
+
+/// The columns of the rows in scope for which all this holds, in the order that is asked for.
+fn statement(select: &Select, encoding: Encoding, conditions: Vec<String>) -> String {
+    let columns: Vec<String> = select.columns.iter().map(|column| selected(column, encoding)).collect();
+    let scope = select.scope.iter().map(|scope| format!("({scope})"));
+    let conditions: Vec<String> = scope.chain(conditions).collect();
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), table(&select.table));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
     }
+    let key = &select.columns[..select.key_columns];
+    let terms: Vec<String> =
+        key.iter().flat_map(|column| terms(column, encoding)).map(|term| term.expression).collect();
     if select.ordered && !terms.is_empty() {
-        let terms: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
         sql.push_str(" ORDER BY ");
         sql.push_str(&terms.join(", "));
     }
@@ -188,8 +219,14 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
         (Domain::Date, _) => vec![function(OrderKind::Date, &plain_name)],
         (Domain::Time, _) => vec![function(OrderKind::Time, &plain_name)],
         (Domain::DateTime, _) => vec![function(OrderKind::DateTime, &plain_name)],
+        // What such a column says is of its own zone.
+        (Domain::Instant, _) if is_zoned(&column.column) => {
+            vec![function(OrderKind::DateTime, &plain_name)]
+        }
         (Domain::Instant, _) => vec![function(OrderKind::Instant, &plain_name)],
         (Domain::Uuid, _) => vec![function(OrderKind::Uuid, &plain_name)],
+        (Domain::Json { .. }, _) => vec![function(OrderKind::Json, &plain_name)],
+        (Domain::Address, _) => vec![function(OrderKind::Address, &plain_name)],
         (Domain::Text | Domain::Bits, Encoding::Utf16Le | Encoding::Utf16Be) => {
             vec![function(OrderKind::Text, &plain_name)]
         }
@@ -218,9 +255,7 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
             | Domain::Float64
             | Domain::Text
             | Domain::Bits
-            | Domain::Address
             | Domain::Bytes
-            | Domain::Json { .. }
             | Domain::JsonText
             | Domain::Native,
             _,
@@ -228,24 +263,13 @@ fn terms(column: &SelectColumn, encoding: Encoding) -> Vec<Term<'_>> {
     }
 }
 
-/// The rows that equal one of these in all columns whose values have one form: what else there is the caller drops.
+/// The rows that equal one of these in all columns, in whatever spelling.
 fn among(columns: &[SelectColumn], rows: &[Row], encoding: Encoding) -> String {
-    let plain = |column: &SelectColumn| !matches!(column.domain, Domain::Json { .. });
-    let key: Vec<SelectColumn> = columns.iter().filter(|column| plain(column)).cloned().collect();
-    let terms: Vec<Term<'_>> = key.iter().flat_map(|column| terms(column, encoding)).collect();
+    let terms: Vec<Term<'_>> = columns.iter().flat_map(|column| terms(column, encoding)).collect();
     if terms.is_empty() {
         return "1".to_owned();
     }
-    let bounds_of = |row: &Row| {
-        let mut bytes = Vec::with_capacity(row.bytes().len());
-        for (_, field) in columns.iter().zip(row.fields()).filter(|(column, _)| plain(column)) {
-            match field {
-                Some(payload) => put_field(&mut bytes, payload),
-                None => put_null(&mut bytes),
-            }
-        }
-        bounds(&terms, &key, &Key::new(bytes))
-    };
+    let bounds_of = |row: &Row| bounds(&terms, columns, &Key::new(row.bytes()));
     let rows: Vec<Vec<Option<Bound>>> = rows.iter().map(bounds_of).collect();
     let among = matching_terms(&terms, &rows);
     // A list with a NULL in it is gone through row by row: a column without one narrows it down first.
@@ -269,12 +293,36 @@ fn telling_term(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> Option<Strin
 
 /// Whether one value may be stored as too many texts to list them: such keys are looked up by what they mean,
 /// which reads the whole table.
-fn has_endless_spellings(column: &SelectColumn) -> bool {
-    match column.domain {
-        Domain::Time | Domain::DateTime | Domain::Instant | Domain::Uuid => true,
-        Domain::Decimal { .. } => !sorts_decimals(&column.column),
-        _ => false,
+pub(super) fn has_endless_spellings(column: &Column, domain: &Domain) -> bool {
+    match domain {
+        Domain::Date
+        | Domain::Time
+        | Domain::DateTime
+        | Domain::Instant
+        | Domain::Uuid
+        | Domain::Json { .. }
+        | Domain::Address => true,
+        Domain::Decimal { .. } => !sorts_decimals(column),
+        // One storage class and one form of it, or the stored value itself.
+        Domain::Boolean
+        | Domain::Integer { .. }
+        | Domain::Float32
+        | Domain::Float64
+        | Domain::Text
+        | Domain::Bytes
+        | Domain::Bits
+        | Domain::JsonText
+        | Domain::Storage { .. }
+        | Domain::Native => false,
     }
+}
+
+fn is_zoned(column: &Column) -> bool {
+    matches!(column.column_type.meaning, Type::Zoned { .. })
+}
+
+fn is_freely_spelled(part: &SelectColumn) -> bool {
+    has_endless_spellings(&part.column, &part.domain)
 }
 
 /// The rows whose order terms equal one of these rows of bounds.
@@ -389,8 +437,13 @@ fn bound(term: &Term<'_>, value: &Value) -> Option<Bound> {
         (None, value) => plain(value),
         (Some(_), Value::Date(date)) => date.0.to_string(),
         (Some(_), Value::Time(time)) => time.0.to_string(),
-        (Some(_), Value::DateTime(stamp) | Value::Instant(stamp)) => plain(&Value::Integer(stamp.0.into())),
+        (Some(_), Value::DateTime(stamp) | Value::Instant(stamp)) => {
+            let stamp = in_zone_of(&term.column.column.column_type, *stamp);
+            plain(&Value::Integer(stamp.0.into()))
+        }
         (Some(_), Value::Uuid(bytes)) => hex(bytes),
+        (Some(OrderKind::Json), Value::Json(text)) => hex(text.as_bytes()),
+        (Some(OrderKind::Address), Value::Native(text)) => hex(&address_payload(text).unwrap_or_default()),
         (Some(OrderKind::Text), Value::Text(text) | Value::Native(text)) => hex(text.as_bytes()),
         (Some(OrderKind::Text), Value::RawText(text)) => hex(text),
         (Some(_), Value::Text(text)) => hex(&[&[1], text.as_bytes()].concat()),
