@@ -253,7 +253,7 @@ fn words() -> Vec<String> {
     let word = |at: usize| {
         let stem = STEMS[at % STEMS.len()];
         let other = STEMS[(at / 7 + at) % STEMS.len()];
-        if at % 2 == 0 { format!("{stem}{other}{at}") } else { format!("{other}{at}{stem}") }
+        if at.is_multiple_of(2) { format!("{stem}{other}{at}") } else { format!("{other}{at}{stem}") }
     };
     (0..3_000).map(|at| word((at * 1_103) % 3_000)).collect()
 }

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 
 use super::{
-    BlockHasher, Date, Decimal, Digest, Domain, Stamp, StorageClass, Time, Value, address_text, decode,
-    decode_checked, encode, fields, is_row,
+    BlockHasher, Date, Decimal, Digest, Domain, Stamp, Time, Value, address_text, decode, decode_checked,
+    encode, fields, is_row,
 };
 
 /// Every domain, with each choice that changes its payload.
@@ -70,7 +70,7 @@ impl Tape<'_> {
             tape.several(|byte| char::from(b'0' + byte % 10)).into_iter().collect()
         };
         let (sign, whole, fraction) =
-            (if self.byte() % 2 == 0 { "" } else { "-" }, digits(self), digits(self));
+            (if self.byte().is_multiple_of(2) { "" } else { "-" }, digits(self), digits(self));
         match self.byte() % 8 {
             0 => Decimal::parse("NaN"),
             1 => Decimal::parse("-Infinity"),
@@ -81,7 +81,7 @@ impl Tape<'_> {
     }
 
     fn value(&mut self, domain: &Domain) -> Value {
-        if self.byte() % 4 == 0 {
+        if self.byte().is_multiple_of(4) {
             return Value::Null;
         }
         match domain {
@@ -123,7 +123,7 @@ impl Tape<'_> {
     }
 
     fn address(&mut self) -> Value {
-        let payload = if self.byte() % 2 == 0 {
+        let payload = if self.byte().is_multiple_of(2) {
             [&[2, self.byte() % 33, 0, 4], &self.bytes::<4>()[..]].concat()
         } else {
             [&[3, self.byte() % 129, 0, 16], &self.bytes::<16>()[..]].concat()

@@ -8,7 +8,7 @@ use super::names::NAMES;
 use super::native;
 use super::scope::{Excuse, Scope};
 use super::values::{KINDS, Kind, OPAQUE, Value, any, other};
-use super::{Dice, Seen};
+use super::{Dice, ROUNDS, Seen};
 use crate::servers::{Database, Engine};
 use crate::types;
 
@@ -63,9 +63,12 @@ impl Wish {
 pub fn tables(seed: u64, engines: (Engine, Engine), dice: &mut Dice, seen: &mut Seen) -> Vec<Table> {
     let mut names: Vec<&str> = NAMES.to_vec();
     let wish = |at: usize| (at == 0).then(|| Wish::of(seed));
-    (0..1 + dice.below(3))
-        .map(|at| Table::new(dice.draw(&mut names), wish(at), engines, dice, seen))
-        .collect()
+    let mut tables = Vec::new();
+    for at in 0..1 + dice.below(3) {
+        tables.push(Table::new(dice.draw(&mut names), wish(at), engines, dice, seen));
+    }
+    tables.push(Table::of_odd_types(dice.draw(&mut names), seed, engines, dice, seen));
+    tables
 }
 
 impl Table {
@@ -101,6 +104,40 @@ impl Table {
         };
         table.set_options(wish, dice, seen);
         for _ in 0..dice.below(ROWS_MAX) {
+            table.add_row(dice, seen);
+        }
+        table.never_empty_the_replica();
+        table
+    }
+
+    /// A table of types that not every engine has: as many rounds as are run have them all.
+    fn of_odd_types(
+        name: &str,
+        seed: u64,
+        engines: (Engine, Engine),
+        dice: &mut Dice,
+        seen: &mut Seen,
+    ) -> Self {
+        let mut names: Vec<&str> = NAMES.to_vec();
+        let odd = native::kinds(engines, true);
+        let at_once = odd.len().div_ceil(ROUNDS as usize);
+        let chosen = odd.chunks(at_once).nth((seed % ROUNDS) as usize).unwrap_or_default();
+        let kinds = [Kind::Int].iter().chain(chosen);
+        let column = |kind: &Kind| {
+            let name = dice.draw(&mut names).to_owned();
+            Column { replica_name: name.clone(), name, kind: *kind, excluded: false, excuse: None }
+        };
+        let mut table = Table {
+            name: name.to_owned(),
+            replica_name: name.to_owned(),
+            columns: kinds.map(column).collect(),
+            key_columns: 1,
+            scope: None,
+            lists_columns: false,
+            primary: Vec::new(),
+            replica: Vec::new(),
+        };
+        for _ in 0..12 {
             table.add_row(dice, seen);
         }
         table.never_empty_the_replica();
@@ -426,7 +463,7 @@ fn columns(key: &[Kind], engines: (Engine, Engine), dice: &mut Dice) -> Vec<Colu
 fn key_kinds(dice: &mut Dice) -> Vec<Kind> {
     const ONE: &[Kind] = &[
         Kind::Int,
-        Kind::Int,
+        Kind::Small,
         Kind::KeyText,
         Kind::KeyText,
         Kind::Uuid,

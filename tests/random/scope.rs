@@ -15,7 +15,10 @@ pub struct Scope {
     holds: fn(Option<i64>) -> bool,
 }
 
-const CONDITIONS: &[(&str, fn(Option<i64>) -> bool)] = &[
+/// A condition and what it says of a value.
+type Condition = (&'static str, fn(Option<i64>) -> bool);
+
+const CONDITIONS: &[Condition] = &[
     ("{} = 1", |area| area == Some(1)),
     ("{} <> 2", |area| area.is_some_and(|area| area != 2)),
     ("{} in (0, 1, 3)", |area| area.is_some_and(|area| [0, 1, 3].contains(&area))),

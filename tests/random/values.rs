@@ -171,7 +171,7 @@ fn some(kind: Kind, dice: &mut Dice) -> Value {
         }
         Kind::Area => Value::Int(dice.below(4) as i64),
         Kind::Odd(at) => Value::Written(kind, (*dice.pick(ODD[at].values)).to_owned()),
-        Kind::Native(native) => Value::Native(*dice.pick::<&'static str>(native.0.values)),
+        Kind::Native(native) => Value::Native(dice.pick::<&'static str>(native.0.values)),
         Kind::Int if edge => Value::Int(*dice.pick(INTS)),
         Kind::Int => Value::Int(dice.below(2_000) as i64 - 1_000),
         Kind::Text | Kind::KeyText if edge => Value::Text((*dice.pick(TEXTS)).to_owned()),
@@ -389,7 +389,7 @@ impl Kind {
     }
 
     /// Its line of the histogram.
-    fn told(self) -> String {
+    pub fn told(self) -> String {
         match self {
             Kind::Odd(at) => format!("odd type {}", ODD[at].name),
             Kind::Native(native) => format!("native type {native:?}"),
