@@ -189,7 +189,7 @@ fn once_ends_with_the_exit_code_of_verify() {
     pair.spec(&SPEC.replace("[t]", "[{ table: t, insert: false }]"));
     let withheld = pair.exits(&["--once"], 2);
     assert!(
-        withheld.stdout.ends_with("drift, 1 row to update, 1 row to insert (withheld)\n"),
+        withheld.stdout.ends_with("drift, 1 row to update, withheld: 1 row to insert\n"),
         "{}",
         withheld.told()
     );

@@ -41,6 +41,7 @@ pub fn replica_line(part: &Part<'_>) -> Line {
         }
         Outcome::Drift => plain(sums(&[*part])),
         Outcome::Interrupted => line(RED, "Interrupted:", "not everything was compared."),
+        _ if part.plan.error.is_some() => line(RED, "Error:", "it could not be looked at."),
         _ if part.plan.summary().total() > 0 => plain(format!("{} {}", sums(&[*part]), could_not(&[*part]))),
         _ => line(RED, "Error:", could_not(&[*part])),
     }

@@ -61,7 +61,7 @@ fn found_details(plan: &ReplicaPlan, outcome: Outcome, redact: bool) -> Vec<Stri
         true => format!("at least {words}"),
         false => words,
     }));
-    details.extend(changes_words(&plan.withheld(), TO_DO).map(|words| format!("{words} (withheld)")));
+    details.extend(changes_words(&plan.withheld(), TO_DO).map(|words| format!("withheld: {words}")));
     details
 }
 
@@ -78,7 +78,7 @@ fn applied_details(part: &Part<'_>, applied: &Applied, redact: bool) -> Vec<Stri
     match applied.outcome {
         Outcome::InSync => vec![tables_words(plan)],
         Outcome::Drift if committed == 0 => changes_words(&plan.withheld(), TO_DO)
-            .map(|words| format!("{words} (withheld)"))
+            .map(|words| format!("withheld: {words}"))
             .into_iter()
             .collect(),
         Outcome::Applied | Outcome::Drift => {
@@ -189,7 +189,7 @@ mod tests {
         let mut plan = plan();
         plan.replicas.push(replica("us", None));
         let expected = "2026-11-22T06:00:00Z  eu: drift, 1 schema change, 1 row to insert, 1 to update, 1 to delete, \
-                        1 row to update (withheld); edge: error, could not connect to db.edge:3306: refused \
+                        withheld: 1 row to update; edge: error, could not connect to db.edge:3306: refused \
                         (and 1 more error); us: in sync, 1 table\n";
         assert_eq!(told(&Report::new(Command::Verify, &plan)), expected);
         plan.replicas[0].tables[0].truncated = true;
@@ -221,7 +221,7 @@ mod tests {
             "eu: drift, 1 schema change, 1 row inserted, 1 updated, 1 deleted, 2 already there, \
              rows written differ from the primary again",
         );
-        ends(Applied::nothing(Outcome::Drift, None), "eu: drift, 1 row to update (withheld)");
+        ends(Applied::nothing(Outcome::Drift, None), "eu: drift, withheld: 1 row to update");
         ends(
             Applied::nothing(Outcome::Refused, None),
             "eu: refused, table public.orders: limits.deletes, 120 of 999 rows to delete (allowed: 10%, more with --max-deletes)",

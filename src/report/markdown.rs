@@ -182,7 +182,8 @@ impl Markdown<'_, '_> {
             at_least(written.rows.update),
             at_least(written.rows.delete),
             thousands(written.schema_changes),
-            at_least(kept.total()),
+            // That a table is to be created is known before its rows are.
+            if kept.schema_changes > 0 { thousands(kept.total()) } else { at_least(kept.total()) },
             at_least(table.excused),
         ];
         writeln!(self.out, "| {title} | {status} | {} |", cells.join(" | "))

@@ -323,7 +323,7 @@ fn the_text_of_plan() {
         hint: correct the row
 
     eu: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
-    edge: Error: 1 replica and 1 table could not be compared.
+    edge: Error: it could not be looked at.
     Plan: 1 schema change, 1 row to insert, 1 to update, 1 to delete.
     Withheld: 1 row to update; the spec says not to write them.
     Error: 1 replica and 1 table could not be compared.
