@@ -18,6 +18,9 @@ time of no zone. No value is ever compared through a lossy cast.
 *Within* says which values both sides can say: one outside of them is an error (kind `value`) that names table, key and
 column, when it is read or before it would be written. The tables hold whichever side is the primary. SQLite's side goes
 by the type its column is declared with.
+
+A column of any pair that can be compared may be a key, or part of one, and its row is found however a side spells the
+value.
 ";
 
 const SAME: &str = "
