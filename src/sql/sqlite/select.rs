@@ -138,6 +138,7 @@ pub(crate) fn render(select: &Select, encoding: Encoding) -> String {
         }
         Selection::Keys(keys) if key.iter().any(is_freely_spelled) => {
             let rows: Vec<_> = keys.iter().map(|bytes| bounds(&terms, key, bytes)).collect();
+            conditions.extend(plain_list(&terms, &rows));
             conditions.push(matching_terms(&terms, &rows));
         }
         Selection::Keys(keys) => conditions = by_spelling(select, keys),
@@ -277,6 +278,24 @@ fn among(columns: &[SelectColumn], rows: &[Row], encoding: Encoding) -> String {
         Some(listed) => format!("{listed} AND {among}"),
         None => among,
     }
+}
+
+/// `a IN (…)` over a column of a composite key that is compared as it is, for which an index may serve.
+fn plain_list(terms: &[Term<'_>], rows: &[Vec<Option<Bound>>]) -> Option<String> {
+    let plain = |(at, term): &(usize, &Term<'_>)| {
+        let as_it_is = |row: &Vec<Option<Bound>>| {
+            row[*at]
+                .as_ref()
+                .is_some_and(|bound| bound.lies == Lies::At && bound.expression == term.expression)
+        };
+        term.kind.is_none() && rows.iter().all(as_it_is)
+    };
+    let (at, term) = terms.iter().enumerate().find(plain)?;
+    let mut literals: Vec<&str> =
+        rows.iter().flat_map(|row| &row[at]).map(|bound| bound.literal.as_str()).collect();
+    literals.sort_unstable();
+    literals.dedup();
+    (!literals.is_empty()).then(|| format!("{} IN ({})", term.expression, literals.join(", ")))
 }
 
 /// `a IN (…)` over the term that is NULL in no row and tells most of them apart.
