@@ -369,7 +369,12 @@ pub(super) const ROWS: &[Row] = &[
         "what the other type holds: a version, a prefix length",
     ),
     within(Family::Address, Family::Text, Compared::Address, "addresses in any usual spelling"),
-    within(Family::Printed, Family::Text, Compared::Text, "the text as PostgreSQL prints the value"),
+    within(
+        Family::Printed,
+        Family::Text,
+        Compared::Text,
+        "the text as PostgreSQL prints the value; another one is an error when it is written",
+    ),
 ];
 
 /// Pairs that people expect and that are refused, and why; every other pair without a row is refused too.
