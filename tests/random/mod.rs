@@ -57,13 +57,15 @@ fn run_pair(primary: Engine, replica: Engine) {
     let told =
         format!("{} to {}, {rounds} random rounds:\n{}", primary.name(), replica.name(), seen.histogram());
     std::io::stderr().write_all(told.as_bytes()).expect("standard error is open");
+    // Chance decides what other rounds meet.
+    let default = (first, rounds) == (1, ROUNDS);
     let types = native::kinds((primary, replica), true).into_iter().map(values::Kind::told);
     for what in MUST_BE_SEEN.iter().map(ToString::to_string).chain(types) {
         let met = seen.0.keys().any(|seen| seen.starts_with(&what));
-        assert!(rounds < ROUNDS || met, "no {what} in {rounds} rounds");
+        assert!(!default || met, "no {what} in {rounds} rounds");
     }
     let kinds_of_keys = seen.0.keys().filter(|seen| seen.starts_with("key [")).count();
-    assert!(rounds < ROUNDS || kinds_of_keys >= 4, "only {kinds_of_keys} kinds of keys in {rounds} rounds");
+    assert!(!default || kinds_of_keys >= 4, "only {kinds_of_keys} kinds of keys in {rounds} rounds");
 }
 
 /// How often what was generated.
