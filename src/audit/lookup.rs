@@ -4,9 +4,9 @@
 //! Runs when no scan of the table is open any more, so that a side with one reader cannot wait for itself. Changes
 //! are read from their list and written into a new one, a handful at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::compare::{ChangeList, ChangeListWriter, PlannedChange, RowChange};
+use crate::compare::{ChangeList, ChangeListWriter, OrderError, PlannedChange, RowChange};
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::key_text;
@@ -14,7 +14,7 @@ use crate::sides::Side;
 use crate::sql::{Select, SelectColumn, Selection};
 use crate::value::{Key, Row, fields};
 
-use super::words::table_on;
+use super::words::{order_failure, table_on};
 use super::work::{KEYS_BYTES_MAX, KEYS_MAX, Work};
 
 /// Settles inserts whose key the replica has outside the scope: an update of the whole row, or, where all
@@ -168,6 +168,9 @@ impl Handful {
 }
 
 /// The rows that the replica has under these keys.
+///
+/// # Errors
+/// Two rows of one of the keys: in two spellings of it, for one, of which one is out of scope.
 async fn look_up(
     work: &Work,
     keys: &[Key],
@@ -178,13 +181,18 @@ async fn look_up(
     if keys.is_empty() {
         return Ok(found);
     }
+    let asked: HashSet<&[u8]> = keys.iter().map(Key::bytes).collect();
     let mut stream = work.snapshots.replica.scan(select(work, keys.to_vec())).await?;
     while let Some(rows) = stream.next().await? {
         work.check_stop()?;
         work.observer.observe(Event::RowsRead { rows: rows.len() as u64 });
         for row in rows.rows() {
+            let key = &row[..order.key_len(row)];
             // Under the engine's collation more may be equal; nobody asks for those keys.
-            found.insert(row[..order.key_len(row)].into(), Row::new(row));
+            if asked.contains(key) && found.insert(key.into(), Row::new(row)).is_some() {
+                let error = OrderError::Duplicate { side: Side::Replica, key: Key::new(key.to_vec()) };
+                return Err(order_failure(&work.pair, &error));
+            }
         }
     }
     Ok(found)

@@ -25,9 +25,7 @@ use spelling::SpelledKeys;
 
 pub(crate) use declared::column_type;
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
-pub(crate) use select::{
-    Encoding, ORDER_FUNCTION, OrderKind, render as render_select, render_usual as render_select_of_usual_keys,
-};
+pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
 
 /// The most rows in one statement.
 const ROWS_MAX: usize = 500;

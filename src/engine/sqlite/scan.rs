@@ -4,7 +4,6 @@
 //! A scan takes a connection, a thread of its own feeds the stream, and the connection comes back when the
 //! thread is done, be it at the last row, at an error, or because nobody listens any more.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,9 +17,9 @@ use super::moment::{self, Opened};
 use super::{Session, error, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
-use crate::sql::sqlite::{Encoding, Sqlite, render_select, render_select_of_usual_keys};
-use crate::sql::{Dialect, Select, Selection};
-use crate::value::{Domain, Key, KeyOrder, RowBlock};
+use crate::sql::sqlite::{Encoding, Sqlite, render_select};
+use crate::sql::{Dialect, Select};
+use crate::value::{Domain, Key, RowBlock};
 
 /// A block is sent once it is this large.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -251,59 +250,15 @@ impl Scan {
 }
 
 /// Reads a select and hands on blocks until `take` says that it is enough. Keys that may be spelled in many ways are
-/// looked for in the usual ones first, for which an index serves; what is not found so, by one read of the table.
+/// always looked for by what they mean: in the usual spellings an index would find them, but not a second row that
+/// spells the same key otherwise, and a guard must see both.
 pub(super) fn read_select(
     connection: &Connection,
     encoding: Encoding,
     select: &Select,
-    mut take: impl FnMut(RowBlock) -> bool,
+    take: impl FnMut(RowBlock) -> bool,
 ) -> Result<(), EngineError> {
-    let usual = render_select_of_usual_keys(select, encoding);
-    let (Some(usual), Selection::Keys(keys)) = (usual, &select.selection) else {
-        return read_blocks(connection, &render_select(select, encoding), select, encoding, take);
-    };
-    if select.ordered {
-        // Only one statement gives an order: which it is to be shows before any row is handed on.
-        let found = found_keys(connection, encoding, select)?;
-        let all = keys.iter().all(|key| found.contains(key));
-        let sql = if all { usual } else { render_select(select, encoding) };
-        return read_blocks(connection, &sql, select, encoding, take);
-    }
-    let (order, mut found, mut listens) = (key_order(select), HashSet::new(), true);
-    read_blocks(connection, &usual, select, encoding, |block| {
-        found.extend(block.rows().map(|row| order.key_of(row)));
-        listens = take(block);
-        listens
-    })?;
-    let rest: Vec<Key> = keys.iter().filter(|key| !found.contains(key)).cloned().collect();
-    if rest.is_empty() || !listens {
-        return Ok(());
-    }
-    let rest = Select { selection: Selection::Keys(rest), ..select.clone() };
-    read_blocks(connection, &render_select(&rest, encoding), &rest, encoding, take)
-}
-
-/// Those of a select's keys that are there in a usual spelling.
-fn found_keys(
-    connection: &Connection,
-    encoding: Encoding,
-    select: &Select,
-) -> Result<HashSet<Key>, EngineError> {
-    let mut keys_only = Select { ordered: false, ..select.clone() };
-    keys_only.columns.truncate(select.key_columns);
-    let (order, mut found) = (key_order(select), HashSet::new());
-    if let Some(sql) = render_select_of_usual_keys(&keys_only, encoding) {
-        read_blocks(connection, &sql, &keys_only, encoding, |block| {
-            found.extend(block.rows().map(|row| order.key_of(row)));
-            true
-        })?;
-    }
-    Ok(found)
-}
-
-fn key_order(select: &Select) -> KeyOrder {
-    let key = &select.columns[..select.key_columns];
-    KeyOrder::new(key.iter().map(|part| part.domain.clone()).collect::<Vec<_>>())
+    read_blocks(connection, &render_select(select, encoding), select, encoding, take)
 }
 
 /// Steps through a statement that has the select's columns.

@@ -199,7 +199,8 @@ fn ordering(part: &SelectColumn) -> String {
             format!("CAST({} AS BINARY)", native_text(&name, &part.column.column_type))
         }
         Form::UuidText => format!("CAST({name} AS CHAR)"),
-        Form::SpelledUuid => format!("UNHEX(REPLACE({name}, '-', ''))"),
+        // UNHEX does not read the wide character sets.
+        Form::SpelledUuid => format!("UNHEX(REPLACE(CONVERT({name} USING latin1), '-', ''))"),
     }
 }
 
@@ -354,9 +355,9 @@ fn same_meaning(part: &SelectColumn, value: &Value) -> Option<String> {
         (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
             Some(format!("{name} = CAST({} AS JSON)", document::literal(text)))
         }
-        // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
+        // JSON_EQUALS came with MariaDB 10.7 (before it only the same spelling will do), and takes NULL for equal.
         (Domain::Json { canonical: true }, _, Value::Json(text)) => Some(format!(
-            "({} = {} /*M!100700 OR JSON_EQUALS({name}, {}) */)",
+            "({} = {} /*M!100700 OR ({name} IS NOT NULL AND JSON_EQUALS({name}, {})) */)",
             by_code_point(&name),
             hex(text.as_bytes()),
             literal::text(text)

@@ -87,9 +87,9 @@ impl Family {
             (Domain::Json { canonical: true }, Type::Json, Value::Json(text)) => {
                 format!("{name} = CAST({} AS JSON)", document::literal(text))
             }
-            // JSON_EQUALS came with MariaDB 10.7; before it only the same spelling will do.
+            // JSON_EQUALS came with MariaDB 10.7 (before it only the same spelling will do), and takes NULL for equal.
             (Domain::Json { canonical: true }, _, Value::Json(text)) => format!(
-                "({} = {} /*M!100700 OR JSON_EQUALS({name}, {}) */)",
+                "({} = {} /*M!100700 OR ({name} IS NOT NULL AND JSON_EQUALS({name}, {})) */)",
                 condition::by_code_point(&name),
                 hex(text.as_bytes()),
                 literal::text(text)

@@ -105,14 +105,6 @@ struct Term<'a> {
     column: &'a SelectColumn,
 }
 
-/// The SELECT of rows whose keys are spelled as this tool and most others spell them, which an index finds; `None`
-/// where [`render`] itself asks for no others.
-pub(crate) fn render_usual(select: &Select, encoding: Encoding) -> Option<String> {
-    let key = &select.columns[..select.key_columns];
-    let Selection::Keys(keys) = &select.selection else { return None };
-    key.iter().any(is_freely_spelled).then(|| statement(select, encoding, by_spelling(select, keys)))
-}
-
 fn by_spelling(select: &Select, keys: &[Key]) -> Vec<String> {
     let key = &select.columns[..select.key_columns];
     let columns: Vec<Column> = key.iter().map(|column| column.column.clone()).collect();
