@@ -82,10 +82,18 @@ impl Session {
 fn postgres_row(row: &PgRow) -> Result<TextRow, sqlx::Error> {
     let value = |at| {
         let value = row.try_get_raw(at)?;
-        let text = if sqlx::ValueRef::is_null(&value) { None } else { Some(value.as_str()) };
-        text.transpose().map(|text| text.map(str::to_string)).map_err(sqlx::Error::Decode)
+        let bytes = if sqlx::ValueRef::is_null(&value) { None } else { Some(value.as_bytes()) };
+        bytes.transpose().map(|bytes| bytes.map(printed)).map_err(sqlx::Error::Decode)
     };
     (0..row.len()).map(value).collect()
+}
+
+/// PostgreSQL before 15 sends a `"char"` beyond ASCII as the byte that it is, whatever the client's encoding.
+fn printed(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
 }
 
 fn mariadb_row(row: &MySqlRow) -> Result<TextRow, sqlx::Error> {
