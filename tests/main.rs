@@ -14,6 +14,7 @@ mod every_pair;
 mod extremes;
 mod house;
 mod init;
+mod interruptions;
 mod json;
 mod key_order;
 mod keyless;

@@ -99,7 +99,13 @@ pub fn start(directory: &Path, variables: &BTreeMap<String, String>, args: &[&st
 }
 
 impl Running {
-    /// Sends a signal: `INT`, `TERM`.
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        let child = self.child.as_mut().expect("nobody has waited for it");
+        child.try_wait().expect("it can be asked").is_some()
+    }
+
+    /// Sends a signal: `INT`, `TERM`, `KILL`.
     pub fn signal(&self, name: &str) {
         let id = self.child.as_ref().expect("it runs").id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();

@@ -86,7 +86,7 @@ impl Seen {
 pub struct Dice(u64);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
@@ -99,7 +99,7 @@ impl Dice {
     }
 
     /// 0 to `end`, without it.
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 

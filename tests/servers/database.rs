@@ -54,6 +54,13 @@ impl Database {
         self.url.strip_prefix("sqlite:")
     }
 
+    /// The session did not outlive the server; the next one who needs it makes another.
+    pub fn forget_session(&self) {
+        if let Place::Server { session, .. } = &self.place {
+            *session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        }
+    }
+
     /// Runs a script; panics with the script at the first error.
     pub fn execute_script(&self, sql: &str) {
         self.try_script(sql)

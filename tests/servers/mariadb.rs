@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use super::session::Session;
-use super::watchdog::{self, Watchdog};
-use super::{Address, Engine, Server};
+use super::prepared::Prepared;
+use super::{Address, Engine, Server, watchdog};
 
 const PASSWORD: &str = "My-s3cret/%";
 
@@ -22,21 +20,28 @@ pub fn start_unlogged() -> Server {
 }
 
 fn start_with(settings: &[&str]) -> Server {
-    let server = program(&["mariadbd"]);
-    let template = template(&server);
     let mut failures = Vec::new();
     for _ in 0..3 {
-        match try_start(&server, &template, settings) {
-            Ok(server) => return server,
+        match prepare_with(settings).start() {
+            Ok((address, watchdog)) => return Server::new(Engine::Mariadb, address, Some(watchdog)),
             Err(why) => failures.push(why),
         }
     }
     panic!("MariaDB could not be started: {}", failures.join("\n"));
 }
 
-fn try_start(server: &Path, template: &Path, settings: &[&str]) -> Result<Server, String> {
+/// A directory with data, and the command that serves it so that a commit outlives the server's sudden end.
+pub fn prepare() -> Prepared {
+    let unlogged = SETTINGS.iter().filter(|one| !one.contains("binlog") && !one.contains("flush-log"));
+    let settings: Vec<&str> = unlogged.copied().chain(["innodb-flush-log-at-trx-commit=1"]).collect();
+    prepare_with(&settings)
+}
+
+fn prepare_with(settings: &[&str]) -> Prepared {
+    let server = program(&["mariadbd"]);
+    let template = template(&server);
     let directory = watchdog::private_directory("my");
-    watchdog::copy(template, &directory.join("data"));
+    watchdog::copy(&template, &directory.join("data"));
     let port = watchdog::free_port();
     let login = directory.join("init.sql");
     std::fs::write(
@@ -60,7 +65,6 @@ fn try_start(server: &Path, template: &Path, settings: &[&str]) -> Result<Server
         format!("--port={port}"),
     ]);
     command.extend(settings.iter().map(|setting| format!("--{setting}")));
-    let watchdog = Watchdog::start(&directory, "KILL", &command);
     let address = Address {
         scheme: "mysql".into(),
         user: "trueup".into(),
@@ -70,9 +74,7 @@ fn try_start(server: &Path, template: &Path, settings: &[&str]) -> Result<Server
         database: "mysql".into(),
         parameters: String::new(),
     };
-    let ready = || Session::connect(Engine::Mariadb, &address, "mysql").is_ok();
-    watchdog.wait_until(ready, Duration::from_secs(60))?;
-    Ok(Server::new(Engine::Mariadb, address, Some(watchdog)))
+    Prepared { engine: Engine::Mariadb, directory, signal: "KILL", command, address }
 }
 
 const SETTINGS: &[&str] = &[

@@ -15,6 +15,7 @@ mod address;
 mod database;
 mod mariadb;
 mod postgres;
+mod prepared;
 mod product;
 mod self_test;
 mod session;
@@ -27,6 +28,7 @@ use session::Session;
 
 pub use address::Address;
 pub use database::{Database, Dump};
+pub use prepared::Mortal;
 pub use product::{Product, not_run, runs_on};
 
 /// An engine of the test matrix.
@@ -97,6 +99,11 @@ impl Server {
     /// An empty database with a name no other test has; `hint` makes it recognisable.
     pub fn fresh_database(&'static self, hint: &str) -> Database {
         Database::on_server(self, &unique_name(hint))
+    }
+
+    /// The administrator's connection did not outlive the server; the next one who needs it makes another.
+    fn forget_session(&self) {
+        *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 
     /// Runs a statement as the administrator, outside any test's database.

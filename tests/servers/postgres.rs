@@ -6,45 +6,44 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use super::session::Session;
-use super::watchdog::{self, Watchdog};
-use super::{Address, Engine, Server};
+use super::prepared::Prepared;
+use super::{Address, Engine, Server, watchdog};
 
 const PASSWORD: &str = "Pg-s3cret/%";
 
 /// Starts a server; panics with what to install when there is none, or with its log when it does not start.
 pub fn start() -> Server {
-    let programs = program_directory();
-    let run_as = run_as();
-    let template = template(&programs, &run_as);
     let mut failures = Vec::new();
     for _ in 0..3 {
-        match try_start(&programs, &run_as, &template) {
-            Ok(server) => return server,
+        match prepare("off").start() {
+            Ok((address, watchdog)) => return Server::new(Engine::Postgres, address, Some(watchdog)),
             Err(why) => failures.push(why),
         }
     }
     panic!("PostgreSQL could not be started: {}", failures.join("\n"));
 }
 
-fn try_start(programs: &Path, run_as: &[String], template: &Path) -> Result<Server, String> {
+/// A directory with data, and the command that serves it. `commits`: whether a commit outlives the server's sudden
+/// end.
+pub fn prepare(commits: &str) -> Prepared {
+    let (programs, run_as) = (program_directory(), run_as());
+    let template = template(&programs, &run_as);
     let directory = watchdog::private_directory("pg");
-    watchdog::copy(template, &directory.join("data"));
-    if let Some(user) = user_name(run_as) {
+    watchdog::copy(&template, &directory.join("data"));
+    if let Some(user) = user_name(&run_as) {
         watchdog::output(Command::new("chown").arg(user).arg(&directory));
     }
     let port = watchdog::free_port();
     let text = |path: &Path| path.display().to_string();
-    let mut command = run_as.to_vec();
+    let mut command = run_as;
     command.extend([text(&programs.join("postgres")), "-D".into(), text(&directory.join("data"))]);
     let settings = [
         format!("port={port}"),
         "listen_addresses=127.0.0.1".into(),
         format!("unix_socket_directories={}", text(&directory)),
         "fsync=off".into(),
-        "synchronous_commit=off".into(),
+        format!("synchronous_commit={commits}"),
         "full_page_writes=off".into(),
         "max_connections=200".into(),
         "shared_buffers=32MB".into(),
@@ -53,7 +52,6 @@ fn try_start(programs: &Path, run_as: &[String], template: &Path) -> Result<Serv
         "jit=off".into(),
     ];
     command.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting]));
-    let watchdog = Watchdog::start(&directory, "QUIT", &command);
     let address = Address {
         scheme: "postgres".into(),
         user: "trueup".into(),
@@ -63,9 +61,7 @@ fn try_start(programs: &Path, run_as: &[String], template: &Path) -> Result<Serv
         database: "postgres".into(),
         parameters: String::new(),
     };
-    let ready = || Session::connect(Engine::Postgres, &address, "postgres").is_ok();
-    watchdog.wait_until(ready, Duration::from_secs(60))?;
-    Ok(Server::new(Engine::Postgres, address, Some(watchdog)))
+    Prepared { engine: Engine::Postgres, directory, signal: "QUIT", command, address }
 }
 
 const HOW_TO_INSTALL: &str =
