@@ -130,7 +130,7 @@ impl Database {
             }
             Engine::Postgres => {
                 "SELECT table_schema||'.'||table_name, \
-                format('SELECT t::text FROM ONLY %I.%I t', table_schema, table_name) FROM information_schema.tables \
+                format('SELECT _whole_row::text FROM ONLY %I.%I _whole_row', table_schema, table_name) FROM information_schema.tables \
                 WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
             }
             Engine::Mariadb => {
