@@ -34,6 +34,7 @@ mod servers;
 mod sides;
 mod spellings;
 mod split;
+mod storm;
 mod tool;
 mod types;
 mod types_document;

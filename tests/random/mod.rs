@@ -104,16 +104,16 @@ impl Dice {
     }
 
     /// True `percent` times in a hundred.
-    fn chance(&mut self, percent: usize) -> bool {
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 
     /// Takes some of them out, in random order.
-    fn draw<T>(&mut self, all: &mut Vec<T>) -> T {
+    pub fn draw<T>(&mut self, all: &mut Vec<T>) -> T {
         let at = self.below(all.len());
         all.swap_remove(at)
     }
