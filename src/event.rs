@@ -1,5 +1,7 @@
 //! What the stages report while they work. No formatting here: `cli` turns events into bars and lines.
 
+use std::time::Duration;
+
 /// Something that happened. Names are the output's: replicas by name, tables as in the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -44,6 +46,17 @@ pub enum Event {
     RowsWritten {
         /// How many.
         rows: u64,
+    },
+    /// A transaction was rolled back because others stood in its way, and will be begun anew.
+    Retried {
+        /// Replica's name.
+        replica: String,
+        /// How often it has been tried.
+        tries: u32,
+        /// Why it failed; no row's values.
+        why: String,
+        /// How long until it begins again.
+        pause: Duration,
     },
     /// A replica was committed or given up.
     ApplyFinished {

@@ -80,12 +80,15 @@ pub struct Failure {
     pub detail: Option<String>,
     /// What the user could do.
     pub hint: Option<String>,
+    /// Whether it passes by itself: the same transaction, begun anew, may succeed.
+    #[serde(skip)]
+    pub passing: bool,
 }
 
 impl Failure {
     /// A failure in our own words.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Failure { kind, message: message.into(), key: None, detail: None, hint: None }
+        Failure { kind, message: message.into(), key: None, detail: None, hint: None, passing: false }
     }
 
     /// Adds the keys of the rows it is about, by name: `id = 5`. Nothing where there are none.

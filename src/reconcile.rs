@@ -280,7 +280,10 @@ impl Run {
                 return Applied::nothing(Outcome::Error, Some(failure));
             }
         };
-        let applied = apply::apply_replica(replica, plan, options, &self.observer, &self.stop).await;
+        let side = self.spec.replica(&plan.name).map(|replica| &replica.side);
+        let lock_limited = side.is_some_and(|side| side.lock_timeout.is_some());
+        let limited = ApplyOptions { lock_limited, ..options.clone() };
+        let applied = apply::apply_replica(replica, plan, &limited, &self.observer, &self.stop).await;
         if !options.verify {
             return applied;
         }

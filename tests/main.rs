@@ -27,6 +27,7 @@ mod random;
 mod readme;
 mod redact;
 mod reports;
+mod retries;
 mod rights;
 mod saved_plans;
 mod script;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use crate::servers::{Database, Engine, open};
-use crate::tool::{self, Run};
+use crate::tool::{self, Run, Running};
 
 /// A primary and a replica, and the folder in which the tool runs.
 pub struct Pair {
@@ -19,8 +19,13 @@ pub struct Pair {
 impl Pair {
     /// Two empty databases.
     pub fn new(primary: Engine, replica: Engine) -> Pair {
+        Pair::of(open(primary, "p"), open(replica, "r"))
+    }
+
+    /// These two.
+    pub fn of(primary: Database, replica: Database) -> Pair {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        Pair { primary: open(primary, "p"), replica: open(replica, "r"), directory }
+        Pair { primary, replica, directory }
     }
 
     /// Two SQLite databases with the same contents, and a spec of these tables.
@@ -68,6 +73,11 @@ impl Pair {
     /// Runs the tool.
     pub fn run(&self, args: &[&str]) -> Run {
         self.run_with(args, &[])
+    }
+
+    /// Starts the tool, which runs beside the test.
+    pub fn start(&self, args: &[&str]) -> Running {
+        tool::start(self.folder(), &self.variables(&[]), args)
     }
 
     /// Runs the tool and waits for it for ten minutes.

@@ -6,6 +6,8 @@
 //! exceptions that the failure's text names: structure on an engine that cannot roll it back, and a commit whose
 //! answer never came.
 //!
+//! A transaction that failed for what passes by itself (a deadlock) begins anew: `retry`.
+//!
 //! Where there are several batches, all guards are checked before the first, so that a plan that is stale from
 //! the beginning writes nothing.
 
@@ -14,6 +16,7 @@ mod copies;
 mod guard;
 mod landed;
 mod read_back;
+mod retry;
 mod rows;
 #[cfg(test)]
 mod sqlite_tests;
@@ -50,6 +53,9 @@ pub struct ApplyOptions {
     pub verify: bool,
     /// Row changes in one transaction, at least 1.
     pub batch_rows: u64,
+    /// Whether the spec limits how long this replica's locks are waited for (`lock_timeout`): then a lock that was
+    /// not to be had in time is not tried for again.
+    pub lock_limited: bool,
 }
 
 impl Default for ApplyOptions {
@@ -59,6 +65,7 @@ impl Default for ApplyOptions {
             partial: false,
             verify: true,
             batch_rows: BATCH_ROWS_DEFAULT,
+            lock_limited: false,
         }
     }
 }
@@ -77,7 +84,13 @@ pub async fn apply_replica(
     }
     let rows = plan.summary().rows.total();
     observer.observe(Event::ApplyStarted { replica: plan.name.clone(), rows });
-    let run = Run { plan, dialect: replica.dialect(), observer: observer.as_ref(), stop };
+    let run = Run {
+        plan,
+        dialect: replica.dialect(),
+        observer: observer.as_ref(),
+        stop,
+        lock_limited: options.lock_limited,
+    };
     let mut written = Written::default();
     let applied = match run.apply(replica, options, &mut written).await {
         Ok(()) => applied(plan, written),
@@ -225,6 +238,8 @@ struct Run<'a> {
     dialect: &'static dyn Dialect,
     observer: &'a dyn Observer,
     stop: &'a Stop,
+    /// See [`ApplyOptions::lock_limited`].
+    lock_limited: bool,
 }
 
 impl Run<'_> {
@@ -243,7 +258,7 @@ impl Run<'_> {
         self.lock(writer, options.lock_wait).await?;
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         if alone || batches.rows.len() > 1 {
-            self.guard_all(writer, &batches).await?;
+            self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
         }
         if alone {
             for change in self.schema_changes(&batches.schema) {
@@ -255,7 +270,9 @@ impl Run<'_> {
         for (number, rows) in batches.rows.iter().enumerate() {
             let schema = if number == 0 && !alone { &batches.schema[..] } else { &[] };
             let dropping = if number == last { &batches.schema_after[..] } else { &[] };
-            written.add(self.transaction(writer, &Batch { schema, rows, dropping }).await?);
+            let batch = Batch { schema, rows, dropping };
+            let transaction = async |writer: &mut dyn Writer| self.transaction(writer, &batch).await;
+            written.add(self.persistently(writer, transaction).await?);
         }
         if !self.dialect.transactional_ddl() {
             for change in self.schema_changes(&batches.schema_after) {
@@ -404,7 +421,7 @@ async fn abandon(writer: &mut dyn Writer) {
 
 /// A commit that was answered with an error did not happen; one that was not answered may have.
 fn unanswered(error: EngineError) -> GivenUp {
-    if !matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout) {
+    if error.passing || !matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout) {
         return error.into();
     }
     let message = format!(

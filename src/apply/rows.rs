@@ -59,6 +59,8 @@ pub(super) fn select(pair: &TablePair, changes: &[NumberedChange], columns: &[u1
     select.columns = compared.chain(pair.stored_parts()).collect();
     select.scope = None;
     select.locked = locked;
+    // Locks are taken in one order, so that two who write the same rows do not wait for each other.
+    select.ordered = locked;
     select
 }
 

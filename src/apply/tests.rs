@@ -47,6 +47,8 @@ struct State {
     calls: Vec<String>,
     /// Which call fails.
     fails_at: Option<usize>,
+    /// How many of the calls to come that begin with this fail for something that passes.
+    passing: (usize, &'static str),
     trick: Trick,
 }
 
@@ -131,6 +133,10 @@ impl State {
     fn call(&mut self, what: &str) -> Result<(), EngineError> {
         let fails = self.fails_at == Some(self.calls.len());
         self.calls.push(what.to_owned());
+        if self.passing.0 > 0 && what.starts_with(self.passing.1) {
+            self.passing.0 -= 1;
+            return Err(EngineError::new(ErrorKind::Timeout, "somebody holds a lock").passing());
+        }
         if fails { Err(EngineError::new(ErrorKind::Connect, "the line was cut")) } else { Ok(()) }
     }
 
@@ -295,7 +301,8 @@ fn apply_by(
     stop: &Stop,
 ) -> Applied {
     let replica = Replica::new(Arc::new(engine.clone()));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime can be made");
     runtime.block_on(apply_replica(&replica, plan, options, &observer, stop))
 }
 
@@ -714,4 +721,52 @@ fn a_row_that_is_put_back_must_be_as_it_was_also_out_of_scope() {
     let applied = apply(&engine, &rewritten);
     assert_eq!(applied.outcome, Outcome::Error);
     assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
+}
+
+/// Notes how often a transaction began anew.
+#[derive(Default)]
+struct Tries(Mutex<Vec<u32>>);
+
+impl Observer for Tries {
+    fn observe(&self, event: Event) {
+        if let Event::Retried { tries, why, .. } = event {
+            assert!(why.contains("somebody holds a lock"), "{why}");
+            self.0.lock().expect("nobody panics with it").push(tries);
+        }
+    }
+}
+
+#[test]
+fn what_passes_by_itself_is_tried_again_from_its_guards() {
+    for what in ["update", "read locked", "begin", "commit"] {
+        let (engine, tries) = (engine(), Arc::new(Tries::default()));
+        engine.lock().passing = (2, what);
+        let applied = apply_with(&engine, &plan(), Arc::clone(&tries) as _, &Stop::default());
+        assert_eq!(applied.outcome, Outcome::Applied, "{what}: {:?}", applied.error);
+        assert_eq!(applied.rows, RowCounts { insert: 2, update: 2, delete: 2 }, "{what}");
+        assert_eq!(*tries.0.lock().expect("nobody panics with it"), [1, 2], "{what}");
+        let calls = engine.calls();
+        let last = calls.iter().rposition(|call| call == "begin").expect("it began");
+        assert!(calls[last + 1].starts_with("read locked"), "{what}: {calls:?}");
+        assert_eq!(engine.rows("child").len(), 3, "{what}");
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_told_with_what_was_tried() {
+    let engine = engine();
+    let before = engine.lock().committed.clone();
+    engine.lock().passing = (usize::MAX, "update");
+    let applied = apply(&engine, &plan());
+    assert_eq!((applied.outcome, applied.batches), (Outcome::Error, (0, 1)));
+    let failure = failure(&applied);
+    assert!(failure.message.contains("somebody holds a lock; tried 6 times in "), "{}", failure.message);
+    assert_eq!(engine.lock().committed, before);
+    // A limit that the spec sets is not stretched by trying again.
+    engine.lock().calls.clear();
+    let limited = ApplyOptions { lock_limited: true, ..ApplyOptions::default() };
+    let applied = apply_by(&engine, &plan(), &limited, Arc::new(Silent), &Stop::default());
+    assert_eq!(applied.outcome, Outcome::Error);
+    assert!(!self::failure(&applied).message.contains("tried"), "{:?}", applied.error);
+    assert_eq!(engine.calls().iter().filter(|call| *call == "begin").count(), 1);
 }

@@ -165,6 +165,7 @@ pub async fn apply_unasked(found: &Found, write: &WriteArgs, context: &Context) 
         lock_wait: write.lock_timeout,
         verify: !write.no_verify,
         batch_rows: found.batch_rows,
+        ..ApplyOptions::default()
     };
     found.run.apply(&found.plan, &options).await
 }

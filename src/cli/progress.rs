@@ -46,6 +46,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     /// Whether the bar is coloured.
     paint: Paint,
+    /// Whether each further try of a transaction is told.
+    tells_tries: bool,
     lines: Mutex<Option<JoinHandle<()>>>,
     on_start: OnStart,
     reading: OnceLock<Reading>,
@@ -74,6 +76,7 @@ impl Progress {
             counts,
             bar: (form == Form::Bar).then(bar),
             paint: terminal.err,
+            tells_tries: form != Form::Hidden || terminal.verbose,
             lines: Mutex::new(lines),
             on_start: Box::new(on_start),
             reading: OnceLock::new(),
@@ -130,6 +133,14 @@ impl Progress {
         bar.enable_steady_tick(QUIET_PERIOD / 4);
     }
 
+    fn tell(&self, line: &str) {
+        match &self.bar {
+            _ if !self.tells_tries => {}
+            Some(bar) => bar.suspend(|| print_error(line)),
+            None => print_error(line),
+        }
+    }
+
     fn message(&self) {
         if let Some(bar) = &self.bar {
             bar.set_message(self.counts.tables_words());
@@ -156,6 +167,10 @@ impl Observer for Progress {
                 self.message();
             }
             Event::ApplyStarted { rows, .. } => self.applying(rows),
+            Event::Retried { replica, tries, why, pause } => {
+                let pause = pause.as_secs_f64();
+                self.tell(&format!("{replica}: {why} (try {tries}); beginning again in {pause:.1} s"));
+            }
         }
     }
 }

@@ -18,12 +18,14 @@ pub struct EngineError {
     pub database: Option<String>,
     /// What the user could do.
     pub hint: Option<String>,
+    /// Whether the same transaction, begun anew, may succeed: others were in its way, and it was rolled back or can be.
+    pub passing: bool,
 }
 
 impl EngineError {
     /// An error in our own words.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        EngineError { kind, message: message.into(), key: None, database: None, hint: None }
+        EngineError { kind, message: message.into(), key: None, database: None, hint: None, passing: false }
     }
 
     /// Says on which side it was met: tables mostly have one name on both.
@@ -41,6 +43,12 @@ impl EngineError {
     /// Adds what the database said.
     pub fn said(mut self, words: impl std::fmt::Display) -> Self {
         self.database = Some(words.to_string());
+        self
+    }
+
+    /// Says that the same transaction, begun anew, may succeed.
+    pub fn passing(mut self) -> Self {
+        self.passing = true;
         self
     }
 
@@ -76,9 +84,9 @@ pub(super) fn driver_words(error: &sqlx::Error) -> String {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        let EngineError { kind, message, key, database, hint } = error;
+        let EngineError { kind, message, key, database, hint, passing } = error;
         // Whatever a database says of another one it may say with a URL.
         let detail = database.map(|words| redact_in_urls(&words));
-        Failure { kind, message, key, detail, hint }
+        Failure { kind, message, key, detail, hint, passing }
     }
 }

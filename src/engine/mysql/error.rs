@@ -21,13 +21,15 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
         1290 | 1792 | 1836 | 3989 => failed(ErrorKind::Permission, "the server or session is read-only")
             .hint("write to the server that accepts writes, or switch read_only off there"),
         1205 => failed(ErrorKind::Timeout, "another transaction holds a lock too long")
+            .passing()
             .hint("try again when it is done, or give the side a longer `lock_timeout`"),
         1969 | 3024 => failed(ErrorKind::Timeout, "the statement took longer than `statement_timeout`")
             .hint("raise `statement_timeout` of this side"),
-        1213 => failed(ErrorKind::Changed, "a deadlock with another transaction").hint("run it again"),
-        1020 | 1412 => {
-            failed(ErrorKind::Changed, "the table or a row changed meanwhile").hint("run it again")
+        1213 => {
+            failed(ErrorKind::Changed, "a deadlock with another transaction").passing().hint("run it again")
         }
+        1020 => failed(ErrorKind::Changed, "a row changed meanwhile").passing().hint("run it again"),
+        1412 => failed(ErrorKind::Changed, "the table changed meanwhile").hint("run it again"),
         1146 => failed(ErrorKind::Missing, "there is no such table"),
         1054 => failed(ErrorKind::Missing, "there is no such column"),
         1049 => failed(ErrorKind::Missing, "there is no such database"),

@@ -14,7 +14,9 @@ pub(super) fn failed(doing: &str, error: sqlx::Error) -> EngineError {
         sqlx::Error::Database(database) => {
             let database = database.downcast_ref::<PgDatabaseError>();
             let (kind, reason, hint) = by_state(database.code(), database);
-            let failure = EngineError::new(kind, said_of(doing, &reason)).said(words(database));
+            let passing = matches!(database.code(), "40001" | "40P01" | "55P03");
+            let failure = EngineError { passing, ..EngineError::new(kind, said_of(doing, &reason)) }
+                .said(words(database));
             match hint {
                 Some(hint) => failure.hint(hint),
                 None => failure,

@@ -79,7 +79,8 @@ pub(super) fn of_statement(what: &str, error: rusqlite::Error) -> EngineError {
         ErrorCode::SchemaChanged => (ErrorKind::Changed, "the structure changed meanwhile", ""),
         _ => return unnamed(what, error),
     };
-    let error = EngineError::new(kind, doing(what, why)).said(error);
+    let passing = matches!(code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked);
+    let error = EngineError { passing, ..EngineError::new(kind, doing(what, why)) }.said(error);
     if hint.is_empty() { error } else { error.hint(hint) }
 }
 
