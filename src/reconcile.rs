@@ -12,7 +12,7 @@ mod wanted;
 
 use std::sync::Arc;
 
-use crate::apply::{self, ApplyOptions};
+use crate::apply::{self, ApplyOptions, Ledger, Unkept};
 use crate::audit::{self, AuditOptions, TableFinding};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
@@ -263,14 +263,25 @@ impl Run {
 
     /// Applies a plan that [`compare`](Self::compare) made, or the inverse of one: one result for each of its replicas, in order.
     pub async fn apply(&self, plan: &Plan, options: &ApplyOptions) -> Vec<Applied> {
+        self.apply_kept(plan, options, &Unkept).await
+    }
+
+    /// As [`apply`](Self::apply), of a plan whose progress is kept.
+    pub async fn apply_kept(&self, plan: &Plan, options: &ApplyOptions, ledger: &dyn Ledger) -> Vec<Applied> {
         let mut results = Vec::new();
         for replica_plan in &plan.replicas {
-            results.push(self.apply_one(plan.kind, replica_plan, options).await);
+            results.push(self.apply_one(plan.kind, replica_plan, options, ledger).await);
         }
         results
     }
 
-    async fn apply_one(&self, kind: PlanKind, plan: &ReplicaPlan, options: &ApplyOptions) -> Applied {
+    async fn apply_one(
+        &self,
+        kind: PlanKind,
+        plan: &ReplicaPlan,
+        options: &ApplyOptions,
+        ledger: &dyn Ledger,
+    ) -> Applied {
         let connected = self.replicas.iter().find(|connected| connected.name == plan.name);
         let replica = match connected.map(|connected| &connected.replica) {
             Some(Ok(replica)) => replica,
@@ -283,7 +294,7 @@ impl Run {
         let side = self.spec.replica(&plan.name).map(|replica| &replica.side);
         let lock_limited = side.is_some_and(|side| side.lock_timeout.is_some());
         let limited = ApplyOptions { lock_limited, ..options.clone() };
-        let applied = apply::apply_replica(replica, plan, &limited, &self.observer, &self.stop).await;
+        let applied = apply::apply_replica(replica, plan, &limited, ledger, &self.observer, &self.stop).await;
         if !options.verify {
             return applied;
         }

@@ -23,6 +23,7 @@ mod messages;
 mod minimality;
 mod moment;
 mod pair;
+mod progress;
 mod random;
 mod readme;
 mod redact;

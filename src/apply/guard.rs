@@ -109,6 +109,8 @@ impl Run<'_> {
                         guarded.stored.extend(found.stored(change.row().bytes()).map(|row| (*number, row)));
                     }
                     State::After => guarded.already += 1,
+                    // Rewritten since: by a trigger, or by whoever uses the replica.
+                    State::Other if self.is_in(&table.table, *number) => guarded.already += 1,
                     State::Other => guarded.stale.add(change.row()),
                 }
             }

@@ -15,6 +15,7 @@ mod cascade;
 mod copies;
 mod guard;
 mod landed;
+mod ledger;
 mod read_back;
 mod retry;
 mod rows;
@@ -24,7 +25,7 @@ mod sqlite_tests;
 mod tests;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::compare::RowCounts;
@@ -38,6 +39,7 @@ use crate::sql::{Dialect, TableName};
 
 use guard::Moment;
 pub use landed::{Landed, rows_not_as_planned};
+pub use ledger::{Committed, Ledger, Unkept};
 
 /// How long a request to stop may go unheard while another trueup holds the lock. MySQL waits whole seconds.
 const LOCK_STEP: Duration = Duration::from_secs(1);
@@ -71,11 +73,13 @@ impl Default for ApplyOptions {
 }
 
 /// Writes what a plan says, batch by batch, and says how that ended. Never fails otherwise than by its
-/// outcome. [`Applied::verified`] stays `None`: that is for [`verify`](crate::verify).
+/// outcome. [`Applied::verified`] stays `None`: that is for [`verify`](crate::verify). `ledger` is told what is in, and
+/// says what an earlier run of this plan got in.
 pub async fn apply_replica(
     replica: &Replica,
     plan: &ReplicaPlan,
     options: &ApplyOptions,
+    ledger: &dyn Ledger,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Applied {
@@ -90,6 +94,8 @@ pub async fn apply_replica(
         observer: observer.as_ref(),
         stop,
         lock_limited: options.lock_limited,
+        ledger,
+        earlier: OnceLock::new(),
     };
     let mut written = Written::default();
     let applied = match run.apply(replica, options, &mut written).await {
@@ -240,6 +246,9 @@ struct Run<'a> {
     stop: &'a Stop,
     /// See [`ApplyOptions::lock_limited`].
     lock_limited: bool,
+    ledger: &'a dyn Ledger,
+    /// What earlier runs of this plan committed.
+    earlier: OnceLock<Committed>,
 }
 
 impl Run<'_> {
@@ -256,6 +265,8 @@ impl Run<'_> {
         let mut writer = replica.writer().await?;
         let writer = writer.as_mut();
         self.lock(writer, options.lock_wait).await?;
+        let earlier = self.ledger.open(self.plan, batches.rows.len())?;
+        self.earlier.get_or_init(|| earlier);
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         if alone || batches.rows.len() > 1 {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
@@ -273,6 +284,7 @@ impl Run<'_> {
             let batch = Batch { schema, rows, dropping };
             let transaction = async |writer: &mut dyn Writer| self.transaction(writer, &batch).await;
             written.add(self.persistently(writer, transaction).await?);
+            self.ledger.note(self.plan, &Committed::of(self.plan, rows))?;
         }
         if !self.dialect.transactional_ddl() {
             for change in self.schema_changes(&batches.schema_after) {

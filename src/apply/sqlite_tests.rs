@@ -146,7 +146,8 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
 async fn apply(engines: &Sides<Arc<dyn Engine>>, plan: &ReplicaPlan) -> Applied {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
     let replica = Replica::new(Arc::clone(&engines.replica));
-    let applied = apply_replica(&replica, plan, &ApplyOptions::default(), &observer, &Stop::default()).await;
+    let applied =
+        apply_replica(&replica, plan, &ApplyOptions::default(), &Unkept, &observer, &Stop::default()).await;
     let primary = Primary::new(Arc::clone(&engines.primary));
     let effort = crate::audit::AuditOptions::default();
     let against = crate::verify::Against::Primary(&primary);

@@ -303,7 +303,7 @@ fn apply_by(
     let replica = Replica::new(Arc::new(engine.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime can be made");
-    runtime.block_on(apply_replica(&replica, plan, options, &observer, stop))
+    runtime.block_on(apply_replica(&replica, plan, options, &Unkept, &observer, stop))
 }
 
 /// Two tables, with a change of every kind and a row each that is not touched.

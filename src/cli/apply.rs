@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apply::ApplyOptions;
+use crate::apply::{ApplyOptions, Ledger, Unkept};
 use crate::plan::{Applied, Outcome, Plan, ReplicaPlan};
 use crate::reconcile::adopt;
 use crate::report::{self, BOLD, Command, Format, Report, outcome_of};
@@ -20,7 +20,9 @@ use super::{output, plan_file, undo};
 /// Runs the command.
 pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     refuse_unavailable(&args.run)?;
-    let saved = if plan_file::is_plan(&args.spec) { Some(plan_file::load(&args.spec)?) } else { None };
+    let saved =
+        plan_file::is_plan(&args.spec).then(|| plan_file::load_with_ledger(&args.spec)).transpose()?;
+    let (saved, ledger) = saved.map_or((None, None), |(plan, ledger)| (Some(plan), Some(ledger)));
     refuse_senseless(args, saved.is_some())?;
     let spec = read_spec(&spec_path(args, saved.as_ref()))?;
     refuse_scripts(Command::Apply, &args.run, &spec)?;
@@ -35,8 +37,15 @@ pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     let before = report(Command::Apply, &found, &args.run);
     let asks = asks(&found.plan, &args.write, context);
     show(&before, asks, args.run.format, context)?;
-    let applied = decide_and_apply(&found, args, asks, context).await?;
+    if let Some(ledger) = &ledger {
+        ledger.tell(&found.plan, &context.terminal)?;
+    }
+    let kept: &dyn Ledger = ledger.as_ref().map_or(&Unkept, |ledger| ledger);
+    let applied = decide_and_apply(&found, args, asks, kept, context).await?;
     found.progress.finish();
+    if let Some(Err(failure)) = ledger.map(|ledger| ledger.finish(&found.plan, &applied)) {
+        output::print_error(&CliError::Failure(failure).shown(context.terminal.err, args.run.redact));
+    }
     let after = Report { applied: Some(&applied), ..report(Command::Apply, &found, &args.run) };
     let printed = finish(&after, &args.run, context);
     files.write(&after)?;
@@ -111,6 +120,7 @@ async fn decide_and_apply(
     found: &Found,
     args: &ApplyArgs,
     asks: Asks,
+    ledger: &dyn Ledger,
     context: &Context,
 ) -> Result<Vec<Applied>, CliError> {
     let plan = &found.plan;
@@ -137,7 +147,7 @@ async fn decide_and_apply(
     if let Some(path) = &args.write.undo {
         save_inverse(plan, args, path, context)?;
     }
-    Ok(apply_unasked(found, &args.write, context).await)
+    Ok(apply_unasked(found, &args.write, ledger, context).await)
 }
 
 /// The inverse of what is about to be written, and of nothing else.
@@ -156,7 +166,12 @@ fn save_inverse(plan: &Plan, args: &ApplyArgs, path: &Path, context: &Context) -
 }
 
 /// Applies without asking, unless a signal came meanwhile.
-pub async fn apply_unasked(found: &Found, write: &WriteArgs, context: &Context) -> Vec<Applied> {
+pub async fn apply_unasked(
+    found: &Found,
+    write: &WriteArgs,
+    ledger: &dyn Ledger,
+    context: &Context,
+) -> Vec<Applied> {
     if context.signals.received().is_some() {
         return not_applied(&found.plan, Outcome::Interrupted);
     }
@@ -167,7 +182,7 @@ pub async fn apply_unasked(found: &Found, write: &WriteArgs, context: &Context) 
         batch_rows: found.batch_rows,
         ..ApplyOptions::default()
     };
-    found.run.apply(&found.plan, &options).await
+    found.run.apply_kept(&found.plan, &options, ledger).await
 }
 
 /// What stands when nothing was written: replicas that need nothing are what they were.

@@ -13,6 +13,7 @@ mod completions;
 mod demo;
 mod failure;
 mod init;
+mod ledger;
 mod man;
 mod output;
 mod plan;

@@ -9,6 +9,7 @@ use crate::spool::Stored;
 
 use super::atomic;
 use super::failure::CliError;
+use super::ledger::PlanLedger;
 
 /// Writes a plan, which must be the whole one.
 pub fn save(plan: &Plan, path: &Path) -> Result<(), CliError> {
@@ -28,9 +29,17 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), CliError> {
 
 /// Reads a plan.
 pub fn load(path: &Path) -> Result<Plan, CliError> {
+    load_with_ledger(path).map(|(plan, _)| plan)
+}
+
+/// Reads a plan, and says where its progress is kept.
+pub fn load_with_ledger(path: &Path) -> Result<(Plan, PlanLedger), CliError> {
     let opened = File::open(path).and_then(Stored::new);
     let stored = opened.map_err(|error| CliError::file("read", path, error))?;
-    file::read(&stored).map_err(|error| CliError::PlanFile { path: path.to_owned(), error })
+    let plan = file::read(&stored).map_err(|error| CliError::PlanFile { path: path.to_owned(), error })?;
+    let digest = file::digest(&stored).map_err(|error| CliError::file("read", path, error))?;
+    let ledger = PlanLedger::new(path, &digest, &plan);
+    Ok((plan, ledger))
 }
 
 /// Whether a file is a saved plan, by its first bytes. What cannot be read is left to whoever reads it as a spec.

@@ -13,13 +13,14 @@ use super::{output, plan_file};
 /// Runs the command.
 pub fn run(args: &ShowArgs, context: &Context) -> Result<u8, CliError> {
     refuse_format(args.format, &args.report)?;
-    let mut plan = plan_file::load(&args.plan)?;
+    let (mut plan, ledger) = plan_file::load_with_ledger(&args.plan)?;
     choose(&mut plan, &args.replica)?;
     let names: Vec<&str> = plan.replicas.iter().map(|replica| replica.name.as_str()).collect();
     let files = ReportFiles::of_plan(&args.report, &names, &args.plan)?;
     let report = Report { redact: args.redact, rows: args.rows, ..Report::new(Command::Show, &plan) };
     let printed = output::print_report(&report, args.format, &context.terminal);
     files.write(&report)?;
+    ledger.tell(&plan, &context.terminal)?;
     printed.map(|()| 0)
 }
 

@@ -7,6 +7,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::apply::Unkept;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{Applied, Outcome};
 use crate::report::{self, Command, Format, Report};
@@ -119,7 +120,7 @@ impl Watch<'_> {
         }
         let found = find_in_silence(&self.spec, &self.args.run, self.write.as_ref(), &self.context).await?;
         let Some(write) = &self.write else { return Ok((found, None)) };
-        let applied = apply_unasked(&found, write, &self.context).await;
+        let applied = apply_unasked(&found, write, &Unkept, &self.context).await;
         found.progress.finish();
         Ok((found, Some(applied)))
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{ChangeList, ChangeNumber};
 use crate::failure::{ErrorKind, Failure};
 use crate::spool::Stored;
+use crate::value::Digest;
 
 use super::Plan;
 
@@ -153,6 +154,16 @@ pub fn read(file: &Stored) -> Result<Plan, PlanFileError> {
         }
     }
     if at == end { Ok(plan) } else { Err(PlanFileError::Damaged) }
+}
+
+/// The digest of a plan that was read, which no other plan has.
+///
+/// # Errors
+/// Where the end of the file cannot be read.
+pub fn digest(file: &Stored) -> io::Result<Digest> {
+    let mut digest = [0; 32];
+    file.read(&mut digest, file.len().saturating_sub(TRAILER_BYTES as u64 - 8))?;
+    Ok(Digest::of(&digest))
 }
 
 /// Checks mark and digest, and says where the trailer begins.

@@ -60,10 +60,13 @@ impl Scene {
     /// Puts the replica back to its drift, and the progress of the saved plan with it.
     pub fn drift_again(&self) {
         self.replica.execute_script(&self.drift);
-        let progress = self.folder.path().join("a.plan.progress");
-        if progress.exists() {
-            std::fs::remove_file(progress).expect("it is ours");
+        if self.progress().exists() {
+            std::fs::remove_file(self.progress()).expect("it is ours");
         }
+    }
+
+    fn progress(&self) -> PathBuf {
+        self.folder.path().join("a.plan.progress")
     }
 
     /// Begins to apply, in batches of so many rows.
@@ -134,6 +137,7 @@ impl Scene {
         assert!(verified, "{told}");
         if what == What::Saved {
             assert_eq!(document["applied"]["already"], Json::from(done), "{told}");
+            assert!(!self.progress().exists(), "all is in, and progress is kept\n{told}");
         }
         assert_eq!(rows(&self.replica), self.after, "{told}");
         let plan = self.run(&["plan", "spec.yml", "--detailed-exitcode"]);
