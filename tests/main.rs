@@ -6,6 +6,7 @@ mod case_runner;
 mod check;
 mod cli;
 mod commands;
+mod copies;
 mod cross;
 mod engine_mysql;
 mod engine_postgres;

@@ -12,6 +12,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::plan::{ChangeNumber, RowAction, RowStep, TablePlan};
 use crate::value::Row;
 
+use super::copies::{self, OpenRows};
 use super::rows::{self, FoundRow, Sample};
 use super::{GivenUp, Run};
 
@@ -58,8 +59,16 @@ impl Run<'_> {
         moment: Moment,
     ) -> Result<Vec<GuardedStep>, GivenUp> {
         let mut guarded = Vec::new();
-        for step in steps {
-            guarded.push(self.guard_step(writer, step, moment).await?);
+        let mut open = None;
+        let mut steps = steps.into_iter().peekable();
+        while let Some(step) = steps.next() {
+            let mut found = self.guard_step(writer, step, moment, &mut open).await?;
+            // Before anything is written equal rows may go on in the step of another batch.
+            let goes_on = |next: &&RowStep| (next.table, next.action) == (step.table, step.action);
+            if moment == Moment::UnderLock || !steps.peek().is_some_and(goes_on) {
+                copies::close(&mut open, moment, &mut found);
+            }
+            guarded.push(found);
         }
         match stale_failure(&self.plan.tables, &guarded) {
             Some(failure) => Err(GivenUp::stale(failure)),
@@ -67,11 +76,12 @@ impl Run<'_> {
         }
     }
 
-    pub(super) async fn guard_step(
+    async fn guard_step(
         &self,
         writer: &mut dyn Writer,
         step: &RowStep,
         moment: Moment,
+        open: &mut Option<OpenRows>,
     ) -> Result<GuardedStep, GivenUp> {
         let RowStep { table, action, ref changes } = *step;
         let mut guarded = GuardedStep {
@@ -88,7 +98,7 @@ impl Run<'_> {
             return Ok(guarded);
         }
         if pair.is_keyless() {
-            return self.guard_copies(writer, step, moment, guarded).await;
+            return self.guard_copies(writer, step, moment, guarded, open).await;
         }
         let seen = rows::seen(pair);
         for piece in rows::pieces(table, changes) {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::compare::{
-    ChangeList, ChangeListWriter, CopyNumber, Differing, DifferingRows, PlannedChange, RowChange,
+    ChangeList, ChangeListWriter, CopyCount, CopyNumber, Differing, DifferingRows, PlannedChange, RowChange,
 };
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::{Side, Sides};
@@ -92,8 +92,9 @@ async fn first_of_each(
     while let Some(block) = next_rows(work, &mut reader).await? {
         for row in block.rows() {
             let Some(rows) = wanted.remove(&Digest::of(identity(work, row))) else { continue };
-            let (there, of) = (rows.replica, rows.primary.abs_diff(rows.replica));
-            runs.add(Pending::copies(side, Row::new(row), Own::default(), there, of))?;
+            let all = CopyCount { there: rows.replica, number: 0, of: rows.primary.abs_diff(rows.replica) };
+            let copies = CopyNumber { image: all, row: all };
+            runs.add(Pending::copies(side, Row::new(row), Own::default(), copies))?;
         }
         if wanted.is_empty() {
             return Ok(());
@@ -177,21 +178,21 @@ async fn whole_images(
     }
     for (digest, images) in found {
         let rows = wanted.get(&digest).copied().unwrap_or_default();
-        let mut left = rows.replica - rows.primary;
+        let mut row = CopyCount { there: rows.replica, number: 0, of: rows.replica - rows.primary };
         for (extra, there) in images.by_extra {
-            let of = there.min(left);
-            left -= of;
+            let of = there.min(row.of - row.number);
             if of > 0 {
                 let (extra, stored) = parted(&extra, work.pair.replica_extra.len());
                 let own = Own {
                     extra: (!work.pair.replica_extra.is_empty()).then(|| Row::new(extra)),
                     stored: is_told_by_spelling(work).then(|| Row::new(stored)),
                 };
-                let row = Row::new(images.row.as_slice());
-                runs.add(Pending::copies(Side::Replica, row, own, there, of))?;
+                let copies = CopyNumber { image: CopyCount { there, number: 0, of }, row };
+                runs.add(Pending::copies(Side::Replica, Row::new(images.row.as_slice()), own, copies))?;
+                row.number += of;
             }
         }
-        if left > 0 {
+        if row.number < row.of {
             return Err(vanished(work, Side::Replica));
         }
     }
@@ -288,8 +289,8 @@ struct Own {
 struct Pending {
     change: RowChange,
     own: Own,
-    /// Of a table without a key: copies that are there, and how many come or go.
-    copies: Option<(u64, u64)>,
+    /// Of a table without a key: the number of the first.
+    copies: Option<CopyNumber>,
 }
 
 impl Pending {
@@ -298,12 +299,12 @@ impl Pending {
     }
 
     /// Copies of a row that `side` alone has.
-    fn copies(side: Side, row: Row, own: Own, there: u64, of: u64) -> Self {
+    fn copies(side: Side, row: Row, own: Own, first: CopyNumber) -> Self {
         let change = match side {
             Side::Primary => RowChange::Insert { after: row },
             Side::Replica => RowChange::Delete { before: row },
         };
-        Pending { change, own, copies: Some((there, of)) }
+        Pending { change, own, copies: Some(first) }
     }
 }
 
@@ -339,9 +340,8 @@ impl<'a> Runs<'a> {
         let mut run = ChangeListWriter::new(&self.work.spool);
         for Pending { change, own: Own { extra, stored }, copies } in waiting {
             let mut planned = PlannedChange { extra, stored, ..self.work.planned(change) };
-            let (there, of) = copies.unwrap_or((0, 1));
-            for number in 0..of {
-                planned.copy = copies.map(|_| CopyNumber { there, number, of });
+            for number in 0..copies.map_or(1, |first| first.image.of) {
+                planned.copy = copies.map(|first| first.later(number));
                 run.push(&planned)?;
             }
         }

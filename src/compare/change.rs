@@ -61,6 +61,24 @@ pub struct PlannedChange {
 /// One of several equal changes of a table without a key: each inserts or deletes one copy of the same row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyNumber {
+    /// Among the changes of rows that are the same also in their spelling and in what they hold out of scope, as far
+    /// as the change knows these.
+    pub image: CopyCount,
+    /// Among all changes of rows that are equal as compared.
+    pub row: CopyCount,
+}
+
+impl CopyNumber {
+    /// The change of the same image that comes so many behind this one.
+    pub fn later(self, by: u64) -> Self {
+        let later = |count: CopyCount| CopyCount { number: count.number + by, ..count };
+        CopyNumber { image: later(self.image), row: later(self.row) }
+    }
+}
+
+/// A change among those that count as its equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyCount {
     /// Copies on the replica as compared.
     pub there: u64,
     /// Its number among the equal changes, from 0 on.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::spool::{Page, Spool, SpoolError};
 use crate::value::{Row, put_field, put_null};
 
-use super::{CopyNumber, PlannedChange, RowChange};
+use super::{CopyCount, CopyNumber, PlannedChange, RowChange};
 
 /// A page is set aside at this size: small enough to be read for one change, large enough to be few.
 const PAGE_BYTES: usize = 32 << 10;
@@ -257,7 +257,7 @@ fn encode(out: &mut Vec<u8>, planned: &PlannedChange) {
     let copy = if planned.copy.is_some() { COPY } else { 0 };
     let stored = if planned.stored.is_some() { STORED } else { 0 };
     out.push(action | extra | copy | stored | if planned.withheld { WITHHELD } else { 0 });
-    if let Some(CopyNumber { there, number, of }) = planned.copy {
+    for CopyCount { there, number, of } in planned.copy.into_iter().flat_map(|copy| [copy.image, copy.row]) {
         [there, number, of].into_iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
     }
     put_bytes(out, planned.change.row().bytes());
@@ -313,8 +313,9 @@ fn decoded(mut bytes: &[u8]) -> Option<PlannedChange> {
 }
 
 fn take_copy(input: &mut &[u8]) -> Option<CopyNumber> {
-    let mut count = || Some(u64::from_be_bytes(take(input, 8)?.try_into().ok()?));
-    Some(CopyNumber { there: count()?, number: count()?, of: count()? })
+    let mut number = || Some(u64::from_be_bytes(take(input, 8)?.try_into().ok()?));
+    let mut count = || Some(CopyCount { there: number()?, number: number()?, of: number()? });
+    Some(CopyNumber { image: count()?, row: count()? })
 }
 
 /// The row with the values of these columns, taken from the input, in place of its own.
@@ -381,7 +382,7 @@ mod tests {
             withheld in any::<bool>(),
             extra in proptest::option::of(any_row()),
             stored in proptest::option::of(any_row()),
-            copy in proptest::option::of((any::<u64>(), any::<u64>(), any::<u64>())),
+            copy in proptest::option::of(any::<[[u64; 3]; 2]>()),
         ) -> PlannedChange {
             let mut after = before.clone();
             set.iter().for_each(|column| after[usize::from(*column)] = values[usize::from(*column)].clone());
@@ -392,7 +393,8 @@ mod tests {
                 },
                 _ => RowChange::Delete { before: row(&before) },
             };
-            let copy = copy.map(|(there, number, of)| CopyNumber { there, number, of });
+            let count = |[there, number, of]: [u64; 3]| CopyCount { there, number, of };
+            let copy = copy.map(|[image, row]| CopyNumber { image: count(image), row: count(row) });
             let (extra, stored) = (extra.map(|extra| row(&extra)), stored.map(|stored| row(&stored)));
             PlannedChange { change, withheld, extra, stored, copy }
         }

@@ -7,7 +7,7 @@
 //! inverse has the plan's changes again. What a replica did by itself (deletes that its foreign keys carried on
 //! outside the plan, triggers) is not in a plan, and so not in its inverse.
 
-use crate::compare::{ChangeList, ChangeListWriter, CopyNumber, RangeDrift, RowChange, joined};
+use crate::compare::{ChangeList, ChangeListWriter, CopyCount, CopyNumber, RangeDrift, RowChange, joined};
 use crate::schema::{self, DELETES_DATA, Hazard, TablePair, Writes};
 use crate::server::Server;
 use crate::sides::Sides;
@@ -205,13 +205,14 @@ fn inverse_rows(table: &TablePlan, pair: &TablePair, spool: &Spool) -> Result<Ch
 }
 
 fn inverse_row(planned: PlannedChange, pair: &TablePair) -> PlannedChange {
-    let copy = planned.copy.map(|copy| CopyNumber {
+    let after = |count: CopyCount| CopyCount {
         there: match planned.change {
-            RowChange::Insert { .. } => copy.there + copy.of,
-            _ => copy.there.saturating_sub(copy.of),
+            RowChange::Insert { .. } => count.there + count.of,
+            _ => count.there.saturating_sub(count.of),
         },
-        ..copy
-    });
+        ..count
+    };
+    let copy = planned.copy.map(|copy| CopyNumber { image: after(copy.image), row: after(copy.row) });
     let change = match planned.change {
         RowChange::Insert { after } => RowChange::Delete { before: after },
         RowChange::Delete { before } => RowChange::Insert { after: before },

@@ -23,8 +23,8 @@ mod values;
 mod write;
 
 pub use copies::{
-    EqualChanges, Progress, equal_changes, equal_pieces, has_ambiguous, image, image_columns, image_parts,
-    image_values, is_ambiguous, is_unique, scope,
+    EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
+    image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
 };
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};

@@ -11,7 +11,7 @@ mod script;
 pub(crate) mod sqlite;
 mod statement;
 
-pub use script::{Expect, Guard, Script, ScriptChunk, comment, one_line};
+pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use statement::{
     Alike, Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
     LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,

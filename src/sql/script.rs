@@ -40,6 +40,16 @@ pub struct Guard<'a> {
     pub message: &'a str,
 }
 
+/// Rows of a guard of copies in spellings that are known to be there: the same rows, whatever the script's client can
+/// tell by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownSpellings<'a> {
+    /// The guard's columns, as they are stored where one value has several spellings.
+    pub columns: &'a [SelectColumn],
+    /// For each row of the guard a value for each column, for each spelling.
+    pub rows: &'a [Vec<Vec<Value>>],
+}
+
 /// How many rows to put into one guard and one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScriptChunk {
@@ -78,6 +88,19 @@ pub trait Script {
     /// # Errors
     /// Where a value has no literal that can be compared with its column.
     fn guard(&mut self, guard: &Guard<'_>) -> Result<String, Unwritable>;
+
+    /// Stops where rows that equal those of a guard of copies are not there exactly so often, in whatever spelling.
+    /// An engine that cannot tell every spelling stops also where a row may be one of them.
+    ///
+    /// # Errors
+    /// As for [`guard`](Self::guard).
+    fn guard_in_any_spelling(
+        &mut self,
+        guard: &Guard<'_>,
+        _known: KnownSpellings<'_>,
+    ) -> Result<String, Unwritable> {
+        self.guard(guard)
+    }
 
     /// Statements that together must change so many rows; otherwise stops, saying `message`.
     ///

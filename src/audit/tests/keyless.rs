@@ -32,11 +32,11 @@ fn told(pair: &TablePair, found: &TableFinding, counts: &Sides<Counts>) -> Vec<(
         let copy = planned.copy.expect("a copy has its number");
         match told.last_mut() {
             Some(last) if last.0 == letter && last.1 == row => {
-                assert_eq!(copy.number, last.2);
+                assert_eq!(copy.image.number, last.2);
                 last.2 += 1;
             }
             _ => {
-                assert_eq!(copy.number, 0);
+                assert_eq!(copy.image.number, 0);
                 told.push((letter, row, 1));
             }
         }
@@ -47,7 +47,7 @@ fn told(pair: &TablePair, found: &TableFinding, counts: &Sides<Counts>) -> Vec<(
             .filter(|(row_of, _)| word(row_of) == told[told.len() - 1].1)
             .map(|(_, n)| *n)
             .sum();
-        assert_eq!(copy.there, there);
+        assert_eq!(copy.image.there, there);
     }
     told
 }
@@ -163,9 +163,9 @@ fn a_delete_says_which_of_equal_rows_goes() {
                     "{} {:?} {} of {}, {} there",
                     crate::schema::row_text(&pair, planned.change.row().bytes()),
                     extra.map(|extra| String::from_utf8(extra).expect("text")),
-                    copy.number,
-                    copy.of,
-                    copy.there
+                    copy.image.number,
+                    copy.image.of,
+                    copy.image.there
                 )
             })
             .collect();

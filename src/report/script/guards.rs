@@ -7,13 +7,29 @@
 use std::io;
 
 use crate::compare::RowChange;
-use crate::plan::{self, PlannedChange, Reference, RowAction, RowStep, SchemaAction};
+use crate::plan::{
+    self, EqualChanges, PlannedChange, Progress, Reference, RowAction, RowStep, RowTally, SchemaAction,
+};
 use crate::report::words::counted;
 use crate::schema::TablePair;
-use crate::sql::{Expect, Guard, SelectColumn, TableName, Unwritable, one_line};
+use crate::sql::{Expect, Guard, KnownSpellings, SelectColumn, TableName, Unwritable, one_line};
 use crate::value::{Row, Value};
 
 use super::{KEYS_CHARS_MAX, Writer, shortened, spool};
+
+/// The values of a row, and how many copies of it there must be.
+struct Counted {
+    values: Vec<Value>,
+    copies: u64,
+    /// The same row in spellings that the plan knows.
+    spellings: Vec<Vec<Value>>,
+}
+
+impl Counted {
+    fn once(values: Vec<Value>, copies: u64) -> Self {
+        Counted { values, copies, spellings: Vec::new() }
+    }
+}
 
 impl Writer<'_> {
     /// A table is dropped when it has no rows but those that the plan has taken out.
@@ -95,6 +111,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let message = self.message(step.table, "a row is not there as often as when the plan was made");
+        let mut tally: Option<RowTally> = None;
         for piece in plan::equal_pieces(&table.changes, step.changes.iter().copied(), self.limits()) {
             let equal = piece.map_err(spool)?;
             let Some(first) = equal.first() else { continue };
@@ -103,28 +120,83 @@ impl Writer<'_> {
                 return Err(self.not_renderable(step.table, &Unwritable { reason }));
             }
             let columns = plan::image_columns(pair, &first.planned);
-            let rows: Vec<Vec<Value>> =
-                equal.iter().map(|equal| plan::image_values(pair, &equal.planned, &columns)).collect();
-            let counts: Vec<u64> =
-                equal.iter().map(|equal| if locked { equal.copies(0) } else { equal.there() }).collect();
-            let guard = Guard {
-                table: &pair.names.replica,
-                columns: &plan::image_parts(pair, &columns),
-                key_columns: 0,
-                rows: &rows,
-                expect: Expect::Copies(&counts),
-                scope: plan::scope(pair),
-                locked,
-                message: &message,
-            };
-            let text = self.script.guard(&guard).map_err(|why| self.not_renderable(step.table, &why))?;
-            let images = counted(equal.len() as u64, "row");
-            let about = format!("{}: must be there as often as the plan saw them: {images}", table.table);
-            self.put("\n")?;
-            self.say(&shortened(&one_line(&about), KEYS_CHARS_MAX))?;
-            self.put(&text)?;
+            // Where nothing is known of the form, the rows as compared are all there is to count.
+            let own = |equal: &&EqualChanges| !pair.is_spelled() || equal.is_told_by_image();
+            let images: Vec<Counted> = equal
+                .iter()
+                .filter(own)
+                .map(|equal| {
+                    let copies = if locked { equal.copies(0) } else { equal.there() };
+                    Counted::once(plan::image_values(pair, &equal.planned, &columns), copies)
+                })
+                .collect();
+            let what = "must be there as often as the plan saw them";
+            self.guard_of_copies(step, pair, (&columns, None), images, (locked, what, &message))?;
+            let columns = plan::row_columns(pair);
+            let spelled: Vec<u16> = plan::image_columns(pair, &first.planned)[..columns.len()].to_vec();
+            let mut rows: Vec<Counted> = Vec::new();
+            for equal in equal.iter().filter(|equal| pair.is_spelled() || equal.is_told_by_image()) {
+                if !tally.as_ref().is_some_and(|tally| tally.goes_on_with(equal)) {
+                    let begun = RowTally::beginning_with(equal);
+                    let copies = if locked { begun.copies() } else { equal.among_rows().there };
+                    rows.push(Counted::once(plan::image_values(pair, &equal.planned, &columns), copies));
+                    tally = Some(begun);
+                }
+                if let Some(row) = rows.last_mut().filter(|_| equal.planned.stored.is_some()) {
+                    row.spellings.push(plan::image_values(pair, &equal.planned, &spelled));
+                }
+                if let Some(tally) = &mut tally {
+                    tally.add(equal, Progress::Before);
+                }
+            }
+            let what = "must be there as often as the plan saw them in whatever form";
+            let spelled = pair.is_spelled().then_some(&spelled[..]);
+            self.guard_of_copies(step, pair, (&columns, spelled), rows, (locked, what, &message))?;
         }
         Ok(())
+    }
+
+    /// `spelled`: the columns as they are stored, where values have several spellings.
+
+    fn guard_of_copies(
+        &mut self,
+        step: &RowStep,
+        pair: &TablePair,
+        (columns, spelled): (&[u16], Option<&[u16]>),
+        all: Vec<Counted>,
+        (locked, what, message): (bool, &str, &str),
+    ) -> io::Result<()> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let counts: Vec<u64> = all.iter().map(|one| one.copies).collect();
+        let (rows, known): (Vec<_>, Vec<_>) = all.into_iter().map(|one| (one.values, one.spellings)).unzip();
+        let guard = Guard {
+            table: &pair.names.replica,
+            columns: &plan::image_parts(pair, columns),
+            key_columns: 0,
+            rows: &rows,
+            expect: Expect::Copies(&counts),
+            scope: plan::scope(pair),
+            locked,
+            message,
+        };
+        let text = match spelled {
+            None => self.script.guard(&guard),
+            Some(spelled) => {
+                let columns = plan::image_parts(pair, spelled);
+                self.script.guard_in_any_spelling(&guard, KnownSpellings { columns: &columns, rows: &known })
+            }
+        };
+        let text = text.map_err(|why| self.not_renderable(step.table, &why))?;
+        let about = format!(
+            "{}: {what}: {}",
+            self.replica.tables[step.table].table,
+            counted(rows.len() as u64, "row")
+        );
+        self.put("\n")?;
+        self.say(&shortened(&one_line(&about), KEYS_CHARS_MAX))?;
+        self.put(&text)
     }
 
     /// Deletes that a foreign key of the replica would carry on to rows that the plan does not name: what the

@@ -47,6 +47,42 @@ impl Family {
         format!("SELECT COUNT(*) FROM {} WHERE {condition}{scope}{lock}", self.table(guard.table))
     }
 
+    /// How many rows there are that equal one in a spelling that the server can tell, or that is known; and how many
+    /// that may equal it at most.
+    pub(super) fn count_spellings(
+        &self,
+        guard: &Guard<'_>,
+        row: &[Value],
+        known: (&[SelectColumn], &[Vec<Value>]),
+    ) -> [String; 2] {
+        let scope = guard.scope.map(|scope| format!(" AND ({scope})")).unwrap_or_default();
+        let lock = if guard.locked { " FOR UPDATE" } else { "" };
+        let told = known.1.iter().map(|spelled| self.same_row(known.0, spelled));
+        let told: Vec<String> =
+            told.chain([self.same_row(guard.columns, row)]).map(|same| format!("({same})")).collect();
+        let columns = guard.columns.iter().zip(row);
+        let may_be: Vec<String> = columns.map(|(part, value)| self.may_be(part, value)).collect();
+        [told.join(" OR "), may_be.join(" AND ")].map(|condition| {
+            format!("SELECT COUNT(*) FROM {} WHERE ({condition}){scope}{lock}", self.table(guard.table))
+        })
+    }
+
+    /// Never false where the column holds the value, in whatever spelling.
+    fn may_be(&self, part: &SelectColumn, value: &Value) -> String {
+        let (same, name) = (self.as_compared(part, value), identifier(&part.column.name));
+        match (&part.domain, &part.column.column_type.meaning, value) {
+            (Domain::Json { canonical: true }, Type::Json, _) => same,
+            (Domain::Json { canonical: true }, _, Value::Json(_)) => {
+                format!("({same} OR ({name} IS NOT NULL AND {}))", untold_document(&name))
+            }
+            (Domain::Address, Type::Text { .. }, Value::Native(_)) => format!(
+                "({same} OR INET6_ATON(SUBSTRING_INDEX({name}, '/', 1)) IS NULL AND {name} IS NOT NULL \
+                 OR SUBSTRING_INDEX({name}, '/', -1) LIKE '0_%' AND LOCATE('/', {name}))"
+            ),
+            _ => same,
+        }
+    }
+
     /// Conditions that together find these rows, each short enough for a statement.
     fn in_statements(&self, columns: &[SelectColumn], rows: &[&[Value]]) -> Vec<String> {
         let whole = self.one_of_rows(columns, rows);
@@ -117,6 +153,20 @@ impl Family {
         format!("{name} = {}", literal::operand(value).unwrap_or_else(|| "NULL".to_owned()))
     }
 }
+
+/// Whether JSON_EQUALS may take a document for another that is equal: where characters are written as escapes or a
+/// name stands twice. Not every server has that function; then all may be equal.
+fn untold_document(name: &str) -> String {
+    let twice = hex(br#"(?s)("[^"]*")[[:space:]]*:.*\1[[:space:]]*:"#);
+    format!(
+        "(/*M!100700 (NOT JSON_VALID({name}) OR LOCATE(_utf8mb4 {}, {name}) OR LENGTH({name}) > {PLAIN_BYTES_MAX} \
+         OR {name} REGEXP _utf8mb4 {twice}) AND */ TRUE)",
+        hex(b"\\")
+    )
+}
+
+/// Longer documents are not looked through for names that stand twice: the server would give up on some and say no.
+const PLAIN_BYTES_MAX: usize = 4_000;
 
 /// The column without NULL whose values tell most of these rows apart, with its values.
 fn telling_column<'a>(

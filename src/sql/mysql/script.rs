@@ -8,7 +8,7 @@
 //! Text literals hold neither backslashes nor control characters. A statement that does (an identifier can) is
 //! handed over as hex and prepared, so that the client does not read it.
 
-use super::super::{Expect, Guard, Script, ScriptChunk, TableName, Unwritable};
+use super::super::{Expect, Guard, KnownSpellings, Script, ScriptChunk, TableName, Unwritable};
 use super::condition;
 use super::literal;
 use super::{Family, SQL_MODE, hex};
@@ -126,6 +126,21 @@ impl Script for FamilyScript {
         let table = self.family.table(guard.table);
         let count = format!("SELECT COUNT(*) FROM {table} WHERE {condition}{lock}");
         Ok(self.counted(&count, expected, guard.message))
+    }
+
+    fn guard_in_any_spelling(
+        &mut self,
+        guard: &Guard<'_>,
+        known: KnownSpellings<'_>,
+    ) -> Result<String, Unwritable> {
+        let Expect::Copies(counts) = guard.expect else { return self.guard(guard) };
+        let mut sql = String::new();
+        for ((row, copies), spelled) in guard.rows.iter().zip(counts).zip(known.rows) {
+            for count in self.family.count_spellings(guard, row, (known.columns, spelled)) {
+                sql.push_str(&self.counted(&count, *copies as usize, guard.message));
+            }
+        }
+        Ok(sql)
     }
 
     fn write(&mut self, statements: &[String], rows: usize, message: &str) -> Result<String, Unwritable> {

@@ -6,8 +6,8 @@
 use super::scope::VALUE_FUNCTION;
 use super::script::{ALIAS, all, as_compared, is_zero, planned};
 use super::select::ORDER_FUNCTION;
-use super::{BYTES_MAX, ROWS_MAX, identifier, literal, table};
-use crate::sql::{CopiesToDelete, Guard, SelectColumn, Unwritable};
+use super::{BYTES_MAX, ROWS_MAX, identifier, literal, spelling, table};
+use crate::sql::{CopiesToDelete, Guard, KnownSpellings, SelectColumn, Unwritable};
 use crate::value::Value;
 
 /// The names that a row's number may have, as long as no column bears them.
@@ -47,8 +47,71 @@ pub(super) fn delete(copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwrita
     Ok(pieces(copies.columns, copies.rows).map(statement).collect())
 }
 
+/// Which rows of the table are taken for one of a guard's.
+pub(super) enum Told<'a> {
+    /// Those that are certainly equal.
+    Certainly(KnownSpellings<'a>),
+    /// Those that are not certainly another.
+    Perhaps,
+}
+
 /// How many of a guard's rows are not there exactly so often, as an expression.
 pub(super) fn miscounted(guard: &Guard<'_>, counts: &[u64]) -> Result<String, Unwritable> {
+    let values: Vec<&[Value]> = guard.rows.iter().map(Vec::as_slice).collect();
+    miscounted_by(guard, counts, &all(&conditions(guard.columns, &values)))
+}
+
+/// The same where values have several spellings.
+pub(super) fn miscounted_spellings(
+    guard: &Guard<'_>,
+    counts: &[u64],
+    told: Told<'_>,
+) -> Result<String, Unwritable> {
+    let values: Vec<&[Value]> = guard.rows.iter().map(Vec::as_slice).collect();
+    let own = |as_told: fn(&SelectColumn, &str, bool) -> String| {
+        let each = guard.columns.iter().enumerate().map(|(index, part)| {
+            let zero = values.iter().any(|row| is_zero(&row[index]));
+            as_told(part, &format!("v.column{}", index + 3), zero)
+        });
+        all(&each.collect::<Vec<_>>())
+    };
+    let condition = match told {
+        Told::Perhaps => own(spelling::may_be),
+        Told::Certainly(known) => match known_spellings(known) {
+            Some(known) => format!("({} OR {known})", own(spelling::certainly_is)),
+            None => own(spelling::certainly_is),
+        },
+    };
+    let telling = telling_column(guard.columns, &values);
+    let condition = telling.into_iter().chain([format!("({condition})")]).collect::<Vec<_>>();
+    miscounted_by(guard, counts, &all(&condition))
+}
+
+/// The condition that the table's row is one of the guard's in a known spelling.
+fn known_spellings(known: KnownSpellings<'_>) -> Option<String> {
+    let rows =
+        || known.rows.iter().enumerate().flat_map(|(number, rows)| rows.iter().map(move |row| (number, row)));
+    let lines = rows().map(|(number, row)| {
+        let values: Vec<String> =
+            known.columns.iter().zip(row).map(|(part, value)| planned(part, value)).collect();
+        format!("({number},{})", values.join(","))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let each = known.columns.iter().enumerate().map(|(index, part)| {
+        let zero = rows().any(|(_, row)| is_zero(&row[index]));
+        as_compared(part, &format!("k.column{}", index + 2), zero)
+    });
+    let condition = all(&each.collect::<Vec<_>>());
+    Some(format!(
+        "EXISTS (SELECT 1 FROM (VALUES {}) AS k WHERE k.column1 = v.column1 AND {condition})",
+        lines.join(",\n")
+    ))
+}
+
+fn miscounted_by(guard: &Guard<'_>, counts: &[u64], condition: &str) -> Result<String, Unwritable> {
     if guard.scope.is_some_and(|scope| scope.contains(VALUE_FUNCTION) || scope.contains(ORDER_FUNCTION)) {
         let reason = "its `where` needs functions that the SQLite client does not have".to_owned();
         return Err(Unwritable { reason });
@@ -57,7 +120,6 @@ pub(super) fn miscounted(guard: &Guard<'_>, counts: &[u64]) -> Result<String, Un
     let scope = guard.scope.map(|scope| format!(" WHERE {scope}")).unwrap_or_default();
     let values: Vec<&[Value]> = guard.rows.iter().map(Vec::as_slice).collect();
     let list = list(guard.columns, values.iter().copied().zip(counts.iter().copied()));
-    let condition = all(&conditions(guard.columns, &values));
     Ok(format!(
         "(WITH v AS (VALUES\n{list}\n) SELECT count(*) FROM v AS _trueup_all LEFT JOIN (\
          SELECT v.column1 AS _trueup_row, count(*) AS _trueup_found FROM (SELECT * FROM {name}{scope}) AS {ALIAS} \

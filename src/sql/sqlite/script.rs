@@ -6,11 +6,16 @@
 //! to one spelling by SQLite's own functions, which may refuse an unusual spelling but never take another value
 //! for the planned one.
 
-use super::super::{Column, Expect, Guard, Script, ScriptChunk, SelectColumn, TableName, Unwritable};
+use super::super::{
+    Column, Expect, Guard, KnownSpellings, Script, ScriptChunk, SelectColumn, TableName, Unwritable,
+};
 use super::declared::Affinity;
 use super::literal::{self, hex, moment, plain};
 use super::spelling::{SpelledKeys, bare_uuid, date_time, trimmed, without_zeros};
-use super::{copies, identifier, select, table};
+use super::{
+    copies::{self, Told},
+    identifier, select, table,
+};
 use crate::value::{Domain, Type, Value};
 
 /// The script of a SQLite replica.
@@ -109,6 +114,20 @@ impl Script for SqliteScript {
             all(&conditions)
         );
         sound(self.check(&guard.rows.len().to_string(), &found, guard.message))
+    }
+
+    fn guard_in_any_spelling(
+        &mut self,
+        guard: &Guard<'_>,
+        known: KnownSpellings<'_>,
+    ) -> Result<String, Unwritable> {
+        let Expect::Copies(counts) = guard.expect else { return self.guard(guard) };
+        let mut sql = String::new();
+        for told in [Told::Certainly(known), Told::Perhaps] {
+            let found = copies::miscounted_spellings(guard, counts, told)?;
+            sql.push_str(&self.check("0", &found, guard.message));
+        }
+        sound(sql)
     }
 
     fn write(&mut self, statements: &[String], rows: usize, message: &str) -> Result<String, Unwritable> {
@@ -217,7 +236,9 @@ pub(super) fn as_compared(part: &SelectColumn, value: &str, zero: bool) -> Strin
         }
         Domain::Instant => same_instant(&column, value),
         Domain::Uuid => format!("{} IS {value}", bare_uuid(&column)),
-        Domain::Json { .. } | Domain::JsonText => same_json(&column, value),
+        Domain::Json { .. } => same_json(&column, value),
+        // The text itself, which a column of JSON's numeric affinity may keep as a number.
+        Domain::JsonText => is,
         _ => format!("typeof({column}) = typeof({value}) AND {is}{sign}"),
     }
 }

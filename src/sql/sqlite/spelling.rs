@@ -7,8 +7,9 @@
 use super::declared::Affinity;
 use super::identifier;
 use super::literal::{Neighbour, hex, moment, neighbour, plain, text, uuid};
-use crate::sql::Column;
-use crate::value::{Type, Value};
+use super::script::{ALIAS, as_compared};
+use crate::sql::{Column, SelectColumn};
+use crate::value::{Domain, Type, Value};
 
 /// How rows are found by their keys.
 pub(super) struct SpelledKeys<'a> {
@@ -154,6 +155,108 @@ pub(super) fn date_time(column: &str, utc: bool) -> String {
         "(SELECT CASE WHEN instr(x, '.') THEN rtrim(rtrim(x, '0'), '.') \
          ELSE x || substr(' 00:00:00', length(x) - 9) END FROM ({bare}))"
     )
+}
+
+/// The condition that a column holds a value in a spelling that SQLite can tell: never true of another value.
+pub(super) fn certainly_is(part: &SelectColumn, value: &str, zero: bool) -> String {
+    let column = format!("{ALIAS}.{}", identifier(&part.column.name));
+    match &part.domain {
+        // Years of more digits than four, and a plus; a year before 0 begins with a minus.
+        Domain::Date => format!("ltrim({column}, '+0') IS ltrim({value}, '+0')"),
+        Domain::Address => format!(
+            "(lower({column}) IS {value}              OR lower({column}) = {value} || CASE WHEN instr({value}, ':') THEN '/128' ELSE '/32' END)"
+        ),
+        Domain::Json { .. } => format!(
+            "({column} IS {value} OR CASE WHEN {} AND {} THEN {} ELSE 0 END)",
+            is_plain_document(&column),
+            is_plain_document(value),
+            same_tree(&column, value)
+        ),
+        _ => as_compared(part, value, zero),
+    }
+}
+
+/// The condition that a column may hold a value: never false where it does, in whatever spelling.
+pub(super) fn may_be(part: &SelectColumn, value: &str, zero: bool) -> String {
+    let (same, column) =
+        (certainly_is(part, value, zero), format!("{ALIAS}.{}", identifier(&part.column.name)));
+    let untold = match &part.domain {
+        Domain::Date => format!("NOT {}", is_usual_date(&column)),
+        Domain::Time => format!("NOT {}", is_usual_time(&column)),
+        Domain::DateTime => format!("NOT {}", is_usual_date_time(&column)),
+        Domain::Instant if matches!(part.column.column_type.meaning, Type::Zoned { .. }) => {
+            format!("NOT {}", is_usual_date_time(&column))
+        }
+        Domain::Instant => format!("NOT {}", is_usual_instant(&column)),
+        Domain::Json { .. } => {
+            format!("NOT ({} AND {})", is_plain_document(&column), is_plain_document(value))
+        }
+        Domain::Address => format!("instr({column}, ':') AND instr({value}, ':')"),
+        // Equal numbers are close to each other also where a text of many digits is not rounded well.
+        Domain::Decimal { .. } => format!(
+            "coalesce(abs(CAST({column} AS REAL) - CAST({value} AS REAL)) <= abs(CAST({value} AS REAL)) * 1e-9, 1)"
+        ),
+        _ => return same,
+    };
+    format!("({same} OR ({column} IS NOT NULL AND {value} IS NOT NULL AND ({untold})))")
+}
+
+fn is_usual_date(x: &str) -> String {
+    format!("({x} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')")
+}
+
+/// `HH:MM[:SS[.f]]`.
+fn is_usual_time(x: &str) -> String {
+    format!(
+        "({x} GLOB '[0-9][0-9]:[0-5][0-9]' OR {x} GLOB '[0-9][0-9]:[0-5][0-9]:[0-5][0-9]' \
+         OR ({x} GLOB '[0-9][0-9]:[0-5][0-9]:[0-5][0-9].[0-9]*' AND substr({x}, 10) NOT GLOB '*[^0-9]*'))"
+    )
+}
+
+/// A date, or a date and a time behind a blank or a T.
+fn is_usual_date_time(x: &str) -> String {
+    format!(
+        "({} OR ({} AND substr({x}, 11, 1) IN (' ', 'T') AND {}))",
+        is_usual_date(x),
+        is_usual_date(&format!("substr({x}, 1, 10)")),
+        is_usual_time(&format!("substr({x}, 12)"))
+    )
+}
+
+/// The same with the zones that a guard knows: another one than UTC only behind whole seconds or their fraction.
+fn is_usual_instant(x: &str) -> String {
+    let bare = format!(
+        "SELECT CASE WHEN {x} GLOB '*Z' THEN substr({x}, 1, length({x}) - 1) \
+         WHEN {x} GLOB '*+00:00' THEN substr({x}, 1, length({x}) - 6) \
+         WHEN {x} GLOB '*+00' THEN substr({x}, 1, length({x}) - 3) \
+         WHEN {x} GLOB '*[+-][01][0-9]:[0-5][0-9]' AND length({x}) >= 25 AND substr({x}, -5, 2) <= '14' \
+         THEN substr({x}, 1, length({x}) - 6) ELSE {x} END AS x"
+    );
+    format!("(SELECT {} FROM ({bare}))", is_usual_date_time("x"))
+}
+
+/// Whether a document is one of which SQLite's own functions tell every member: no escapes, no name twice, and no
+/// number that a double rounds.
+fn is_plain_document(x: &str) -> String {
+    let digits = "[0-9.]".repeat(16);
+    format!(
+        "CASE WHEN json_valid({x}) THEN typeof({x}) <> 'real' AND instr({x}, '\\') = 0 \
+         AND {x} NOT GLOB '*{digits}*' AND {x} NOT GLOB '*[eE][0-9][0-9]*' AND {x} NOT GLOB '*[eE][+-][0-9][0-9]*' \
+         AND {x} NOT GLOB '-0*' AND {x} NOT GLOB '*[[:, ]-0*' \
+         AND (SELECT count(*) = count(DISTINCT fullkey) FROM json_tree({x})) ELSE 0 END"
+    )
+}
+
+/// The same members and elements, of plain documents; numbers are equal by their values.
+fn same_tree(a: &str, b: &str) -> String {
+    let parts = |json: &str| {
+        format!(
+            "SELECT fullkey, CASE WHEN type IN ('integer', 'real') THEN 'number' ELSE type END, atom \
+             FROM json_tree({json})"
+        )
+    };
+    let (a, b) = (parts(a), parts(b));
+    format!("NOT EXISTS ({a} EXCEPT {b}) AND NOT EXISTS ({b} EXCEPT {a})")
 }
 
 /// What SQLite's `typeof` says of a value.
