@@ -135,7 +135,8 @@ const UUIDS: &[(&str, &str)] = &[
 ];
 
 const DOCUMENTS: &[(&str, &str)] = &[
-    (r#"'{"a":1,"b":[true,null]}'"#, r#"'{ "b" : [ true , null ], "a" : 1.0 }'"#),
+    // The first has a copy in each spelling: 1 and 1.0 are one value to MySQL, which may keep either.
+    (r#"'{"a":1,"b":[true,null]}'"#, r#"'{ "b" : [ true , null ], "a" : 1 }'"#),
     (r#"'"Aé"'"#, r#"'"\u0041\u00e9"'"#),
     (r#"'{"k":100}'"#, r#"'{"k":1e2}'"#),
     (r#"'{"c":2}'"#, r#"'{"c":1,"c":2}'"#),
