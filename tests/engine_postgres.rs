@@ -106,7 +106,7 @@ fn values(select: &Select, row: &[u8]) -> Vec<Value> {
 }
 
 /// Each type with values at and beyond the ordinary, as literals.
-fn extremes() -> Vec<(&'static str, Vec<&'static str>)> {
+pub fn extremes() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut numbers = vec!["0", "1.0", "1.00", "-9.50", "1e30", "'NaN'", "1e-20"];
     if postgres().product.major() >= 14 {
         numbers.extend(["'Infinity'", "'-Infinity'"]);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod brands;
+mod bulk;
 mod case_runner;
 mod check;
 mod cli;

@@ -29,7 +29,7 @@ impl Run<'_> {
         };
         for (child, reference) in plan::carrying(&self.plan.tables, parent) {
             let Some(child) = &self.plan.tables[child].pair else { continue };
-            for piece in rows::pieces(table, &step.pending) {
+            for piece in rows::pieces(table, &step.pending, self.dialect) {
                 self.go_on()?;
                 let keys = keys(&reference, &piece?);
                 if !keys.is_empty() && !writer.read(&select(&reference, child, keys)).await?.is_empty() {

@@ -97,11 +97,17 @@ impl Run<'_> {
         if moment == Moment::BeforeWriting && pair.replica_missing {
             return Ok(guarded);
         }
+        if pair.is_keyless() && self.is_vacant(writer, step, moment).await? {
+            guarded.pending.extend(changes);
+            return Ok(guarded);
+        }
         if pair.is_keyless() {
             return self.guard_copies(writer, step, moment, guarded, open).await;
         }
         let seen = rows::seen(pair);
-        for piece in rows::pieces(table, changes) {
+        let vacant = self.guard_range(writer, step, moment).await?;
+        guarded.pending.extend(&changes[..vacant]);
+        for piece in rows::pieces(table, &changes[vacant..], self.dialect) {
             self.go_on()?;
             let piece = piece?;
             let columns = match moment {

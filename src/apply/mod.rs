@@ -13,6 +13,7 @@
 
 mod cascade;
 mod copies;
+mod copy;
 mod guard;
 mod landed;
 mod ledger;

@@ -12,12 +12,12 @@ use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, RowAction, TablePlan, Write};
 use crate::schema::TablePair;
-use crate::sql::RowUpdate;
+use crate::sql::{RowUpdate, RowsToWrite, TableWrite};
 use crate::value::Row;
 
 use super::guard::GuardedStep;
 use super::rows::{self, FoundRow, Sample};
-use super::write::{spell, unwritable};
+use super::write::spell;
 use super::{GivenUp, Run};
 
 /// What a row that was read back says.
@@ -58,10 +58,19 @@ impl Run<'_> {
             let table = &self.plan.tables[step.table];
             let Some(pair) = &table.pair else { continue };
             if pair.is_keyless() {
+                if step.action == RowAction::Insert
+                    && self.holds_copies(writer, table, pair, &step.pending).await?
+                {
+                    continue;
+                }
                 self.read_back_copies(writer, table, pair, &step.pending).await?;
                 continue;
             }
-            let found = self.look(writer, table, pair, &step.pending, false).await?;
+            let well = match step.action {
+                RowAction::Insert => self.read_back_range(writer, table, pair, &step.pending).await?,
+                _ => 0,
+            };
+            let found = self.look(writer, table, pair, &step.pending[well..], false).await?;
             refuse_wrong(table, pair, &found)?;
             if found.moved.is_empty() {
                 continue;
@@ -84,7 +93,7 @@ impl Run<'_> {
     ) -> Result<Findings, GivenUp> {
         let seen = rows::seen(pair);
         let mut findings = Findings::default();
-        for piece in rows::pieces(table, changes) {
+        for piece in rows::pieces(table, changes, self.dialect) {
             self.go_on()?;
             let piece = piece?;
             let columns = rows::and_extras(rows::compared(pair), pair, &piece);
@@ -113,23 +122,19 @@ impl Run<'_> {
     ) -> Result<(), GivenUp> {
         let table = &self.plan.tables[step.table];
         for (columns, changes) in moved {
-            for piece in rows::pieces(table, &changes) {
+            for piece in rows::pieces(table, &changes, self.dialect) {
                 let mut write =
                     Write { action: RowAction::Update, columns: columns.clone(), changes: piece? };
                 spell(&mut write, &step.stored);
                 let Some((_, first)) = write.changes.first() else { continue };
-                let values: Vec<RowUpdate> =
-                    write.changes.iter().map(|(_, planned)| as_it_was(pair, planned, &columns)).collect();
-                let statements = self
-                    .dialect
-                    .update(
-                        &pair.names.replica,
-                        &plan::address_columns(pair, first),
-                        &plan::replica_columns(pair, &columns),
-                        &values,
-                    )
-                    .map_err(|error| unwritable(table, &error.reason))?;
-                self.execute(writer, table, &write, &statements).await?;
+                let rows = RowsToWrite::Update {
+                    key: plan::address_columns(pair, first),
+                    columns: plan::replica_columns(pair, &columns),
+                    keep: Vec::new(),
+                    rows: write.changes.iter().map(|(_, row)| as_it_was(pair, row, &columns)).collect(),
+                };
+                let rows = TableWrite { table: pair.names.replica.clone(), rows };
+                self.write_rows(writer, table, &write, vec![rows]).await?;
             }
         }
         Ok(())

@@ -12,14 +12,22 @@ use crate::plan::{self, ChangeNumber, ChunkLimits, NumberedChange, TablePlan};
 use crate::schema::{KEYS_MAX, TablePair};
 use crate::sides::Side;
 use crate::spool::SpoolError;
-use crate::sql::{Select, Selection};
+use crate::sql::{Dialect, Select, Selection};
 use crate::value::{Key, KeyOrder, Row, RowBlock, put_field, put_null};
 
 use super::GivenUp;
 
-/// How many rows are read or written at once: enough to be set-wise, few enough to keep statements and
+/// How many copies of rows without a key are read at once: enough to be set-wise, few enough to keep statements and
 /// answers small.
-pub(super) const CHUNK: ChunkLimits = ChunkLimits { rows_max: 1_000, bytes_max: 4 << 20 };
+pub(super) const CHUNK: ChunkLimits = ChunkLimits { rows_max: 1_000, bytes_max: BYTES_AT_ONCE };
+
+/// A piece is held a few times over: as changes, as values, as what is sent and what comes back.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// How many rows are read by their keys, or written, at once.
+pub(super) fn chunk(dialect: &dyn Dialect) -> ChunkLimits {
+    ChunkLimits { rows_max: dialect.rows_at_once(), bytes_max: BYTES_AT_ONCE }
+}
 
 /// Rows that were read, by key.
 pub(super) struct Found {
@@ -168,8 +176,9 @@ pub(super) fn seen(pair: &TablePair) -> Vec<u16> {
 pub(super) fn pieces(
     table: &TablePlan,
     numbers: &[ChangeNumber],
+    dialect: &dyn Dialect,
 ) -> impl Iterator<Item = Result<Vec<NumberedChange>, SpoolError>> {
-    plan::pieces(&table.changes, numbers.iter().copied(), CHUNK)
+    plan::pieces(&table.changes, numbers.iter().copied(), chunk(dialect))
 }
 
 /// The first few of many rows, for messages.

@@ -14,8 +14,8 @@ use crate::plan::TablePlan;
 use crate::plan::testing::*;
 use crate::schema::Catalog;
 use crate::server::Server;
-use crate::sql::{EngineName, Select, Selection};
-use crate::value::{RowBlock, Value, put_field, put_null};
+use crate::sql::{EngineName, Select, Selection, TableWrite};
+use crate::value::{Digest, RowBlock, RowsHasher, Value, put_field, put_null};
 
 /// Column → value.
 type FakeRow = BTreeMap<String, Option<i64>>;
@@ -215,6 +215,14 @@ impl Writer for FakeWriter {
         Ok(state.run(sql))
     }
 
+    async fn write(&mut self, write: TableWrite) -> Result<u64, EngineError> {
+        let mut matched = 0;
+        for sql in write.statements(&FAKE).expect("they fit") {
+            matched += self.execute(&sql).await?;
+        }
+        Ok(matched)
+    }
+
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
         let mut state = self.state();
         let locked = if select.locked { "read locked" } else { "read" };
@@ -248,6 +256,16 @@ impl Writer for FakeWriter {
         _tallies: crate::engine::Tallies,
     ) -> Result<crate::engine::Tallies, EngineError> {
         panic!("no table here is without a key")
+    }
+
+    async fn any(&mut self, select: &Select) -> Result<bool, EngineError> {
+        Ok(!self.read(select).await?.is_empty())
+    }
+
+    async fn digest(&mut self, select: &Select) -> Result<Digest, EngineError> {
+        let mut hasher = RowsHasher::new(select.ordered);
+        self.read(select).await?.rows().for_each(|row| hasher.add(row));
+        Ok(hasher.finish())
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

@@ -1,13 +1,14 @@
-//! Running the statements of a step, set-wise, and counting the rows they matched.
+//! Writing the rows of a step, set-wise, and counting those that were matched.
 
 use crate::compare::RowCounts;
 use crate::engine::Writer;
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, RowAction, TablePlan, Write};
+use crate::sql::TableWrite;
 
 use super::guard::{GuardedStep, Spellings};
-use super::rows::{CHUNK, Sample};
+use super::rows::{Sample, chunk};
 use super::{GivenUp, Run};
 
 impl Run<'_> {
@@ -20,15 +21,14 @@ impl Run<'_> {
         let table = &self.plan.tables[step.table];
         let Some(pair) = &table.pair else { return Ok(RowCounts::default()) };
         let mut counts = RowCounts::default();
-        for write in plan::writes(table, step.action, &step.pending, CHUNK) {
+        for write in plan::writes(table, step.action, &step.pending, chunk(self.dialect)) {
             let mut write = write?;
             spell(&mut write, &step.stored);
             if pair.is_keyless() && step.action == RowAction::Delete {
                 self.choose_copies(writer, pair, &mut write).await?;
             }
-            let statements = plan::statements(pair, &write, self.dialect)
-                .map_err(|error| unwritable(table, &error.reason))?;
-            self.execute(writer, table, &write, &statements).await?;
+            let rows = plan::table_writes(pair, &write, self.dialect);
+            self.write_rows(writer, table, &write, rows).await?;
             for (_, planned) in &write.changes {
                 counts.count(&planned.change);
             }
@@ -37,19 +37,19 @@ impl Run<'_> {
         Ok(counts)
     }
 
-    /// Runs statements that together must match exactly the rows of one write.
-    pub(super) async fn execute(
+    /// Writes rows that together must match exactly those of one write.
+    pub(super) async fn write_rows(
         &self,
         writer: &mut dyn Writer,
         table: &TablePlan,
         write: &Write,
-        statements: &[String],
+        rows: Vec<TableWrite>,
     ) -> Result<(), GivenUp> {
         let mut matched = 0;
-        for sql in statements {
+        for rows in rows {
             self.go_on()?;
             matched +=
-                writer.execute(sql).await.map_err(|error| in_table(table, write.action, error.into()))?;
+                writer.write(rows).await.map_err(|error| in_table(table, write.action, error.into()))?;
         }
         if matched == write.changes.len() as u64 {
             return Ok(());

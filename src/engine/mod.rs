@@ -21,11 +21,12 @@ use tokio::sync::mpsc;
 pub use error::EngineError;
 pub use rights::{Lack, Need, Right};
 
+use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{EngineScheme, Side};
-use crate::sql::{Dialect, Select, TableName};
-use crate::value::{Key, Row, RowBlock};
+use crate::sql::{Dialect, Select, TableName, TableWrite, Unwritable};
+use crate::value::{Digest, Key, Row, RowBlock};
 
 /// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
 /// the connections of a primary refuse to write.
@@ -130,11 +131,23 @@ pub trait Writer: Send {
     /// Runs one statement and returns how many rows it matched.
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
 
+    /// Writes rows by the engine's own best way and returns how many it matched. An error leaves the transaction
+    /// with nothing but to be rolled back.
+    async fn write(&mut self, write: TableWrite) -> Result<u64, EngineError>;
+
     /// Reads within the transaction.
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError>;
 
     /// Reads within the transaction, however many rows there are, and counts those that are among `tallies`.
     async fn count(&mut self, select: &Select, tallies: Tallies) -> Result<Tallies, EngineError>;
+
+    /// Whether any row is selected. With `select.locked` other sessions add none until the transaction ends, as far
+    /// as this login's rights and the transaction's isolation go.
+    async fn any(&mut self, select: &Select) -> Result<bool, EngineError>;
+
+    /// Reads within the transaction, however many rows there are: their [`RowsHasher`](crate::value::RowsHasher)'s
+    /// digest, in their order where that of the select is, else in any.
+    async fn digest(&mut self, select: &Select) -> Result<Digest, EngineError>;
 
     /// Whether a table has any row; other sessions add none until the transaction ends (the MySQL family: as far
     /// as its isolation goes).
@@ -149,6 +162,24 @@ pub trait Writer: Send {
 
     /// Rolls back. Also what dropping the writer does.
     async fn rollback(&mut self) -> Result<(), EngineError>;
+}
+
+/// Writes rows by the statements that every engine has for them.
+async fn write_by_statements(
+    writer: &mut dyn Writer,
+    dialect: &dyn Dialect,
+    write: &TableWrite,
+) -> Result<u64, EngineError> {
+    let mut matched = 0;
+    for sql in write.statements(dialect).map_err(unwritable)? {
+        matched += writer.execute(&sql).await?;
+    }
+    Ok(matched)
+}
+
+/// A value that its column cannot hold; before anything is written.
+fn unwritable(why: Unwritable) -> EngineError {
+    EngineError::new(ErrorKind::Value, why.reason)
 }
 
 /// Blocks of rows while they are read. Dropping it stops the reader.

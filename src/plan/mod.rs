@@ -34,7 +34,7 @@ pub use summary::{Changes, PlanSummary, worst};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
     ChunkLimits, NumberedChange, Write, address, address_columns, pieces, replica_columns, statements,
-    writes, written_columns,
+    table_writes, writes, written_columns,
 };
 
 use serde::{Deserialize, Serialize};

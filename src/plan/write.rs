@@ -10,7 +10,7 @@ use crate::compare::{ChangeList, ChangeNumber, RowChange};
 use crate::schema::TablePair;
 use crate::spec::SchemaMode;
 use crate::spool::SpoolError;
-use crate::sql::{Column, CopiesToDelete, Dialect, RowUpdate, SelectColumn, Unwritable};
+use crate::sql::{Column, Dialect, RowUpdate, RowsToWrite, SelectColumn, TableWrite, Unwritable};
 use crate::value::{Row, Value, decode};
 
 use super::copies::{
@@ -165,49 +165,49 @@ pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
 /// Where a value cannot be held by its column; [`check_values`](super::check_values) finds that earlier and
 /// says which.
 pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
-    let table = &pair.names.replica;
-    match write.action {
-        RowAction::Insert => {
-            let planned = write.changes.iter().map(|(_, planned)| planned);
-            let rows: Vec<Vec<Value>> =
-                planned.map(|planned| inserted_values(pair, planned, &write.columns)).collect();
-            dialect.insert(table, &replica_columns(pair, &write.columns), &rows)
-        }
-        RowAction::Delete if pair.is_keyless() => delete_copies(pair, write, dialect),
-        RowAction::Update => {
-            let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
-            let update = |key: &[SelectColumn], changes: &[&PlannedChange]| {
-                let rows: Vec<RowUpdate> =
-                    changes.iter().filter_map(|planned| row_update(pair, planned, &write.columns)).collect();
-                dialect.update_keeping(table, key, &columns, &keep, &rows)
-            };
-            by_address(pair, write, update)
-        }
-        RowAction::Delete => {
-            let delete = |key: &[SelectColumn], changes: &[&PlannedChange]| {
-                let keys: Vec<Vec<Value>> = changes.iter().map(|planned| address(pair, planned)).collect();
-                dialect.delete(table, key, &keys)
-            };
-            by_address(pair, write, delete)
-        }
-    }
+    let statements = table_writes(pair, write, dialect).into_iter().map(|write| write.statements(dialect));
+    Ok(statements.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// The statements for the changes whose rows are known as they are spelled, and for the others.
+/// One write as rows of the replica's table: those whose rows are known as they are spelled, and the others.
+pub fn table_writes(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Vec<TableWrite> {
+    let rows = match write.action {
+        RowAction::Insert => vec![inserts(pair, write)],
+        RowAction::Delete if pair.is_keyless() => delete_copies(pair, write),
+        RowAction::Update => {
+            let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
+            by_address(pair, write, |key, changes| {
+                let rows = changes.iter().filter_map(|planned| row_update(pair, planned, &write.columns));
+                let (columns, keep) = (columns.clone(), keep.clone());
+                RowsToWrite::Update { key, columns, keep, rows: rows.collect() }
+            })
+        }
+        RowAction::Delete => by_address(pair, write, |key, changes| {
+            let keys = changes.iter().map(|planned| address(pair, planned)).collect();
+            RowsToWrite::Delete { key, keys }
+        }),
+    };
+    let table = &pair.names.replica;
+    rows.into_iter().map(|rows| TableWrite { table: table.clone(), rows }).collect()
+}
+
+fn inserts(pair: &TablePair, write: &Write) -> RowsToWrite {
+    let rows = write.changes.iter().map(|(_, planned)| inserted_values(pair, planned, &write.columns));
+    RowsToWrite::Insert { columns: replica_columns(pair, &write.columns), rows: rows.collect() }
+}
+
+/// The rows for the changes whose rows are known as they are spelled, and for the others.
 fn by_address(
     pair: &TablePair,
     write: &Write,
-    statements: impl Fn(&[SelectColumn], &[&PlannedChange]) -> Result<Vec<String>, Unwritable>,
-) -> Result<Vec<String>, Unwritable> {
+    rows: impl Fn(Vec<SelectColumn>, &[&PlannedChange]) -> RowsToWrite,
+) -> Vec<RowsToWrite> {
     let changes = write.changes.iter().map(|(_, planned)| planned);
     let (spelled, others): (Vec<_>, Vec<_>) = changes.partition(|planned| planned.stored.is_some());
-    let mut all = Vec::new();
-    for changes in [spelled, others] {
-        if let Some(first) = changes.first() {
-            all.extend(statements(&address_columns(pair, first), &changes)?);
-        }
-    }
-    Ok(all)
+    [spelled, others]
+        .iter()
+        .filter_map(|changes| Some(rows(address_columns(pair, changes.first()?), changes)))
+        .collect()
 }
 
 /// The columns by which the row of a change is found on the replica: its key, as it is stored where that is known.
@@ -253,34 +253,23 @@ fn row_update(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Opt
 }
 
 /// Deletes of rows without a key: so many copies of each.
-fn delete_copies(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
+fn delete_copies(pair: &TablePair, write: &Write) -> Vec<RowsToWrite> {
     let (spelled, others): (Vec<_>, Vec<_>) =
         write.changes.iter().cloned().partition(|(_, planned)| planned.stored.is_some());
-    let mut statements = Vec::new();
-    for changes in [spelled, others] {
-        statements.extend(delete_equal(pair, changes, dialect)?);
-    }
-    Ok(statements)
+    [spelled, others].into_iter().filter_map(|changes| delete_equal(pair, changes)).collect()
 }
 
 /// The same of changes that all know how their rows are spelled, or none of them.
-fn delete_equal(
-    pair: &TablePair,
-    changes: Vec<NumberedChange>,
-    dialect: &dyn Dialect,
-) -> Result<Vec<String>, Unwritable> {
+fn delete_equal(pair: &TablePair, changes: Vec<NumberedChange>) -> Option<RowsToWrite> {
     let equal = equal_changes(changes);
-    let Some(first) = equal.first() else { return Ok(Vec::new()) };
-    let columns = image_columns(pair, &first.planned);
-    let rows: Vec<(Vec<Value>, u64)> =
-        equal.iter().map(|equal| (image_values(pair, &equal.planned, &columns), equal.len())).collect();
-    dialect.delete_copies(&CopiesToDelete {
-        table: &pair.names.replica,
-        columns: &image_parts(pair, &columns),
-        scope: scope(pair),
+    let columns = image_columns(pair, &equal.first()?.planned);
+    let rows = equal.iter().map(|equal| (image_values(pair, &equal.planned, &columns), equal.len()));
+    Some(RowsToWrite::DeleteCopies {
+        rows: rows.collect(),
+        columns: image_parts(pair, &columns),
+        scope: scope(pair).map(str::to_owned),
         // What goes as a whole need not be counted either.
         unique: is_unique(pair, &columns) || equal.iter().all(EqualChanges::take_all),
-        rows: &rows,
     })
 }
 

@@ -10,12 +10,15 @@ pub(crate) mod postgres;
 mod script;
 pub(crate) mod sqlite;
 mod statement;
+mod table_write;
 
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use statement::{
     Alike, Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
     LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,
 };
+
+pub use table_write::{RowsToWrite, TableWrite};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +97,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// The longest statement to send, in bytes.
     fn statement_bytes_max(&self) -> usize;
+
+    /// How many rows are best read by their keys, or written, at once: as many as make the way to the server
+    /// nothing beside the work, and few enough for it to hold.
+    fn rows_at_once(&self) -> usize {
+        1_000
+    }
 
     /// A quoted identifier.
     fn identifier(&self, name: &str) -> String;

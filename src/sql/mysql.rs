@@ -139,6 +139,10 @@ impl Dialect for Family {
         STATEMENT_BYTES_MAX
     }
 
+    fn rows_at_once(&self) -> usize {
+        change::ROWS_MAX
+    }
+
     fn identifier(&self, name: &str) -> String {
         identifier(name)
     }

@@ -12,6 +12,7 @@ mod literal;
 mod scope;
 mod script;
 mod select;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod unique;
@@ -24,6 +25,7 @@ use super::{
 use crate::value::{ColumnType, Domain, Type, Value};
 
 pub(crate) use select::{Rows, key_condition, key_order, payload_expression, render as render_select};
+pub(crate) use stage::Staged;
 
 /// PostgreSQL 13 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Postgres;
 
 /// The longest statement to send. The protocol allows 1 GiB; this keeps parsing and plans small.
 const STATEMENT_BYTES_MAX: usize = 1 << 20;
+/// So many rows go by one COPY and one statement.
+const ROWS_AT_ONCE: usize = 50_000;
 
 impl Dialect for Postgres {
     fn engine(&self) -> EngineName {
@@ -51,6 +55,10 @@ impl Dialect for Postgres {
 
     fn statement_bytes_max(&self) -> usize {
         STATEMENT_BYTES_MAX
+    }
+
+    fn rows_at_once(&self) -> usize {
+        ROWS_AT_ONCE
     }
 
     fn identifier(&self, name: &str) -> String {

@@ -6,6 +6,7 @@
 mod copies;
 mod declared;
 mod literal;
+mod prepared;
 mod scope;
 mod script;
 mod select;
@@ -24,6 +25,8 @@ use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
 
 pub(crate) use declared::column_type;
+pub(crate) use literal::Stored;
+pub(crate) use prepared::Prepared;
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
 pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Domain;
+use super::{Domain, RowBlock};
 
 /// A 256-bit blake3 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,5 +73,91 @@ impl BlockHasher {
     /// The digest of everything added.
     pub fn finish(&self) -> Digest {
         Digest(*self.0.finalize().as_bytes())
+    }
+}
+
+/// Digests rows in their order, or as a multiset: whatever order they come in, and each as often as it is there.
+///
+/// Of a multiset it is the sum of the rows' own digests modulo 2²⁵⁶ and their number (AdHash, Bellare and Micciancio
+/// 1997), which no order and no pairing of rows changes.
+#[derive(Clone)]
+pub enum RowsHasher {
+    /// In their order.
+    InOrder(Box<BlockHasher>),
+    /// In any.
+    InAnyOrder {
+        /// The sum, its lowest part first.
+        sum: [u64; 4],
+        /// How many rows.
+        rows: u64,
+    },
+}
+
+impl RowsHasher {
+    /// Of no row yet.
+    pub fn new(in_order: bool) -> Self {
+        match in_order {
+            true => RowsHasher::InOrder(Box::new(BlockHasher::new([]))),
+            false => RowsHasher::InAnyOrder { sum: [0; 4], rows: 0 },
+        }
+    }
+
+    /// Adds an encoded row.
+    pub fn add(&mut self, row: &[u8]) {
+        match self {
+            RowsHasher::InOrder(hasher) => hasher.update(row),
+            RowsHasher::InAnyOrder { sum, rows } => {
+                *rows += 1;
+                let digest = Digest::of(row);
+                let (parts, _) = digest.bytes().as_chunks::<8>();
+                let mut carry = 0;
+                for (sum, part) in sum.iter_mut().zip(parts) {
+                    let next = u128::from(*sum) + u128::from(u64::from_le_bytes(*part)) + carry;
+                    // The lower half.
+                    *sum = next as u64;
+                    carry = next >> 64;
+                }
+            }
+        }
+    }
+
+    /// Adds a block of rows.
+    pub fn add_block(&mut self, block: &RowBlock) {
+        match self {
+            RowsHasher::InOrder(hasher) => hasher.update(block.bytes()),
+            RowsHasher::InAnyOrder { .. } => block.rows().for_each(|row| self.add(row)),
+        }
+    }
+
+    /// The digest of all that was added.
+    pub fn finish(&self) -> Digest {
+        match self {
+            RowsHasher::InOrder(hasher) => hasher.finish(),
+            RowsHasher::InAnyOrder { sum, rows } => {
+                let parts: Vec<u8> = sum.iter().chain([rows]).flat_map(|part| part.to_le_bytes()).collect();
+                Digest::of(&parts)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(in_order: bool, rows: &[&str]) -> Digest {
+        let mut hasher = RowsHasher::new(in_order);
+        rows.iter().for_each(|row| hasher.add(row.as_bytes()));
+        hasher.finish()
+    }
+
+    #[test]
+    fn of_a_multiset_only_the_order_does_not_count() {
+        let of = |rows: &[&str]| digest(false, rows);
+        assert_eq!(of(&["a", "b", "a"]), of(&["a", "a", "b"]));
+        for other in [&["a", "b"][..], &["a", "b", "b"], &["a", "b", "a", "a"], &["ab", "a"], &[]] {
+            assert_ne!(of(&["a", "b", "a"]), of(other), "{other:?}");
+        }
+        assert_ne!(digest(true, &["a", "b"]), digest(true, &["b", "a"]));
     }
 }

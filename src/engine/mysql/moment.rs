@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use sqlx::mysql::MySqlConnection;
 
+use super::scan::Kept;
 use super::{Access, query, run};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
@@ -45,6 +46,8 @@ const DOING: &str = "begin a consistent snapshot";
 pub(super) struct Reader {
     pub(super) connection: MySqlConnection,
     pub(super) id: u64,
+    /// What it has prepared.
+    pub(super) kept: Kept,
 }
 
 /// Connections that read one moment (but for `snapshot: none`), and how that was come by, for people.
@@ -89,7 +92,7 @@ async fn connect(first: MySqlConnection, access: &Access) -> Result<Vec<Reader>,
         let rows = query(&mut connection, "SELECT CONNECTION_ID()", DOING).await?;
         let id = rows.into_iter().flatten().flatten().next().and_then(|id| id.parse().ok());
         let id = id.ok_or_else(|| EngineError::new(ErrorKind::Internal, DOING))?;
-        Ok(Reader { connection, id })
+        Ok(Reader { connection, id, kept: Kept::default() })
     });
     join_all(identified).await.into_iter().collect()
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use futures_util::{FutureExt, Stream, StreamExt};
 use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Either, Executor, Row};
+use sqlx::{AssertSqlSafe, Connection, Either, Executor, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
@@ -32,8 +32,8 @@ const BLOCKS_WAITING: usize = 2;
 /// Of an abandoned read: rows that are read to their end before the server is told to stop.
 const ROWS_DRAINED: usize = 10_000;
 
-/// A longer statement of the writer's is closed after use, for the server's memory; [`Feed`] says what closing costs.
-const KEPT_STATEMENT_BYTES_MAX: usize = 4096;
+/// Prepared statements that are longer than this together are closed.
+const KEPT_BYTES_MAX: usize = 512 << 10;
 
 /// One moment of the database, or with `snapshot: none` just the connections.
 pub(super) struct Moment {
@@ -127,13 +127,12 @@ impl Snapshot for Moment {
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
         let reading = Reading::new(&select)?;
         let sql = self.dialect.select(&select);
-        let kept = matches!(select.selection, Selection::Range(_));
         let lease = self.lend().await?;
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
         let access = self.access.clone();
         let table = select.table.to_string();
         tokio::spawn(async move {
-            let feeding = feed(lease, Feed { sql, kept, reading, sender: sender.clone(), access });
+            let feeding = feed(lease, Feed { sql, reading, sender: sender.clone(), access });
             if AssertUnwindSafe(feeding).catch_unwind().await.is_err() {
                 // A stream that just closes would be taken for a whole one.
                 let error = EngineError::new(ErrorKind::Internal, format!("read table {table}: it panicked"));
@@ -260,16 +259,33 @@ impl Reading {
     }
 }
 
+/// The prepared statements of a connection. Closing one has no reply, so that the next command would wait 40 ms for a
+/// delayed acknowledgement (sqlx leaves Nagle's algorithm on): they stay open, and are closed together.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    bytes: usize,
+}
+
+impl Kept {
+    /// Counts a statement that was prepared, and closes all where they have become much: the server holds them many
+    /// times over.
+    pub async fn add(&mut self, connection: &mut MySqlConnection, bytes: usize) -> Result<(), EngineError> {
+        self.bytes += bytes;
+        if self.bytes <= KEPT_BYTES_MAX {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let closed = connection.clear_cached_statements().await;
+        closed.map_err(|why| error::translate(why, "close statements"))
+    }
+}
+
 /// Rows and results as sqlx yields them.
 type Rows<'a> =
     dyn Stream<Item = Result<Either<MySqlQueryResult, MySqlRow>, sqlx::Error>> + Send + Unpin + 'a;
 
 struct Feed {
     sql: String,
-    /// Whether the statement stays prepared. Closing one has no reply, so that the next command would wait
-    /// 40 ms for a delayed acknowledgement (sqlx leaves Nagle's algorithm on); long lists of keys are closed
-    /// nevertheless, for the server's memory.
-    kept: bool,
     reading: Reading,
     sender: mpsc::Sender<Result<RowBlock, EngineError>>,
     access: Access,
@@ -289,7 +305,7 @@ enum Ended {
 
 async fn feed(mut lease: Lease, feed: Feed) {
     let Some(mut reader) = lease.reader.take() else { return };
-    let statement = sqlx::query(AssertSqlSafe(feed.sql.as_str())).persistent(feed.kept);
+    let statement = sqlx::query(AssertSqlSafe(feed.sql.as_str())).persistent(true);
     let mut rows = reader.connection.fetch_many(statement);
     let (usable, stopped, error) = match send_rows(&mut rows, &feed).await {
         Ended::Well => (true, false, None),
@@ -303,6 +319,8 @@ async fn feed(mut lease: Lease, feed: Feed) {
             // A KILL QUERY that came too late for its own statement must not hit the next one.
             drop(run(&mut reader.connection, "DO 0", "go on").await);
         }
+        // Where it fails, the next read says so.
+        drop(reader.kept.add(&mut reader.connection, feed.sql.len()).await);
         lease.reader = Some(reader);
     }
     // The connection is free again, or known to be lost, before the stream ends.
@@ -381,18 +399,6 @@ async fn drain(rows: &mut Rows<'_>, feed: &Feed, connection_id: u64) -> bool {
     true
 }
 
-/// Reads all rows, for the writer, and hands them on in blocks.
-pub(super) async fn read_blocks(
-    connection: &mut MySqlConnection,
-    dialect: &'static dyn Dialect,
-    select: &Select,
-    take: &mut (dyn FnMut(&RowBlock) + Send),
-) -> Result<(), EngineError> {
-    let sql = dialect.select(select);
-    let kept = sql.len() <= KEPT_STATEMENT_BYTES_MAX;
-    read_sql_blocks(connection, sql, kept, select, take).await
-}
-
 /// Reads all rows of a statement that selects the select's columns. `kept`: the statement stays prepared.
 pub(super) async fn read_sql(
     connection: &mut MySqlConnection,
@@ -406,7 +412,7 @@ pub(super) async fn read_sql(
     Ok(rows)
 }
 
-async fn read_sql_blocks(
+pub(super) async fn read_sql_blocks(
     connection: &mut MySqlConnection,
     sql: String,
     kept: bool,

@@ -40,7 +40,7 @@ pub(super) async fn split(
     let found = cuts(&mut index, &order, parts, ROWS_MIN / 2.0, HALVINGS_MAX).await;
     if !matches!(&found, Err(error) if error.kind == ErrorKind::Connect) {
         let connection = &mut index.reader.connection;
-        // None of them is asked again; what closing costs, `Feed` says, comes once and not with each of them.
+        // None of them is asked again; what closing costs, `Kept` says, comes once and not with each of them.
         if connection.clear_cached_statements().await.is_ok() {
             run(connection, "DO 0", "go on").await?;
         }

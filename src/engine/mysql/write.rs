@@ -10,23 +10,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::mysql::MySqlConnection;
 
+use super::scan::Kept;
 use super::{Facts, query, quoted, run, scan};
-use crate::engine::{EngineError, Tallies, Writer, tally};
+use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
-use crate::sql::{Dialect, EngineName, Select, TableName};
-use crate::value::{Digest, RowBlock};
+use crate::sql::{Dialect, EngineName, Select, Selection, TableName, TableWrite};
+use crate::value::{Digest, Key, RowBlock, RowsHasher};
 
 /// The writing session.
 pub(super) struct Session {
     connection: MySqlConnection,
     facts: Facts,
     dialect: &'static dyn Dialect,
+    kept: Kept,
 }
 
 impl Session {
     /// Takes a connection that was opened for writing.
     pub fn new(connection: MySqlConnection, facts: Facts, dialect: &'static dyn Dialect) -> Self {
-        Session { connection, facts, dialect }
+        Session { connection, facts, dialect, kept: Kept::default() }
     }
 
     /// One lock a database; a server's locks are shared by its databases, and names end at 64 characters.
@@ -34,6 +36,45 @@ impl Session {
         let database = self.facts.database.clone().unwrap_or_default();
         let database = if self.facts.case_folded { database.to_lowercase() } else { database };
         format!("trueup.{}", &Digest::of(database.as_bytes()).hex()[..40])
+    }
+
+    /// Hands on the rows in blocks.
+    async fn read_blocks(
+        &mut self,
+        select: &Select,
+        take: &mut (dyn FnMut(&RowBlock) + Send),
+    ) -> Result<(), EngineError> {
+        let sql = self.dialect.select(select);
+        if sql.len() >= self.facts.packet_bytes_max
+            && let Some(halves) = halves(select)
+        {
+            for half in &halves {
+                Box::pin(self.read_blocks(half, take)).await?;
+            }
+            return Ok(());
+        }
+        let bytes = sql.len();
+        scan::read_sql_blocks(&mut self.connection, sql, true, select, take).await?;
+        self.kept.add(&mut self.connection, bytes).await
+    }
+
+    /// Writes by statements that the server takes.
+    async fn write_within(&mut self, write: &TableWrite) -> Result<u64, EngineError> {
+        let statements = write.statements(self.dialect).map_err(unwritable)?;
+        if statements.iter().any(|sql| sql.len() >= self.facts.packet_bytes_max)
+            && let Some(halves) = write.halves()
+        {
+            let mut matched = 0;
+            for half in &halves {
+                matched += Box::pin(self.write_within(half)).await?;
+            }
+            return Ok(matched);
+        }
+        let mut matched = 0;
+        for sql in &statements {
+            matched += self.execute(sql).await?;
+        }
+        Ok(matched)
     }
 
     async fn holder(&mut self, name: &str) -> Result<String, EngineError> {
@@ -57,6 +98,17 @@ impl Session {
         let id = query(&mut self.connection, &sql, what).await?.into_iter().flatten().flatten().next();
         Ok(id.map_or("a connection that has just gone".to_owned(), |id| format!("connection {id}")))
     }
+}
+
+/// Two reads that are one, where a list of keys can be cut in two.
+fn halves(select: &Select) -> Option<[Select; 2]> {
+    let Selection::Keys(keys) = &select.selection else { return None };
+    if keys.len() < 2 {
+        return None;
+    }
+    let (first, second) = keys.split_at(keys.len() / 2);
+    let part = |keys: &[Key]| Select { selection: Selection::Keys(keys.to_vec()), ..select.clone() };
+    Some([part(first), part(second)])
 }
 
 #[async_trait]
@@ -94,17 +146,35 @@ impl Writer for Session {
         run(&mut self.connection, sql, "").await
     }
 
+    async fn write(&mut self, write: TableWrite) -> Result<u64, EngineError> {
+        self.write_within(&write).await
+    }
+
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
         let mut rows = RowBlock::default();
         let mut take = |block: &RowBlock| rows.extend(block, 0, block.len());
-        scan::read_blocks(&mut self.connection, self.dialect, select, &mut take).await?;
+        self.read_blocks(select, &mut take).await?;
         Ok(rows)
     }
 
     async fn count(&mut self, select: &Select, mut tallies: Tallies) -> Result<Tallies, EngineError> {
         let mut take = |block: &RowBlock| tally(&mut tallies, block);
-        scan::read_blocks(&mut self.connection, self.dialect, select, &mut take).await?;
+        self.read_blocks(select, &mut take).await?;
         Ok(tallies)
+    }
+
+    async fn any(&mut self, select: &Select) -> Result<bool, EngineError> {
+        let unlocked = Select { locked: false, ordered: false, ..select.clone() };
+        // In a range without rows this locks the gap.
+        let lock = if select.locked { " FOR UPDATE" } else { "" };
+        let sql = format!("{} LIMIT 1{lock}", self.dialect.select(&unlocked));
+        Ok(!scan::read_sql(&mut self.connection, sql, true, select).await?.is_empty())
+    }
+
+    async fn digest(&mut self, select: &Select) -> Result<Digest, EngineError> {
+        let mut hasher = RowsHasher::new(select.ordered);
+        self.read_blocks(select, &mut |block| hasher.add_block(block)).await?;
+        Ok(hasher.finish())
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

@@ -317,7 +317,7 @@ pub(super) async fn rows_of(
     }
 }
 
-fn quoted_name(table: &TableName) -> String {
+pub(super) fn quoted_name(table: &TableName) -> String {
     format!("E'{}'", DIALECT.table(table).replace('\\', "\\\\").replace('\'', "''"))
 }
 

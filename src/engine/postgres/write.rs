@@ -1,8 +1,9 @@
 //! The connection that writes a replica, and the lock that keeps other trueups off it.
 //!
 //! The lock is an advisory one of the session, so it goes with the connection, which is never reused. Reads here
-//! are ordinary queries with binary results, because COPY cannot lock rows and a failed COPY would cost the
-//! transaction's connection. The invariant: nothing outlives a dropped writer but what it committed.
+//! are ordinary queries with binary results, because COPY cannot lock rows and a failed COPY out would cost the
+//! transaction's connection. Many rows are written by COPY; one that fails is read to its end, and leaves the
+//! connection with a transaction that can only be rolled back. The invariant: nothing outlives a dropped writer but what it committed.
 
 use std::time::{Duration, Instant};
 
@@ -11,21 +12,25 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection, Row, ValueRef};
 
-use super::super::{EngineError, Tallies, Writer, tally};
+use super::super::{EngineError, Tallies, Writer, tally, unwritable, write_by_statements};
 use super::encode::RowEncoder;
 use super::failure::failed;
-use super::scan::{bad_value, encoder, rows_of};
+use super::scan::{bad_value, encoder, quoted_name, rows_of};
 use super::{Pool, rows, run, text};
 use crate::failure::ErrorKind;
-use crate::sql::postgres::{Postgres, render_select};
-use crate::sql::{Dialect, Select, TableName};
-use crate::value::RowBlock;
+use crate::sql::postgres::{Postgres, Staged, render_select};
+use crate::sql::{Dialect, RowsToWrite, Select, TableName, TableWrite};
+use crate::value::{Digest, RowBlock, RowsHasher};
 
 /// "trueup" in bytes, and a version; advisory locks belong to one database.
 const LOCK: &str = "8175538675906609665";
 const LOCK_POLL: Duration = Duration::from_millis(100);
 /// Rows are handed on in blocks of this size.
 const BLOCK_BYTES: usize = 512 << 10;
+/// Fewer rows than this are written by statements: a temporary table costs more than it saves.
+const STAGED_ROWS_MIN: usize = 100;
+/// COPY's data are sent in messages of about this size.
+const COPY_BLOCK_BYTES: usize = 256 << 10;
 const SLOT_WAIT: Duration = Duration::from_secs(2);
 
 /// The one connection that may change a replica.
@@ -35,6 +40,15 @@ pub(super) struct PostgresWriter {
     /// Why the transaction can no longer be committed. The server itself answers COMMIT of a failed
     /// transaction with a roll-back and no error.
     failed: bool,
+    /// What was asked about the tables of this transaction.
+    may_stage: Vec<(TableName, MayStage)>,
+}
+
+/// See [`PostgresWriter::may_stage`].
+#[derive(Clone, Copy, Debug)]
+struct MayStage {
+    has_rules: bool,
+    has_temporary: bool,
 }
 
 impl PostgresWriter {
@@ -44,7 +58,7 @@ impl PostgresWriter {
         let slots = std::sync::Arc::clone(&pool.slots);
         let slot = tokio::time::timeout(SLOT_WAIT, slots.acquire_owned()).await;
         let session = pool.connected(slot.ok().and_then(Result::ok)).await?;
-        Ok(PostgresWriter { connection: Some(session.connection), failed: false })
+        Ok(PostgresWriter { connection: Some(session.connection), failed: false, may_stage: Vec::new() })
     }
 
     fn connection(&mut self) -> &mut PgConnection {
@@ -55,6 +69,73 @@ impl PostgresWriter {
         let sql = format!("SELECT pg_try_advisory_lock({LOCK})::text");
         let found = rows(self.connection(), &sql, "taking trueup's lock").await?;
         Ok(found.first().map(|row| text(row, 0)).transpose()?.flatten().as_deref() == Some("true"))
+    }
+
+    /// Writes rows by COPY. Everything that can be said against a value is said before anything is sent.
+    async fn write_staged(&mut self, write: &TableWrite, staged: &Staged<'_>) -> Result<u64, EngineError> {
+        let may = self.may_stage(&write.table).await?;
+        let straight = matches!(write.rows, RowsToWrite::Insert { .. }) && !may.has_rules;
+        if !straight && !may.has_temporary {
+            return write_by_statements(self, &Postgres, write).await;
+        }
+        let blocks = staged.blocks(COPY_BLOCK_BYTES).map_err(unwritable)?;
+        if straight {
+            return self.copy_in(&staged.copy_into_table(), blocks).await;
+        }
+        run(self.connection(), &staged.create(), "").await?;
+        self.copy_in(&staged.copy(), blocks).await?;
+        run(self.connection(), &staged.statement(), "").await
+    }
+
+    /// Sends the rows of one COPY; how many the server took. The server answers an error at whatever moment, and then
+    /// takes what is sent without a word until the end is said: so all of it is sent.
+    async fn copy_in(&mut self, copy: &str, blocks: Vec<String>) -> Result<u64, EngineError> {
+        let mut sink = self.connection().copy_in_raw(copy).await.map_err(|error| failed("", error))?;
+        for block in blocks {
+            sink.send(block.into_bytes()).await.map_err(|error| failed("", error))?;
+        }
+        sink.finish().await.map_err(|error| failed("", error))
+    }
+
+    /// What stands in the way of COPY: it passes a table's rules by, and a login may be denied temporary tables.
+    async fn may_stage(&mut self, table: &TableName) -> Result<MayStage, EngineError> {
+        if let Some((_, may)) = self.may_stage.iter().find(|(known, _)| known == table) {
+            return Ok(*may);
+        }
+        let sql = format!(
+            "SELECT coalesce((SELECT relhasrules FROM pg_catalog.pg_class WHERE oid = to_regclass({})), true)::text, \
+             has_database_privilege(current_database(), 'TEMPORARY')::text",
+            quoted_name(table)
+        );
+        let found = rows(self.connection(), &sql, &format!("looking at {table}")).await?;
+        let fact = |index| -> Result<bool, EngineError> {
+            let text = found.first().map(|row| text(row, index)).transpose()?.flatten();
+            Ok(text.as_deref() == Some("true"))
+        };
+        let may = MayStage { has_rules: fact(0)?, has_temporary: fact(1)? };
+        self.may_stage.push((table.clone(), may));
+        Ok(may)
+    }
+
+    /// See [`any`](Writer::any). A row that is not there cannot be locked; the table can, by whoever may do more to it
+    /// than insert.
+    async fn find_any(&mut self, select: &Select, doing: &str) -> Result<bool, EngineError> {
+        if select.locked {
+            let sql = format!(
+                "SELECT has_table_privilege(to_regclass({}), 'UPDATE, DELETE, TRUNCATE')::text",
+                quoted_name(&select.table)
+            );
+            let found = rows(self.connection(), &sql, doing).await?;
+            if found.first().map(|row| text(row, 0)).transpose()?.flatten().as_deref() == Some("true") {
+                let table = Postgres.table(&select.table);
+                let lock = format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
+                run(self.connection(), &lock, doing).await?;
+            }
+        }
+        let connection = self.connection();
+        let unlocked = Select { locked: false, ordered: false, ..select.clone() };
+        let sql = render_select(&unlocked, rows_of(connection, &select.table, doing).await?);
+        Ok(!rows(connection, &format!("{sql} LIMIT 1"), doing).await?.is_empty())
     }
 
     /// Hands on the rows in blocks.
@@ -134,6 +215,7 @@ impl Writer for PostgresWriter {
 
     async fn begin(&mut self) -> Result<(), EngineError> {
         self.failed = false;
+        self.may_stage.clear();
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         run(self.connection(), begin, "beginning a transaction").await.map(drop)
     }
@@ -142,6 +224,20 @@ impl Writer for PostgresWriter {
         let done = run(self.connection(), sql, "").await;
         self.failed |= done.is_err();
         done
+    }
+
+    async fn write(&mut self, write: TableWrite) -> Result<u64, EngineError> {
+        let mut matched = 0;
+        for part in write.nulls_apart() {
+            let staged = Staged::new(&part).filter(|_| part.len() >= STAGED_ROWS_MIN);
+            let written = match staged {
+                Some(staged) => self.write_staged(&part, &staged).await,
+                None => write_by_statements(self, &Postgres, &part).await,
+            };
+            self.failed |= written.is_err();
+            matched += written?;
+        }
+        Ok(matched)
     }
 
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
@@ -155,6 +251,20 @@ impl Writer for PostgresWriter {
         let read = self.read_blocks(select, &mut |block| tally(&mut tallies, block)).await;
         self.failed |= read.is_err();
         read.map(|()| tallies)
+    }
+
+    async fn any(&mut self, select: &Select) -> Result<bool, EngineError> {
+        let doing = format!("looking for rows of {}", select.table);
+        let found = self.find_any(select, &doing).await;
+        self.failed |= found.is_err();
+        found
+    }
+
+    async fn digest(&mut self, select: &Select) -> Result<Digest, EngineError> {
+        let mut hasher = RowsHasher::new(select.ordered);
+        let read = self.read_blocks(select, &mut |block| hasher.add_block(block)).await;
+        self.failed |= read.is_err();
+        read.map(|()| hasher.finish())
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, Connection, OpenFlags};
 
 use super::lock::{self, Lock};
 use super::{Session, blocking, error, scan, take_quoted_for_columns};
-use crate::engine::{EngineError, Tallies, Writer, tally};
+use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
-use crate::sql::sqlite::{Encoding, Sqlite};
-use crate::sql::{Dialect, Select, TableName};
-use crate::value::RowBlock;
+use crate::sql::sqlite::{Encoding, Prepared, Sqlite, Stored};
+use crate::sql::{Dialect, Select, TableName, TableWrite};
+use crate::value::{Digest, RowBlock, RowsHasher};
 
 /// How many keys of orphans to show.
 const VIOLATIONS_MAX: usize = 20;
@@ -95,6 +96,31 @@ impl Inner {
         execute(self.connect()?, sql).map_err(|error| error::of_statement("", error))
     }
 
+    fn write(&mut self, write: &TableWrite) -> Result<u64, EngineError> {
+        if let Some(prepared) = Prepared::new(write).map_err(unwritable)? {
+            return run_prepared(self.connect()?, &prepared).map_err(|error| error::of_statement("", error));
+        }
+        let mut matched = 0;
+        for sql in write.statements(&Sqlite).map_err(unwritable)? {
+            matched += self.execute(&sql)?;
+        }
+        Ok(matched)
+    }
+
+    /// Hands on the rows in blocks until nobody wants more.
+    fn read_blocks(
+        &mut self,
+        select: &Select,
+        take: impl FnMut(RowBlock) -> bool,
+    ) -> Result<(), EngineError> {
+        self.connect()?;
+        let encoding = self.encoding;
+        self.quoted_for_columns(true)?;
+        let read = scan::read_select(self.connect()?, encoding, select, take);
+        self.quoted_for_columns(false)?;
+        read
+    }
+
     fn violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
         let connection = self.connect()?;
         let mut found = Vec::new();
@@ -137,6 +163,28 @@ pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<u6
         if connection.total_changes() != before {
             matched += connection.changes();
         }
+    }
+    Ok(matched)
+}
+
+/// Runs a statement for each row; how many rows were matched.
+fn run_prepared(connection: &Connection, prepared: &Prepared<'_>) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(&prepared.sql)?;
+    let mut matched = 0;
+    for row in &prepared.rows {
+        for (place, value) in (1..).zip(row) {
+            let value = match value {
+                Stored::Null => ValueRef::Null,
+                Stored::Integer(value) => ValueRef::Integer(*value),
+                Stored::Real(value) => ValueRef::Real(*value),
+                Stored::Text(text) => ValueRef::Text(text.as_bytes()),
+                Stored::Blob(bytes) => ValueRef::Blob(bytes),
+                // `Prepared` has none.
+                Stored::Expression(_) => return Err(rusqlite::Error::InvalidQuery),
+            };
+            statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
+        }
+        matched += statement.raw_execute()? as u64;
     }
     Ok(matched)
 }
@@ -257,6 +305,10 @@ impl Writer for SqliteWriter {
         self.run(move |inner| inner.execute(&sql)).await
     }
 
+    async fn write(&mut self, write: TableWrite) -> Result<u64, EngineError> {
+        self.run(move |inner| inner.write(&write)).await
+    }
+
     async fn read(&mut self, select: &Select) -> Result<RowBlock, EngineError> {
         let select = select.clone();
         self.run(move |inner| {
@@ -273,15 +325,37 @@ impl Writer for SqliteWriter {
     async fn count(&mut self, select: &Select, mut tallies: Tallies) -> Result<Tallies, EngineError> {
         let select = select.clone();
         self.run(move |inner| {
-            inner.connect()?;
-            let encoding = inner.encoding;
-            inner.quoted_for_columns(true)?;
-            let read = scan::read_select(inner.connect()?, encoding, &select, |block| {
+            let read = inner.read_blocks(&select, |block| {
                 tally(&mut tallies, &block);
                 true
             });
-            inner.quoted_for_columns(false)?;
             read.map(|()| tallies)
+        })
+        .await
+    }
+
+    async fn any(&mut self, select: &Select) -> Result<bool, EngineError> {
+        let select = select.clone();
+        self.run(move |inner| {
+            let mut found = false;
+            inner.read_blocks(&select, |block| {
+                found |= !block.is_empty();
+                false
+            })?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn digest(&mut self, select: &Select) -> Result<Digest, EngineError> {
+        let select = select.clone();
+        self.run(move |inner| {
+            let mut hasher = RowsHasher::new(select.ordered);
+            inner.read_blocks(&select, |block| {
+                hasher.add_block(&block);
+                true
+            })?;
+            Ok(hasher.finish())
         })
         .await
     }

@@ -7,7 +7,7 @@ use crate::sql::{Column, RowUpdate, SelectColumn, Unwritable};
 use crate::value::{Type, Value};
 
 /// Rows of one statement: a bound on what the server must hold of a statement's parse tree.
-const ROWS_MAX: usize = 5_000;
+pub(super) const ROWS_MAX: usize = 5_000;
 
 /// Longer values are updated row by row: a derived table with two columns of long values loses others of its
 /// values (MariaDB 10.11: a short text beside them reads back as ''). Columns stay `varchar` below 512.

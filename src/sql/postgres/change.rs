@@ -38,7 +38,7 @@ pub(super) fn update(
         .collect::<Result<Vec<_>, _>>()?;
     let nulls = null_columns(key, rows.iter().map(|row| row.key.as_slice()));
     let head = format!("UPDATE {} AS t SET {} FROM (VALUES\n", table(name), set.join(", "));
-    let tail = tail(name, key, &nulls, all.len());
+    let tail = list_end(name, key, &nulls, all.len());
     Ok(statements(&head, &tuples, &tail, |tuple, first| typed_tuple(&all, tuple, first)))
 }
 
@@ -51,7 +51,7 @@ pub(super) fn delete(
     let tuples = keys.iter().map(|values| literals(&all, values.iter())).collect::<Result<Vec<_>, _>>()?;
     let nulls = null_columns(key, keys.iter().map(Vec::as_slice));
     let head = format!("DELETE FROM {} AS t USING (VALUES\n", table(name));
-    let tail = tail(name, key, &nulls, all.len());
+    let tail = list_end(name, key, &nulls, all.len());
     Ok(statements(&head, &tuples, &tail, |tuple, first| typed_tuple(&all, tuple, first)))
 }
 
@@ -86,8 +86,14 @@ fn null_columns<'a>(key: &[SelectColumn], mut rows: impl Iterator<Item = &'a [Va
     nulls
 }
 
-fn tail(name: &TableName, key: &[SelectColumn], nulls: &[bool], columns: usize) -> String {
+/// The end of a list of values, and the condition that finds a row of the table by each of them.
+fn list_end(name: &TableName, key: &[SelectColumn], nulls: &[bool], columns: usize) -> String {
     let names: Vec<String> = (0..columns).map(|index| format!("c{index}")).collect();
+    format!("\n) AS v ({}) WHERE {}", names.join(", "), found(name, key, nulls))
+}
+
+/// The condition by which a row of the table `t` is that with the first columns `c0`, `c1` … of `v`.
+pub(super) fn found(name: &TableName, key: &[SelectColumn], nulls: &[bool]) -> String {
     let mut conditions: Vec<String> = key
         .iter()
         .zip(nulls)
@@ -95,7 +101,7 @@ fn tail(name: &TableName, key: &[SelectColumn], nulls: &[bool], columns: usize) 
         .map(|(index, (part, null))| same(part, &format!("v.c{index}"), *null))
         .collect();
     conditions.push(own_rows(name, "t"));
-    format!("\n) AS v ({}) WHERE {}", names.join(", "), conditions.join(" AND "))
+    conditions.join(" AND ")
 }
 
 /// Equal in the pair's domain, which is wider than the same stored value where the pair's types differ.

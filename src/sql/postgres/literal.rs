@@ -1,8 +1,10 @@
 //! Values as literals, and why some cannot be one.
 //!
 //! Text is quoted so that it means the same whatever `standard_conforming_strings` says, and so that a script
-//! survives editors and terminals: backslashes and control characters go as escapes of an `E''` string.
+//! survives editors and terminals: backslashes and control characters go as escapes of an `E''` string. For COPY
+//! the same texts go without quotes: [`copied`].
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::super::Unwritable;
@@ -24,8 +26,87 @@ fn no(reason: impl Into<String>) -> Unwritable {
 
 /// The literal that stores exactly this value in a column of this type.
 pub(super) fn literal(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    written(value, column).map(|written| written.literal())
+}
+
+/// Adds the value as a field of COPY's text format, of which the type's input makes exactly this value again.
+pub(super) fn copied(line: &mut String, value: &Value, column: &ColumnType) -> Result<(), Unwritable> {
+    let Written { text, form } = written(value, column)?;
+    match form {
+        Form::Null => line.push_str("\\N"),
+        // Only of types that `is_copied` says no to.
+        Form::Expression => return Err(no("the value has no text that reads back as it")),
+        Form::Bare | Form::Quoted | Form::Cast(_) | Form::Bits => {
+            let mut rest = text.as_ref();
+            while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
+                line.push_str(&rest[..at]);
+                line.push_str(match rest.as_bytes()[at] {
+                    b'\n' => "\\n",
+                    b'\r' => "\\r",
+                    b'\t' => "\\t",
+                    _ => "\\\\",
+                });
+                rest = &rest[at + 1..];
+            }
+            line.push_str(rest);
+        }
+    }
+    Ok(())
+}
+
+/// Whether all values of a type have a text that its input reads back as them.
+pub(super) fn is_copied(column: &ColumnType) -> bool {
+    !matches!(column.declared.as_str(), "\"char\"" | "regproc" | "regoper")
+}
+
+/// A value as a text that its type's input reads back as exactly it, and how that stands in a statement.
+struct Written<'a> {
+    text: Cow<'a, str>,
+    form: Form<'a>,
+}
+
+enum Form<'a> {
+    Null,
+    Bare,
+    Quoted,
+    Cast(&'a str),
+    Bits,
+    /// Not a text of the type at all.
+    Expression,
+}
+
+impl<'a> Written<'a> {
+    fn bare(text: impl Into<Cow<'a, str>>) -> Self {
+        Written { text: text.into(), form: Form::Bare }
+    }
+
+    fn cast(text: impl Into<Cow<'a, str>>, to: &'a str) -> Self {
+        Written { text: text.into(), form: Form::Cast(to) }
+    }
+
+    /// A text of anybody's making, which may have a NUL in it.
+    fn checked(text: impl Into<Cow<'a, str>>, form: Form<'a>) -> Result<Self, Unwritable> {
+        let text = text.into();
+        refuse_nul(&text)?;
+        Ok(Written { text, form })
+    }
+
+    fn literal(&self) -> String {
+        match self.form {
+            Form::Null => "NULL".to_owned(),
+            Form::Bare | Form::Expression => self.text.clone().into_owned(),
+            Form::Quoted => quote(&self.text),
+            // Of bytes the text has nothing but a backslash that would have to be escaped.
+            Form::Cast("bytea") => format!("'{}'::bytea", self.text),
+            Form::Cast(to) => format!("{}::{to}", quote(&self.text)),
+            Form::Bits => format!("B'{}'", self.text),
+        }
+    }
+}
+
+fn written<'a>(value: &'a Value, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     if value.is_null() {
-        return Ok("NULL".to_owned());
+        return Ok(Written { text: "".into(), form: Form::Null });
     }
     match &column.meaning {
         Type::Boolean => boolean(value),
@@ -35,15 +116,15 @@ pub(super) fn literal(value: &Value, column: &ColumnType) -> Result<String, Unwr
         Type::Float64 => float64(value),
         Type::Text { chars_max, fixed } => text(value, *chars_max, *fixed),
         Type::Bytes { .. } => match value {
-            Value::Bytes(bytes) => Ok(bytes_literal(bytes)),
-            Value::Uuid(bytes) => Ok(bytes_literal(bytes)),
+            Value::Bytes(bytes) => Ok(Written::cast(hex_text(bytes), "bytea")),
+            Value::Uuid(bytes) => Ok(Written::cast(hex_text(bytes), "bytea")),
             _ => Err(unlike(value, column)),
         },
         Type::Date => date(value, column),
         Type::Time { digits } => time(value, *digits, column),
         Type::DateTime { digits } | Type::Instant { digits } => stamp(value, *digits, column),
         Type::Uuid => match value {
-            Value::Uuid(bytes) => Ok(format!("'{}'::uuid", uuid_text(bytes))),
+            Value::Uuid(bytes) => Ok(Written::cast(uuid_text(bytes), "uuid")),
             _ => Err(unlike(value, column)),
         },
         Type::JsonText | Type::Json => json(value, column),
@@ -79,15 +160,15 @@ fn unlike(value: &Value, column: &ColumnType) -> Unwritable {
     no(format!("{kind} cannot be stored in a column of type {}", column.declared))
 }
 
-fn boolean(value: &Value) -> Result<String, Unwritable> {
+fn boolean(value: &Value) -> Result<Written<'static>, Unwritable> {
     match value {
-        Value::Boolean(true) | Value::Integer(1) => Ok("TRUE".to_owned()),
-        Value::Boolean(false) | Value::Integer(0) => Ok("FALSE".to_owned()),
+        Value::Boolean(true) | Value::Integer(1) => Ok(Written::bare("TRUE")),
+        Value::Boolean(false) | Value::Integer(0) => Ok(Written::bare("FALSE")),
         _ => Err(no("only true and false, 1 and 0, can be stored in a boolean column")),
     }
 }
 
-fn integer(value: &Value, bytes: u8, unsigned: bool) -> Result<String, Unwritable> {
+fn integer(value: &Value, bytes: u8, unsigned: bool) -> Result<Written<'static>, Unwritable> {
     let number = match value {
         Value::Integer(number) => *number,
         Value::Boolean(value) => i128::from(*value),
@@ -107,10 +188,14 @@ fn integer(value: &Value, bytes: u8, unsigned: bool) -> Result<String, Unwritabl
     if number < low || number > high {
         return Err(no(format!("the number is out of range of an integer of {bytes} bytes")));
     }
-    Ok(number.to_string())
+    Ok(Written::bare(number.to_string()))
 }
 
-fn decimal(value: &Value, precision: Option<u32>, scale: Option<i32>) -> Result<String, Unwritable> {
+fn decimal(
+    value: &Value,
+    precision: Option<u32>,
+    scale: Option<i32>,
+) -> Result<Written<'static>, Unwritable> {
     let decimal = match value {
         Value::Decimal(decimal) => decimal.clone(),
         Value::Integer(number) => Decimal::from(*number),
@@ -121,9 +206,9 @@ fn decimal(value: &Value, precision: Option<u32>, scale: Option<i32>) -> Result<
         if precision.is_some() && decimal.as_str() != "NaN" {
             return Err(no("infinity cannot be stored in a numeric column with a precision"));
         }
-        return Ok(format!("'{}'::numeric", decimal.as_str()));
+        return Ok(Written::cast(decimal.as_str().to_owned(), "numeric"));
     }
-    let Some(precision) = precision else { return Ok(decimal.as_str().to_owned()) };
+    let Some(precision) = precision else { return Ok(Written::bare(decimal.as_str().to_owned())) };
     let scale = i64::from(scale.unwrap_or(0));
     if !fits_scale(&decimal.trimmed(), scale) {
         return Err(no(format!("the number has more than {scale} digits after the point")));
@@ -134,7 +219,7 @@ fn decimal(value: &Value, precision: Option<u32>, scale: Option<i32>) -> Result<
             i64::from(precision) - scale
         )));
     }
-    Ok(decimal.as_str().to_owned())
+    Ok(Written::bare(decimal.as_str().to_owned()))
 }
 
 /// Whether no digit is lost; a negative scale (PostgreSQL 15) rounds before the point.
@@ -147,7 +232,7 @@ fn fits_scale(trimmed: &Decimal, scale: i64) -> bool {
     trimmed.scale() == 0 && (text == "0" || zeros as i64 >= -scale)
 }
 
-fn float64(value: &Value) -> Result<String, Unwritable> {
+fn float64(value: &Value) -> Result<Written<'static>, Unwritable> {
     let inexact = || no("the number is not exactly a double precision one");
     let number = match value {
         Value::Float64(number) => *number,
@@ -157,10 +242,10 @@ fn float64(value: &Value) -> Result<String, Unwritable> {
         }
         _ => return Err(inexact()),
     };
-    Ok(format!("'{}'::double precision", float_text(number, format!("{number:?}"))))
+    Ok(Written::cast(float_text(number, format!("{number:?}")), "double precision"))
 }
 
-fn float32(value: &Value) -> Result<String, Unwritable> {
+fn float32(value: &Value) -> Result<Written<'static>, Unwritable> {
     let inexact = || no("the number is not exactly a single precision one");
     let number = match value {
         Value::Float32(number) => *number,
@@ -170,7 +255,7 @@ fn float32(value: &Value) -> Result<String, Unwritable> {
         }
         _ => return Err(inexact()),
     };
-    Ok(format!("'{}'::real", float_text(number.into(), format!("{number:?}"))))
+    Ok(Written::cast(float_text(number.into(), format!("{number:?}")), "real"))
 }
 
 /// Rust prints the shortest text that reads back as the same number, as PostgreSQL 12 and later do.
@@ -184,33 +269,40 @@ pub(super) fn float_text(number: f64, finite: String) -> String {
     }
 }
 
-fn text(value: &Value, chars_max: Option<u64>, fixed: bool) -> Result<String, Unwritable> {
-    let uuid;
-    let text = match value {
-        Value::Text(text) | Value::Json(text) | Value::Native(text) => text.as_str(),
-        Value::Uuid(bytes) => {
-            uuid = uuid_text(bytes);
-            uuid.as_str()
-        }
+fn text(value: &Value, chars_max: Option<u64>, fixed: bool) -> Result<Written<'_>, Unwritable> {
+    let text: Cow<'_, str> = match value {
+        Value::Text(text) | Value::Json(text) | Value::Native(text) => text.as_str().into(),
+        Value::Uuid(bytes) => uuid_text(bytes).into(),
         Value::RawText(_) => return Err(no("a text that is not UTF-8 cannot be stored in PostgreSQL")),
         _ => return Err(no("only text can be stored in a text column")),
     };
     if fixed && text.ends_with(' ') {
         return Err(no("char(n) does not keep spaces at the end"));
     }
-    if let Some(max) = chars_max.filter(|max| text.chars().count() as u64 > *max) {
+    // No text has more characters than bytes.
+    let is_longer = |max: &u64| text.len() as u64 > *max && text.chars().count() as u64 > *max;
+    if let Some(max) = chars_max.filter(is_longer) {
         return Err(no(format!("the text is longer than the column's {max} characters")));
     }
-    quoted(text)
+    Written::checked(text, Form::Quoted)
 }
 
 /// A quoted text; refuses NUL, which no PostgreSQL text can hold.
 pub(super) fn quoted(text: &str) -> Result<String, Unwritable> {
-    if text.contains('\0') {
-        return Err(no("a text with a NUL character cannot be stored in PostgreSQL"));
+    refuse_nul(text)?;
+    Ok(quote(text))
+}
+
+fn refuse_nul(text: &str) -> Result<(), Unwritable> {
+    match text.contains('\0') {
+        true => Err(no("a text with a NUL character cannot be stored in PostgreSQL")),
+        false => Ok(()),
     }
+}
+
+fn quote(text: &str) -> String {
     if !text.contains(|c: char| c == '\\' || c.is_control()) {
-        return Ok(format!("'{}'", text.replace('\'', "''")));
+        return format!("'{}'", text.replace('\'', "''"));
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     escaped.push_str("E'");
@@ -230,17 +322,20 @@ pub(super) fn quoted(text: &str) -> Result<String, Unwritable> {
         }
     }
     escaped.push('\'');
-    Ok(escaped)
+    escaped
 }
 
 pub(super) fn bytes_literal(bytes: &[u8]) -> String {
-    let mut literal = String::with_capacity(2 * bytes.len() + 12);
-    literal.push_str("'\\x");
+    format!("'{}'::bytea", hex_text(bytes))
+}
+
+fn hex_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len() + 2);
+    text.push_str("\\x");
     for byte in bytes {
-        let _ = write!(literal, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    literal.push_str("'::bytea");
-    literal
+    text
 }
 
 pub(super) fn uuid_text(bytes: &[u8; 16]) -> String {
@@ -254,7 +349,7 @@ pub(super) fn uuid_text(bytes: &[u8; 16]) -> String {
     text
 }
 
-fn date(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+fn date(value: &Value, column: &ColumnType) -> Result<Written<'static>, Unwritable> {
     let date = match value {
         Value::Date(date) => *date,
         Value::DateTime(stamp) | Value::Instant(stamp) => match stamp.parts() {
@@ -269,20 +364,20 @@ fn date(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
     if !is_infinite(date) && !(DATE_FIRST..DATE_END).contains(&date.0) {
         return Err(no("the date is out of PostgreSQL's range"));
     }
-    Ok(format!("'{}'::date", date_text(date)))
+    Ok(Written::cast(date_text(date), "date"))
 }
 
 fn is_infinite(date: Date) -> bool {
     matches!(date.civil(), Civil::Infinity | Civil::NegativeInfinity)
 }
 
-fn time(value: &Value, digits: u8, column: &ColumnType) -> Result<String, Unwritable> {
+fn time<'a>(value: &Value, digits: u8, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     let Value::Time(time) = value else { return Err(unlike(value, column)) };
     if !(0..=DAY).contains(&time.0) {
         return Err(no("a time before 00:00 or after 24:00 cannot be stored in PostgreSQL"));
     }
     check_digits(time.0, digits)?;
-    Ok(format!("'{time}'::{}", column.declared))
+    Ok(Written::cast(time.to_string(), &column.declared))
 }
 
 fn check_digits(micros: i64, digits: u8) -> Result<(), Unwritable> {
@@ -292,7 +387,7 @@ fn check_digits(micros: i64, digits: u8) -> Result<(), Unwritable> {
     Ok(())
 }
 
-fn stamp(value: &Value, digits: u8, column: &ColumnType) -> Result<String, Unwritable> {
+fn stamp<'a>(value: &Value, digits: u8, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     let stamp = match value {
         Value::DateTime(stamp) | Value::Instant(stamp) => *stamp,
         Value::Date(date) => Stamp::new(*date, 0),
@@ -309,7 +404,7 @@ fn stamp(value: &Value, digits: u8, column: &ColumnType) -> Result<String, Unwri
         check_digits(stamp.0, digits)?;
     }
     let zone = matches!(column.meaning, Type::Instant { .. });
-    Ok(format!("'{}'::{}", stamp_text(stamp, zone), column.declared))
+    Ok(Written::cast(stamp_text(stamp, zone), &column.declared))
 }
 
 /// A possible date as PostgreSQL reads it under every DateStyle.
@@ -331,12 +426,12 @@ pub(super) fn stamp_text(stamp: Stamp, zone: bool) -> String {
     format!("{shown:04}-{month:02}-{day:02} {}{zone}{era}", Time(micros))
 }
 
-fn json(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+fn json<'a>(value: &'a Value, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     let (Value::Json(text) | Value::Text(text)) = value else { return Err(unlike(value, column)) };
     if column.meaning == Type::Json && has_escaped_nul(text) {
         return Err(no("a JSON document with \\u0000 cannot be stored as jsonb"));
     }
-    Ok(format!("{}::{}", quoted(text)?, column.declared))
+    Written::checked(text.as_str(), Form::Cast(&column.declared))
 }
 
 fn has_escaped_nul(json: &str) -> bool {
@@ -347,7 +442,12 @@ fn has_escaped_nul(json: &str) -> bool {
 }
 
 /// A moment as the date and time it is in the column's zone.
-fn zoned(value: &Value, digits: u8, offset_minutes: i32, column: &ColumnType) -> Result<String, Unwritable> {
+fn zoned<'a>(
+    value: &Value,
+    digits: u8,
+    offset_minutes: i32,
+    column: &'a ColumnType,
+) -> Result<Written<'a>, Unwritable> {
     match value {
         Value::Instant(moment) => {
             let local = Value::DateTime(moment.shifted(i64::from(offset_minutes) * 60));
@@ -357,15 +457,19 @@ fn zoned(value: &Value, digits: u8, offset_minutes: i32, column: &ColumnType) ->
     }
 }
 
-fn member(value: &Value, members: &[String], column: &ColumnType) -> Result<String, Unwritable> {
+fn member<'a>(
+    value: &'a Value,
+    members: &[String],
+    column: &'a ColumnType,
+) -> Result<Written<'a>, Unwritable> {
     let (Value::Text(text) | Value::Native(text)) = value else { return Err(unlike(value, column)) };
     if !members.contains(text) {
         return Err(no(format!("the text is none of the words of {}", column.declared)));
     }
-    Ok(format!("{}::{}", quoted(text)?, column.declared))
+    Written::checked(text.as_str(), Form::Cast(&column.declared))
 }
 
-fn bits(value: &Value, length: u32, column: &ColumnType) -> Result<String, Unwritable> {
+fn bits<'a>(value: &'a Value, length: u32, column: &ColumnType) -> Result<Written<'a>, Unwritable> {
     let digits = match value {
         Value::Native(digits) | Value::Text(digits) => digits.as_str(),
         Value::Boolean(true) => "1",
@@ -375,28 +479,31 @@ fn bits(value: &Value, length: u32, column: &ColumnType) -> Result<String, Unwri
     if digits.len() != length as usize || !digits.bytes().all(|byte| matches!(byte, b'0' | b'1')) {
         return Err(no(format!("{} holds exactly {length} bits", column.declared)));
     }
-    Ok(format!("B'{digits}'"))
+    Ok(Written { text: digits.into(), form: Form::Bits })
 }
 
 /// Types whose text [`printed`](super::select::printed) makes in a way of its own, and those that print by a setting.
-fn special(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+fn special<'a>(value: &'a Value, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     let Value::Native(text) = value else { return native(value, column) };
+    let expression = |text: String| Written { text: text.into(), form: Form::Expression };
     let octal = |text: &str| {
         let digits = text.strip_prefix('\\').filter(|digits| digits.len() == 3)?;
         u8::from_str_radix(digits, 8).ok()
     };
     match (column.declared.as_str(), octal(text)) {
-        ("\"char\"", Some(byte)) => Ok(format!("({})::\"char\"", byte as i8)),
+        ("\"char\"", Some(byte)) => Ok(expression(format!("({})::\"char\"", byte as i8))),
         // A name alone may be that of several.
-        ("regproc", _) => Ok(format!("{}::regprocedure::regproc", quoted(text)?)),
-        ("regoper", _) => Ok(format!("{}::regoperator::regoper", quoted(text)?)),
+        ("regproc", _) => Ok(expression(format!("{}::regprocedure::regproc", quoted(text)?))),
+        ("regoper", _) => Ok(expression(format!("{}::regoperator::regoper", quoted(text)?))),
         _ => native(value, column),
     }
 }
 
-fn native(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+fn native<'a>(value: &'a Value, column: &'a ColumnType) -> Result<Written<'a>, Unwritable> {
     match value {
-        Value::Native(text) | Value::Text(text) => Ok(format!("{}::{}", quoted(text)?, column.declared)),
+        Value::Native(text) | Value::Text(text) => {
+            Written::checked(text.as_str(), Form::Cast(&column.declared))
+        }
         _ => Err(unlike(value, column)),
     }
 }

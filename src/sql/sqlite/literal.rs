@@ -4,6 +4,7 @@
 //! it is written. Text stays whole: NUL and control characters go through `char()`, which means the same in
 //! UTF-8 and UTF-16 databases, so that scripts survive SQLite's own client.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::declared::Affinity;
@@ -17,9 +18,31 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The literal that stores this value in a column of this type.
 pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwritable> {
+    judged(value, column).map(|judged| judged.literal())
+}
+
+/// A value that a column keeps as it is, as SQLite has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stored<'a> {
+    /// NULL.
+    Null,
+    /// An integer.
+    Integer(i64),
+    /// A double.
+    Real(f64),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A blob.
+    Blob(&'a [u8]),
+    /// What only an expression can say.
+    Expression(String),
+}
+
+/// What this value is in a column of this type.
+pub(crate) fn judged<'a>(value: &'a Value, column: &ColumnType) -> Result<Stored<'a>, Unwritable> {
     let affinity = Affinity::of(&column.declared);
     match value {
-        Value::OtherStorage(inner) => return stored(inner, column),
+        Value::OtherStorage(inner) => return judged(inner, column),
         Value::Boolean(_) | Value::Integer(_) => check_integer(value, affinity)?,
         Value::Float32(number) => check_real(f64::from(*number), affinity)?,
         Value::Float64(number) => check_real(*number, affinity)?,
@@ -42,17 +65,56 @@ pub(crate) fn stored(value: &Value, column: &ColumnType) -> Result<String, Unwri
             check_text(text.as_bytes(), affinity)?;
         }
         Value::Native(_) => return Err(refused("only its own engine understands values of this type")),
-        Value::Uuid(bytes) if matches!(column.meaning, Type::Bytes { .. }) => return Ok(hex(bytes)),
+        Value::Uuid(bytes) if matches!(column.meaning, Type::Bytes { .. }) => return Ok(Stored::Blob(bytes)),
         Value::Null | Value::Bytes(_) | Value::Time(_) | Value::Uuid(_) => {}
     }
-    Ok(plain(value))
+    Ok(Stored::of(value))
 }
 
 /// A moment as the date and time it is in the column's zone.
-fn zoned(moment: Stamp, column: &ColumnType) -> Result<String, Unwritable> {
+fn zoned(moment: Stamp, column: &ColumnType) -> Result<Stored<'static>, Unwritable> {
     let local = in_zone_of(column, moment);
     check_date(local.parts().0)?;
-    Ok(plain(&Value::DateTime(local)))
+    Ok(Stored::Text(self::moment(local).into()))
+}
+
+impl<'a> Stored<'a> {
+    /// What a value is, whatever the column it stands beside.
+    fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Stored::Null,
+            Value::Boolean(value) => Stored::Integer(i64::from(*value)),
+            Value::Integer(value) => match i64::try_from(*value) {
+                Ok(value) => Stored::Integer(value),
+                Err(_) => Stored::Expression(value.to_string()),
+            },
+            Value::Decimal(value) if value.is_finite() => Stored::Expression(value.trimmed().to_string()),
+            Value::Decimal(value) => Stored::Text(value.as_str().into()),
+            Value::Float32(value) => Stored::Real(f64::from(*value)),
+            Value::Float64(value) => Stored::Real(*value),
+            Value::Text(value) | Value::Json(value) | Value::Native(value) => {
+                Stored::Text(value.as_str().into())
+            }
+            Value::RawText(bytes) => Stored::Expression(format!("+CAST({} AS TEXT)", hex(bytes))),
+            Value::Bytes(bytes) => Stored::Blob(bytes),
+            Value::Date(date) => Stored::Text(date.to_string().into()),
+            Value::Time(time) => Stored::Text(time.to_string().into()),
+            Value::DateTime(value) | Value::Instant(value) => Stored::Text(moment(*value).into()),
+            Value::Uuid(bytes) => Stored::Text(uuid(bytes).into()),
+            Value::OtherStorage(inner) => Stored::of(inner),
+        }
+    }
+
+    fn literal(&self) -> String {
+        match self {
+            Stored::Null => "NULL".to_owned(),
+            Stored::Integer(value) => integer((*value).into()),
+            Stored::Real(value) => real(*value),
+            Stored::Text(value) => text(value),
+            Stored::Blob(bytes) => hex(bytes),
+            Stored::Expression(sql) => sql.clone(),
+        }
+    }
 }
 
 /// A moment as what a column of this type says of it.
@@ -66,23 +128,7 @@ pub(crate) fn in_zone_of(column: &ColumnType, moment: Stamp) -> Stamp {
 /// The literal of a value, whatever the column it stands beside. Total: what SQLite has no form for is a text
 /// that equals nothing stored.
 pub(crate) fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "NULL".to_owned(),
-        Value::Boolean(value) => u8::from(*value).to_string(),
-        Value::Integer(value) => integer(*value),
-        Value::Decimal(value) if value.is_finite() => value.trimmed().to_string(),
-        Value::Decimal(value) => text(value.as_str()),
-        Value::Float32(value) => real(f64::from(*value)),
-        Value::Float64(value) => real(*value),
-        Value::Text(value) | Value::Json(value) | Value::Native(value) => text(value),
-        Value::RawText(bytes) => format!("+CAST({} AS TEXT)", hex(bytes)),
-        Value::Bytes(bytes) => hex(bytes),
-        Value::Date(date) => text(&date.to_string()),
-        Value::Time(time) => text(&time.to_string()),
-        Value::DateTime(value) | Value::Instant(value) => text(&moment(*value)),
-        Value::Uuid(bytes) => text(&uuid(bytes)),
-        Value::OtherStorage(inner) => plain(inner),
-    }
+    Stored::of(value).literal()
 }
 
 /// `YYYY-MM-DD HH:MM:SS[.ffffff]`, as SQLite prints it.
@@ -275,24 +321,24 @@ fn check_digits(number: &Decimal, column: &ColumnType) -> Result<(), Unwritable>
     Ok(())
 }
 
-fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
+fn decimal(number: &Decimal, affinity: Affinity) -> Result<Stored<'static>, Unwritable> {
     if !number.is_finite() {
         return Err(refused("SQLite has no decimal that is NaN or infinite"));
     }
     if matches!(affinity, Affinity::Text | Affinity::Blob) {
-        return Ok(text(number.as_str()));
+        return Ok(Stored::Text(number.as_str().to_owned().into()));
     }
     let trimmed = number.trimmed();
     if affinity != Affinity::Real
         && let Ok(whole) = trimmed.as_str().parse::<i64>()
     {
-        return Ok(integer(whole.into()));
+        return Ok(Stored::Integer(whole));
     }
     let exact = trimmed.as_str().parse::<f64>().ok().filter(|double| double.is_finite()).filter(|double| {
         Decimal::parse(&format!("{double:?}")).is_ok_and(|shortest| shortest.trimmed() == trimmed)
     });
     match exact {
-        Some(double) => Ok(real(double)),
+        Some(double) => Ok(Stored::Real(double)),
         None => {
             Err(refused("SQLite keeps decimals as doubles, and this one has too many digits for a double"))
         }
@@ -301,7 +347,7 @@ fn decimal(number: &Decimal, affinity: Affinity) -> Result<String, Unwritable> {
 
 /// A JSON document that is a number, in a column that would make one of its text: the number it becomes must be
 /// the one it was. (A column declared JSON has numeric affinity.)
-fn json_number(text: &str, affinity: Affinity) -> Result<String, Unwritable> {
+fn json_number(text: &str, affinity: Affinity) -> Result<Stored<'static>, Unwritable> {
     let number = Decimal::parse(text).map_err(|_| refused("a JSON number with too many digits"))?;
     decimal(&number, affinity)
 }
