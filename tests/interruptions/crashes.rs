@@ -35,7 +35,7 @@ fn rounds(engine: Engine) {
         let what = [What::Saved, What::Spec][round % 2];
         let again = [What::Saved, What::Spec][round / 2 % 2];
         let batch_rows = 1 + dice.below(3);
-        let wanted = 1 + dice.below(scene.total() - 6 * batch_rows);
+        let wanted = 1 + dice.below(scene.total() * 2 / 3);
         let mut running = scene.apply(what, batch_rows, &scene.replica.url);
         while !running.is_over() && scene.done() < wanted {
             std::thread::sleep(Duration::from_micros(500));
