@@ -517,7 +517,7 @@ fn a_lock_of_a_server_that_is_held() {
 
 /// A line that says who holds a lock, with one `N` for all digits in a row.
 fn without_numbers(line: &str) -> String {
-    if !line.contains("another trueup") {
+    if !line.contains("another trueup") && !line.contains("locks are held by") {
         return format!("{line}\n");
     }
     let mut text = String::new();
@@ -655,6 +655,7 @@ fn a_database_that_is_busy() {
         talk.say(&APPLY);
         replica.execute_script("ROLLBACK");
     }
+    talk.text = talk.text.lines().map(without_numbers).collect();
     assert_told!("a_database_that_is_busy", talk);
 }
 

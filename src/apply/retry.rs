@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Writer;
 use crate::event::Event;
 use crate::failure::ErrorKind;
+use crate::sql::TableName;
 
 use super::{GivenUp, Run, abandon};
 
@@ -35,12 +36,14 @@ impl Run<'_> {
         loop {
             let given_up = match attempt(writer).await {
                 Err(given_up) if self.passes(&given_up) => given_up,
+                Err(given_up) => return Err(self.with_holders(writer, given_up).await),
                 ended => return ended,
             };
             // A commit that was refused leaves its transaction open.
             abandon(writer).await;
             if tries == TRIES_MAX || begun.elapsed() >= TIME_MAX {
-                return Err(told(given_up, tries, begun.elapsed()));
+                let given_up = told(given_up, tries, begun.elapsed());
+                return Err(self.with_holders(writer, given_up).await);
             }
             let pause = pause(tries, RandomState::new().hash_one(tries));
             self.observer.observe(Event::Retried {
@@ -57,6 +60,23 @@ impl Run<'_> {
     fn passes(&self, given_up: &GivenUp) -> bool {
         let waited_enough = self.lock_limited && given_up.failure.kind == ErrorKind::Timeout;
         given_up.failure.passing && !given_up.commit_unknown && !waited_enough
+    }
+
+    /// Where a lock was not to be had, says who has locks there, if the server says so.
+    async fn with_holders(&self, writer: &mut dyn Writer, mut given_up: GivenUp) -> GivenUp {
+        let failure = &mut given_up.failure;
+        if failure.kind != ErrorKind::Timeout || !failure.passing || given_up.commit_unknown {
+            return given_up;
+        }
+        abandon(writer).await;
+        let pairs = self.plan.tables.iter().filter_map(|table| table.pair.as_ref());
+        let names: Vec<TableName> = pairs.map(|pair| pair.names.replica.clone()).collect();
+        // Nobody is told more than without it where it cannot be asked.
+        let holders = writer.holders(&names).await.unwrap_or_default();
+        if !holders.is_empty() {
+            failure.message = format!("{}; locks are held by {}", failure.message, holders.join("; "));
+        }
+        given_up
     }
 
     async fn rest(&self, pause: Duration) -> Result<(), GivenUp> {

@@ -153,6 +153,12 @@ pub trait Writer: Send {
     /// as its isolation goes).
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError>;
 
+    /// Who holds locks in these tables now, as far as the server tells (the MySQL family tells nobody): for people, at most three. Asked outside a
+    /// transaction, after a lock was not to be had.
+    async fn holders(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Keys, at most 20 shown as text, of rows that break a foreign key in one of these tables, where the
     /// engine does not itself check before commit. Empty when all hold.
     async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError>;

@@ -275,6 +275,26 @@ impl Writer for PostgresWriter {
         Ok(!found?.is_empty())
     }
 
+    async fn holders(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        let names: Vec<String> = tables
+            .iter()
+            .map(|table| format!("to_regclass('{}')", Postgres.table(table).replace('\'', "''")))
+            .collect();
+        let sql = format!(
+            "SELECT DISTINCT 'process ' || l.pid || coalesce(', application ' || nullif(a.application_name, ''), '') \
+                || coalesce(', user ' || a.usename, '') \
+                || coalesce(', since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS') || ' UTC', '') \
+             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) \
+             WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' \
+               AND l.pid <> pg_catalog.pg_backend_pid() \
+               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+               AND l.relation IN ({}) ORDER BY 1 LIMIT 3",
+            names.join(", ")
+        );
+        let found = rows(self.connection(), &sql, "looking who holds locks").await?;
+        found.iter().filter_map(|row| text(row, 0).transpose()).collect()
+    }
+
     async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
         // PostgreSQL checks every foreign key itself, deferred ones at commit.
         Ok(Vec::new())
