@@ -9,12 +9,13 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{ChangeList, ChangeNumber};
+use crate::compare::{ChangeList, ChangeNumber, CopyCount, RowChange};
 use crate::failure::{ErrorKind, Failure};
 use crate::spool::Stored;
-use crate::value::Digest;
+use crate::sql::SelectColumn;
+use crate::value::{Digest, Domain, Row, fields, is_field};
 
-use super::Plan;
+use super::{Plan, TablePlan};
 
 /// The first bytes of a saved plan, which tell it from a spec.
 pub const MAGIC: &[u8] = b"trueup plan 1\n";
@@ -44,6 +45,14 @@ pub enum PlanFileError {
     /// The content is not what was written.
     #[error("it is damaged: its content does not match its checksum")]
     Damaged,
+    /// The content is what was written, and cannot be: this program writes no such plan.
+    #[error("it is damaged: table {table} has {what}")]
+    Unsound {
+        /// The table.
+        table: String,
+        /// What it has.
+        what: &'static str,
+    },
 }
 
 impl From<PlanFileError> for Failure {
@@ -94,7 +103,7 @@ pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(END)
 }
 
-fn directory(table: &super::TablePlan) -> Vec<(usize, ChangeNumber)> {
+fn directory(table: &TablePlan) -> Vec<(usize, ChangeNumber)> {
     table.changes.pages().map(|(page, changes)| (page.len(), changes)).collect()
 }
 
@@ -153,7 +162,70 @@ pub fn read(file: &Stored) -> Result<Plan, PlanFileError> {
             table.changes = ChangeList::of_pages(listed).map_err(|_| PlanFileError::Damaged)?;
         }
     }
-    if at == end { Ok(plan) } else { Err(PlanFileError::Damaged) }
+    if at != end {
+        return Err(PlanFileError::Damaged);
+    }
+    plan.replicas.iter().flat_map(|replica| &replica.tables).try_for_each(check_table)?;
+    Ok(plan)
+}
+
+/// Whoever reads a change later relies on what its pair says of columns and copies.
+fn check_table(table: &TablePlan) -> Result<(), PlanFileError> {
+    let unsound = |what| PlanFileError::Unsound { table: table.table.clone(), what };
+    let Some(pair) = &table.pair else { return Ok(()) };
+    if pair.key_columns > pair.compared_columns || pair.compared_columns > pair.columns.len() {
+        return Err(unsound("more columns in its key than there are"));
+    }
+    let key: Vec<Domain> = pair.key().iter().map(|column| column.domain.clone()).collect();
+    let mut bounds = table.ranges.iter().flat_map(|drift| [&drift.range.from, &drift.range.to]).flatten();
+    if !bounds.all(|bound| has_fields(bound.bytes(), &key, true)) {
+        return Err(unsound("a range of keys that its columns cannot hold"));
+    }
+    let domains = pair.domains();
+    let of = |parts: &[SelectColumn]| parts.iter().map(|part| part.domain.clone()).collect::<Vec<Domain>>();
+    let (extra, stored) = (of(&pair.replica_extra), of(&pair.stored_parts()));
+    for planned in table.changes.iter() {
+        let planned = planned.map_err(|_| PlanFileError::Damaged)?;
+        let fits = |row: &Option<Row>, domains: &[Domain]| {
+            row.as_ref().is_none_or(|row| has_fields(row.bytes(), domains, true))
+        };
+        if !has_columns(&planned.change, &domains) || !fits(&planned.extra, &extra) {
+            return Err(unsound("a row that its columns cannot hold"));
+        }
+        if !fits(&planned.stored, &stored) {
+            return Err(unsound("a spelling that its columns cannot hold"));
+        }
+        let deletes = matches!(planned.change, RowChange::Delete { .. });
+        let mut counts = planned.copy.into_iter().flat_map(|copy| [copy.image, copy.row]);
+        if !counts.all(|count| can_be(count, deletes)) {
+            return Err(unsound("a copy of a row that cannot be"));
+        }
+    }
+    Ok(())
+}
+
+/// Of a row that goes, columns that the replica lacks may be missing.
+fn has_columns(change: &RowChange, domains: &[Domain]) -> bool {
+    match change {
+        RowChange::Insert { after } => has_fields(after.bytes(), domains, true),
+        RowChange::Delete { before } => has_fields(before.bytes(), domains, false),
+        RowChange::Update { before, after, columns } => {
+            columns.iter().all(|column| usize::from(*column) < domains.len())
+                && [before, after].into_iter().all(|row| has_fields(row.bytes(), domains, true))
+        }
+    }
+}
+
+/// Whether these are fields of these domains; `all`: one of each.
+fn has_fields(row: &[u8], domains: &[Domain], all: bool) -> bool {
+    let count = fields(row).count();
+    (if all { count == domains.len() } else { count <= domains.len() })
+        && domains.iter().zip(fields(row)).all(|(domain, field)| is_field(domain, field))
+}
+
+fn can_be(count: CopyCount, deletes: bool) -> bool {
+    let CopyCount { there, number, of } = count;
+    number < of && there.checked_add(of).is_some() && (!deletes || of <= there)
 }
 
 /// The digest of a plan that was read, which no other plan has.
@@ -265,5 +337,47 @@ mod tests {
         let other = [b"trueup plan 9\n", &bytes[MAGIC.len()..]].concat();
         assert!(matches!(read(&stored(&other)), Err(PlanFileError::Version)));
         assert!(matches!(read(&stored(b"version: 1\n")), Err(PlanFileError::NoPlan)));
+    }
+
+    #[test]
+    fn what_no_column_can_hold_is_noticed() {
+        use crate::compare::{CopyNumber, PlannedChange, RangeDrift};
+        use crate::sides::Sides;
+        use crate::value::{Key, KeyRange, put_field};
+
+        let refused = |table: TablePlan| {
+            let mut plan = samples::plan();
+            plan.replicas = vec![with_tables(vec![table])];
+            let error = read(&stored(&saved(&plan))).expect_err("no such plan is written");
+            assert!(matches!(error, PlanFileError::Unsound { .. }), "{error}");
+            error.to_string()
+        };
+        let short = |widths: &[usize]| {
+            let mut bytes = Vec::new();
+            widths.iter().for_each(|width| put_field(&mut bytes, &vec![1; *width]));
+            bytes
+        };
+        for widths in [[3].as_slice(), &[8, 8], &[]] {
+            let mut table = table("t");
+            let range = KeyRange { from: Some(Key::new(short(widths))), to: None };
+            table.ranges = vec![RangeDrift { range, rows: Sides::new(1, 1) }];
+            assert_eq!(
+                refused(table),
+                "it is damaged: table t has a range of keys that its columns cannot hold"
+            );
+        }
+        for widths in [[8, 3].as_slice(), &[8], &[8, 8, 8]] {
+            let change = RowChange::Insert { after: Row::new(short(widths)) };
+            let table = with_changes(table("t"), vec![change]);
+            assert_eq!(refused(table), "it is damaged: table t has a row that its columns cannot hold");
+        }
+        let count = |there, number, of| CopyCount { there, number, of };
+        for wrong in [count(1, 0, 2), count(1, 1, 1), count(u64::MAX, 0, 1)] {
+            let copy = Some(CopyNumber { image: count(1, 0, 1), row: wrong });
+            let change = delete(&[1, 1]);
+            let planned = PlannedChange { change, withheld: false, extra: None, stored: None, copy };
+            let table = TablePlan { changes: [planned].into_iter().collect(), ..table("t") };
+            assert_eq!(refused(table), "it is damaged: table t has a copy of a row that cannot be");
+        }
     }
 }

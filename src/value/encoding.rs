@@ -169,6 +169,11 @@ pub fn decode_checked(domain: &Domain, field: Option<&[u8]>) -> Option<Value> {
     (payload(domain, &value).as_deref() == Ok(bytes)).then_some(value)
 }
 
+/// Whether [`decode`] can read a field that came from elsewhere.
+pub fn is_field(domain: &Domain, field: Option<&[u8]>) -> bool {
+    field.is_none_or(|bytes| has_form(domain, bytes))
+}
+
 /// Whether the bytes are fields one behind the other, the last one whole.
 pub fn is_row(mut bytes: &[u8]) -> bool {
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {

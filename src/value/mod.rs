@@ -31,7 +31,7 @@ pub use decimal::{Decimal, DecimalError};
 pub use digest::{BlockHasher, Digest, RowsHasher};
 pub use domain::{Domain, StorageClass};
 pub use encoding::{
-    Fields, NULL_LENGTH, decode, decode_checked, encode, fields, is_row, put_field, put_null,
+    Fields, NULL_LENGTH, decode, decode_checked, encode, fields, is_field, is_row, put_field, put_null,
 };
 pub use json::{JsonError, canonical_json};
 pub use key::{Key, KeyOrder, KeyRange};

@@ -157,7 +157,6 @@ impl Writer<'_> {
     }
 
     /// `spelled`: the columns as they are stored, where values have several spellings.
-
     fn guard_of_copies(
         &mut self,
         step: &RowStep,
