@@ -133,8 +133,14 @@ fn a_sqlite_file_that_is_written_by_another_is_tried_again() {
         rusqlite::Connection::open(pair.replica.file().expect("it is a file")).expect("it can be opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     let running = pair.start(APPLY);
+    let lock = format!("{}-trueup-lock", pair.replica.file().expect("it is a file"));
+    let begun = Instant::now();
+    while !std::path::Path::new(&lock).exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not begin to apply");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     // SQLite itself waits five seconds.
-    std::thread::sleep(Duration::from_millis(5_800));
+    std::thread::sleep(Duration::from_millis(5_600));
     other.execute_batch("ROLLBACK").expect("it is there");
     tried_again(&pair, &running.ends(), "another connection holds the database's lock");
 }
