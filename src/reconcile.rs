@@ -8,6 +8,7 @@ mod check;
 mod connect;
 mod look;
 mod patience;
+mod sequences;
 mod wanted;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use connect::{
     unread_catalog,
 };
 use patience::answered;
+use sequences::Sequences;
 use wanted::{select_wanted, wanted_replicas};
 
 /// What a run looks at, and how hard it works.
@@ -256,6 +258,7 @@ impl Run {
             search_path: search_path(&self.spec, &connected.name),
             tables: Vec::new(),
             refusals: Vec::new(),
+            notes: Vec::new(),
             error: None,
             stale: None,
         }
@@ -440,6 +443,18 @@ impl Run {
         let dialects = Sides::new(dialect as &dyn Dialect, replica.dialect() as &dyn Dialect);
         for table in prepared.tables {
             plan.tables.push(self.compare_table(&plan.name, table, &snapshots, dialects).await);
+        }
+        // Where tables were interrupted they say so themselves.
+        if !self.stop.requested() {
+            let sequences = Sequences { spec: &self.spec, snapshots: &snapshots, dialects };
+            let reading = async {
+                sequences.add_steps(&mut plan).await;
+                Ok(())
+            };
+            if let Err(failure) = answered(&self.stop, reading).await {
+                plan.error = Some(failure);
+                return plan;
+            }
         }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan

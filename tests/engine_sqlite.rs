@@ -93,6 +93,8 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         columns: vec![],
         keys: vec![],
         unique_indexes: vec![],
+        sequences: Vec::new(),
+        triggers: Vec::new(),
         foreign_keys: vec![],
         rows_estimate: None,
         hidden_rows: None,

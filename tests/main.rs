@@ -34,6 +34,7 @@ mod retries;
 mod rights;
 mod saved_plans;
 mod script;
+mod sequences;
 mod servers;
 mod sides;
 mod spellings;

@@ -20,6 +20,8 @@ pub enum Right {
     Create,
     /// Adding columns to the table.
     Alter,
+    /// Moving a sequence, which stands in the table's place.
+    Sequence,
 }
 
 impl Right {
@@ -33,6 +35,7 @@ impl Right {
             Right::Delete => "DELETE",
             Right::Create => "CREATE",
             Right::Alter => "ALTER",
+            Right::Sequence => "UPDATE",
         }
     }
 }

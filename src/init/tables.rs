@@ -138,6 +138,8 @@ mod tests {
                 keys: Vec::new(),
                 unique_indexes: Vec::new(),
                 foreign_keys: Vec::new(),
+                sequences: Vec::new(),
+                triggers: Vec::new(),
                 rows_estimate: None,
                 hidden_rows: None,
             }

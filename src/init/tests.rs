@@ -57,6 +57,8 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
         keys: Vec::new(),
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        sequences: Vec::new(),
+        triggers: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,
     }

@@ -56,6 +56,7 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
         search_path: replica.search_path.clone(),
         tables,
         refusals: Vec::new(),
+        notes: Vec::new(),
         error: None,
         stale: None,
     })
@@ -121,7 +122,7 @@ fn pair_after(pair: &TablePair, written: &[&SchemaChange]) -> TablePair {
         let is_there = match change.action {
             SchemaAction::CreateTable | SchemaAction::AddColumn => true,
             SchemaAction::DropTable | SchemaAction::DropColumn => false,
-            SchemaAction::AlterColumn => continue,
+            SchemaAction::AlterColumn | SchemaAction::SetSequence => continue,
         };
         let column = change.column(&pair.names.replica);
         if column.is_none() {
@@ -188,6 +189,8 @@ fn inverse_change(
             let paired = pair.columns.iter().find(|paired| paired.sides.replica.name == column)?;
             Some(schema::added_column(dialect, table, &paired.sides.replica))
         }
+        // Numbers that may have been given since are not given twice.
+        (SchemaAction::SetSequence, _) => None,
         (SchemaAction::AlterColumn | SchemaAction::AddColumn | SchemaAction::DropColumn, _) => None,
     }
 }

@@ -16,6 +16,7 @@ mod order;
 #[cfg(test)]
 mod order_property;
 mod reference;
+mod sequence;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,6 +31,7 @@ pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
 pub use reference::{Reference, carrying};
+pub use sequence::{Course, set_sequence};
 pub use summary::{Changes, PlanSummary, worst};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
@@ -97,6 +99,9 @@ pub struct ReplicaPlan {
     pub tables: Vec<TablePlan>,
     /// Safety rules that forbid applying.
     pub refusals: Vec<Refusal>,
+    /// What a person should know of it, once each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Why nothing of it could be looked at.
     pub error: Option<Failure>,
     /// Of a saved plan: why it is not for this replica as it is now.

@@ -26,6 +26,7 @@ pub(crate) fn with_tables(tables: Vec<TablePlan>) -> ReplicaPlan {
         search_path: Vec::new(),
         tables,
         refusals: Vec::new(),
+        notes: Vec::new(),
         error: None,
         stale: None,
     }
@@ -333,6 +334,10 @@ impl Dialect for FakeDialect {
         _now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         Err(ExpressionError { message: "no scope here".to_owned() })
+    }
+
+    fn numbering(&self) -> &dyn crate::sql::Numbering {
+        crate::sql::postgres::Postgres.numbering()
     }
 
     fn script(&self) -> Box<dyn crate::sql::Script> {

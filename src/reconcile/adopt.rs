@@ -214,7 +214,8 @@ fn still_to_change(
     let left = |change: &&SchemaChange| match change.action {
         SchemaAction::CreateTable | SchemaAction::AddColumn => !there(change),
         SchemaAction::DropColumn | SchemaAction::DropTable => there(change),
-        SchemaAction::AlterColumn => true,
+        // One that has gone on by itself is left alone.
+        SchemaAction::AlterColumn | SchemaAction::SetSequence => true,
     };
     Ok(table.schema_changes.iter().filter(left).cloned().collect())
 }

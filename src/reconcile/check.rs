@@ -22,6 +22,7 @@ use crate::sql::{Dialect, Select, SelectColumn, Selection};
 use super::connect::{
     Connected, connect_primary, connect_replica, refuse_hidden_table, refuse_same_database, unread_catalog,
 };
+use super::sequences;
 use super::wanted::{select_wanted, wanted_replicas};
 use super::{Options, RunError};
 
@@ -234,7 +235,7 @@ impl Check<'_> {
                 Err(problems) => self.problems(sides, &selected.name, problems),
             }
         }
-        let warnings = self.warnings(sides, &pairings).await?;
+        let warnings = self.warnings(sides, &pairings, &catalog).await?;
         let found = &mut self.found.replicas[sides.index];
         found.warnings = warnings;
         for pairing in pairings {
@@ -260,6 +261,9 @@ impl Check<'_> {
     ) -> Result<Vec<Failure>, RunError> {
         let mut problems = Vec::new();
         problems.extend(unfilled(self.spec, pair));
+        if let Some(replica) = table_of(pair, Side::Replica, catalogs.replica) {
+            problems.extend(sequences::hidden_in(self.spec, pair, replica));
+        }
         for side in [Side::Primary, Side::Replica] {
             if side == Side::Replica && pair.replica_missing {
                 continue;
@@ -291,12 +295,17 @@ impl Check<'_> {
     }
 
     /// What would keep apply from writing: a side that cannot be written at all, rights that are lacking.
-    async fn warnings(&self, sides: &Connection<'_>, pairings: &[Pairing]) -> Result<Vec<Warning>, RunError> {
+    async fn warnings(
+        &self,
+        sides: &Connection<'_>,
+        pairings: &[Pairing],
+        replica: &Catalog,
+    ) -> Result<Vec<Warning>, RunError> {
         if let Some(reason) = &sides.replica.server().read_only {
             let message = format!("apply would fail: the replica cannot be written: {reason}");
             return Ok(vec![Warning { message, hints: Vec::new() }]);
         }
-        let needs: Vec<Need> = pairings.iter().flat_map(needs).collect();
+        let needs: Vec<Need> = pairings.iter().flat_map(|pairing| needs(pairing, replica)).collect();
         match sides.replica.lacking(&needs).await {
             Ok(lacks) => Ok(warnings(&lacks)),
             Err(error) => {
@@ -441,7 +450,7 @@ fn select_need(selected: &Selected<'_>) -> Option<Need> {
 }
 
 /// The rights that apply would need for a pair, as far as the spec lets it write.
-fn needs(pairing: &Pairing) -> Vec<Need> {
+fn needs(pairing: &Pairing, replica: &Catalog) -> Vec<Need> {
     let pair = &pairing.pair;
     let need = |right, columns: Vec<String>| Need { right, table: pair.names.replica.clone(), columns };
     let writes_structure = pairing.schema_changes.iter().any(|change| !change.withheld);
@@ -468,6 +477,10 @@ fn needs(pairing: &Pairing) -> Vec<Need> {
     }
     if pair.writes.delete {
         needs.push(need(Right::Delete, Vec::new()));
+    }
+    if let (SchemaMode::Sync, Some(table)) = (pair.schema, table_of(pair, Side::Replica, replica)) {
+        let named = sequences::looked_at_in(pair, table).filter_map(|sequence| sequence.name.clone());
+        needs.extend(named.map(|table| Need { right: Right::Sequence, table, columns: Vec::new() }));
     }
     needs
 }

@@ -78,6 +78,9 @@ fn put_replica(json: &mut Json<'_>, report: &Report<'_>, part: &Part<'_>) -> io:
         put_snapshot(json, &plan.snapshot)?;
         json.key("outcome")?.string(part.outcome().as_str())?;
         json.key("refusals")?.array(Layout::Block, &plan.refusals, put_refusal)?;
+        if !plan.notes.is_empty() {
+            json.key("notes")?.array(Layout::Block, &plan.notes, |json, note| json.string(note))?;
+        }
         // What went wrong while writing comes after what went wrong before.
         let error = plan.error.as_ref().or(part.applied_failure());
         put_error(json.key("error")?, error, report.redact)?;

@@ -85,6 +85,9 @@ impl Markdown<'_, '_> {
         for failure in part.own_error().into_iter().chain(part.applied_failure()) {
             self.failure("Error:", failure)?;
         }
+        for note in &plan.notes {
+            writeln!(self.out, "\nNote: {}", code(&visible(note)))?;
+        }
         self.refusals(part)?;
         self.tables(&plan.tables)?;
         for table in &plan.tables {

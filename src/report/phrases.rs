@@ -155,6 +155,7 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         SchemaAction::AlterColumn => (Sign::Update, "alter column"),
         SchemaAction::DropTable => (Sign::Delete, "drop table"),
         SchemaAction::DropColumn => (Sign::Delete, "drop column"),
+        SchemaAction::SetSequence => (Sign::Update, "set sequence"),
     };
     let withheld = if change.withheld { " (withheld)" } else { "" };
     let hazards = match change.hazards.as_slice() {

@@ -246,6 +246,7 @@ pub fn plan() -> Plan {
         snapshot: "one connection".into(),
         search_path: Vec::new(),
         tables: vec![drifting(), in_sync("users"), in_sync("countries")],
+        notes: Vec::new(),
         refusals: vec![Refusal {
             rule: "limits.deletes".into(),
             table: Some("public.orders".into()),
@@ -259,6 +260,7 @@ pub fn plan() -> Plan {
         name: "edge".into(),
         server: None,
         tables: vec![failing],
+        notes: Vec::new(),
         refusals: Vec::new(),
         error: Some(Failure::new(ErrorKind::Connect, "could not connect to db.edge:3306").detail("refused")),
         ..eu.clone()

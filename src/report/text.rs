@@ -134,6 +134,9 @@ impl Text<'_, '_> {
         if let Some(error) = &plan.error {
             self.failure("  ", error)?;
         }
+        for note in &plan.notes {
+            writeln!(self.out, "{}", self.paint.on(DIM, format_args!("  note: {}", visible(note))))?;
+        }
         for table in plan.tables.iter().filter(|table| !is_quiet(table)) {
             self.table(table)?;
         }

@@ -57,12 +57,15 @@ pub enum SchemaAction {
     DropTable,
     /// DROP COLUMN.
     DropColumn,
+    /// The next number of a column.
+    SetSequence,
 }
 
 impl SchemaAction {
-    /// Whether it comes after all row changes: the rows of what is dropped are taken out first, each guarded.
+    /// Whether it comes after all row changes: the rows of what is dropped are taken out first, each guarded, and a
+    /// sequence goes beyond the rows that were written.
     pub fn comes_last(self) -> bool {
-        matches!(self, SchemaAction::DropTable | SchemaAction::DropColumn)
+        matches!(self, SchemaAction::DropTable | SchemaAction::DropColumn | SchemaAction::SetSequence)
     }
 
     /// The word in JSON.
@@ -73,6 +76,7 @@ impl SchemaAction {
             SchemaAction::AlterColumn => "alter_column",
             SchemaAction::DropTable => "drop_table",
             SchemaAction::DropColumn => "drop_column",
+            SchemaAction::SetSequence => "set_sequence",
         }
     }
 }

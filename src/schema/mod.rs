@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Column, ForeignKey, TableName, UniqueIndex};
+use crate::sql::{Column, ForeignKey, Sequence, TableName, Trigger, UniqueIndex};
 
 /// Base tables of the schemas that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,12 @@ pub struct Table {
     pub unique_indexes: Vec<UniqueIndex>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// What numbers its columns.
+    #[serde(default)]
+    pub sequences: Vec<Sequence>,
+    /// Its triggers, as far as the login may see them.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
     /// The server's estimate of its rows, if it has one.
     pub rows_estimate: Option<u64>,
     /// Why this session would not see all of its rows (row-level security), if so.
@@ -86,6 +92,11 @@ impl Table {
     /// A column by name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// What numbers a column.
+    pub fn sequence(&self, column: &str) -> Option<&Sequence> {
+        self.sequences.iter().find(|sequence| sequence.column == column)
     }
 }
 

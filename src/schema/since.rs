@@ -3,7 +3,7 @@
 //! Invariant: `None` says that the tables are the same in everything that is known of them but the number of their
 //! rows.
 
-use crate::sql::Column;
+use crate::sql::{Column, Sequence};
 
 use super::{Table, UniqueKey};
 
@@ -21,8 +21,15 @@ pub fn table_difference(then: Option<&Table>, now: Option<&Table>) -> Option<Str
             })
             .or_else(|| {
                 (then.foreign_keys != now.foreign_keys).then(|| "its foreign keys are others".to_owned())
-            }),
+            })
+            .or_else(|| sequences_difference(&then.sequences, &now.sequences)),
     }
+}
+
+/// Where they stand is no structure: that changes with every row.
+fn sequences_difference(then: &[Sequence], now: &[Sequence]) -> Option<String> {
+    let same = then.len() == now.len() && then.iter().zip(now).all(|(then, now)| then.is_as(now));
+    (!same).then(|| "what numbers its columns changed".to_owned())
 }
 
 fn columns_difference(then: &[Column], now: &[Column]) -> Option<String> {

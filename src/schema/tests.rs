@@ -40,6 +40,8 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
         keys: vec![key],
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        sequences: Vec::new(),
+        triggers: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,
     }

@@ -8,15 +8,19 @@ pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 mod script;
+mod sequence;
 pub(crate) mod sqlite;
 mod statement;
 mod table_write;
+mod trigger;
 
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
+pub use sequence::{Numbering, Sequence};
 pub use statement::{
     Alike, Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
     LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,
 };
+pub use trigger::{RowEvent, Trigger};
 
 pub use table_write::{RowsToWrite, TableWrite};
 
@@ -241,6 +245,9 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         column: &dyn Fn(&str) -> Option<Column>,
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError>;
+
+    /// What numbers columns, and how that is read and moved.
+    fn numbering(&self) -> &dyn Numbering;
 
     /// A new script for this engine's own client.
     fn script(&self) -> Box<dyn Script>;

@@ -12,14 +12,16 @@ mod document;
 mod literal;
 mod scope;
 mod script;
+mod sequence;
 mod unique;
 
 pub(crate) use condition::is_incomparable;
+pub(crate) use sequence::largest;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn,
-    TableDefinition, TableName, UniqueIndex, Unwritable,
+    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Numbering, RowUpdate, Script, Select,
+    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -267,6 +269,10 @@ impl Dialect for Family {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         scope::render(expression, column, now)
+    }
+
+    fn numbering(&self) -> &dyn Numbering {
+        self
     }
 
     fn script(&self) -> Box<dyn Script> {

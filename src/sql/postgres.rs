@@ -13,14 +13,15 @@ mod scope;
 mod script;
 mod select;
 mod stage;
+mod sequence;
 #[cfg(test)]
 mod tests;
 mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, Dialect, EngineName, RowUpdate, Script, Select, SelectColumn, TableDefinition,
-    TableName, UniqueIndex, Unwritable,
+    Column, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script, Select, SelectColumn,
+    TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -168,6 +169,10 @@ impl Dialect for Postgres {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         expression.render(&scope::OneSide { column }, now)
+    }
+
+    fn numbering(&self) -> &dyn Numbering {
+        &sequence::Sequences
     }
 
     fn script(&self) -> Box<dyn Script> {

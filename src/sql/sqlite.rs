@@ -10,6 +10,7 @@ mod prepared;
 mod scope;
 mod script;
 mod select;
+mod sequence;
 mod spelling;
 mod unique;
 
@@ -18,8 +19,8 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, RowUpdate, Script,
-    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, Numbering, RowUpdate,
+    Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -226,6 +227,10 @@ impl Dialect for Sqlite {
         now: jiff::Timestamp,
     ) -> Result<String, ExpressionError> {
         expression.render(&scope::Scope { column }, now)
+    }
+
+    fn numbering(&self) -> &dyn Numbering {
+        &sequence::Counters
     }
 
     fn script(&self) -> Box<dyn Script> {

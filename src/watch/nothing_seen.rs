@@ -27,6 +27,7 @@ pub fn nothing_seen(
         search_path: Vec::new(),
         tables: Vec::new(),
         refusals: Vec::new(),
+        notes: Vec::new(),
         error: Some(failure.clone()),
         stale: None,
     };

@@ -11,9 +11,10 @@ use super::{Facts, query, quoted, run};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Table, UniqueKey};
+use crate::sql::mysql::largest;
 use crate::sql::{
     Alike, Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, TableName, UniqueIndex,
+    LiteralDefault, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -86,6 +87,11 @@ async fn database(
          ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION"
     ))
     .await?;
+    let triggers = ask(format!(
+        "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT \
+         FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {schema} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME"
+    ))
+    .await?;
     let json = if facts.engine == EngineName::Mariadb {
         ask(format!(
             "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
@@ -99,7 +105,7 @@ async fn database(
         "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {schema}"
     ))
     .await?;
-    let mut tables = Parts { facts, schema: name, columns, keys, foreign, json }.assemble(tables);
+    let mut tables = Parts { facts, schema: name, columns, keys, foreign, triggers, json }.assemble(tables);
     for table in narrow.into_iter().filter_map(|row| row.into_iter().next()?) {
         if let Some(table) = tables.iter_mut().find(|found| found.name.name == table) {
             table.hidden_rows = hidden_columns(connection, facts, &table.name).await?;
@@ -132,6 +138,7 @@ struct Parts<'a> {
     columns: Rows,
     keys: Rows,
     foreign: Rows,
+    triggers: Rows,
     json: Rows,
 }
 
@@ -150,11 +157,19 @@ impl Parts<'_> {
             .iter()
             .map(|row| {
                 let name = text(row, 0);
+                let columns = columns.remove(&name).unwrap_or_default();
                 Table {
-                    columns: columns.remove(&name).unwrap_or_default(),
+                    sequences: columns.iter().filter_map(counter).collect(),
+                    columns,
                     keys: keys.remove(&name).unwrap_or_default(),
                     unique_indexes: indexes.remove(&name).unwrap_or_default(),
                     foreign_keys: foreign.remove(&name).unwrap_or_default(),
+                    triggers: self
+                        .triggers
+                        .iter()
+                        .filter(|row| text(row, 0) == name)
+                        .map(|row| trigger(row))
+                        .collect(),
                     rows_estimate: number(row, 1),
                     hidden_rows: None,
                     name: TableName::qualified(self.schema, name),
@@ -225,6 +240,26 @@ impl Parts<'_> {
         }
         tables
     }
+}
+
+fn trigger(row: &[Option<String>]) -> Trigger {
+    Trigger {
+        name: text(row, 1),
+        timing: text(row, 2),
+        events: match text(row, 3).as_str() {
+            "INSERT" => vec![RowEvent::Insert],
+            "UPDATE" => vec![RowEvent::Update],
+            _ => vec![RowEvent::Delete],
+        },
+        fires: true,
+        body: text(row, 4),
+    }
+}
+
+/// The counter of an AUTO_INCREMENT column.
+fn counter(column: &Column) -> Option<Sequence> {
+    column.identity?;
+    Some(Sequence::counter(&column.name, largest(column)?))
 }
 
 fn text(row: &[Option<String>], at: usize) -> String {

@@ -21,7 +21,8 @@ pub(super) async fn lacking(
 ) -> Result<Vec<Lack>, EngineError> {
     let (user, grants) = grants(connection, dialect.engine()).await?;
     let mut lacks = Vec::new();
-    for need in needs {
+    // Counters are no objects of their own here.
+    for need in needs.iter().filter(|need| need.right != Right::Sequence) {
         let by_grants = need.right == Right::Alter
             || (need.right == Right::Create && dialect.engine() == EngineName::Mysql);
         let lacks_it = if by_grants {
@@ -56,7 +57,7 @@ fn statement(dialect: &dyn Dialect, need: &Need) -> String {
             format!("UPDATE {table} SET {} WHERE FALSE", same.join(", "))
         }
         Right::Delete => format!("DELETE FROM {table} WHERE FALSE"),
-        Right::Create | Right::Alter => format!("CREATE TABLE {table} (id INTEGER)"),
+        Right::Create | Right::Alter | Right::Sequence => format!("CREATE TABLE {table} (id INTEGER)"),
     }
 }
 

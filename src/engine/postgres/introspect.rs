@@ -14,7 +14,7 @@ use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Table, UniqueKey};
 use crate::sql::{
     Alike, Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart, LiteralDefault,
-    TableName, UniqueIndex,
+    RowEvent, Sequence, TableName, Trigger, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -139,6 +139,34 @@ const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text
     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
     ORDER BY t.oid, f.conname";
 
+/// What numbers columns: the sequence of an identity, and the one that a default draws from, whoever owns it.
+const SEQUENCES: &str = "SELECT t.oid::text, a.attname::text, n.nspname::text, s.relname::text, q.seqincrement::text,
+    q.seqmin::text, q.seqmax::text, q.seqcycle::text,
+    (pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT'))::text,
+    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) || ' TO '
+        || pg_catalog.quote_ident(current_user)
+    FROM tables t JOIN (
+        SELECT d.refobjid AS relation, d.refobjsubid AS number, d.objid AS sequence FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+          AND d.deptype = 'i'
+        UNION
+        SELECT f.adrelid, f.adnum, d.refobjid FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_depend d
+          ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+         AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        WHERE pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(''%''::regclass)'
+    ) u ON u.relation = t.oid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.number
+    JOIN pg_catalog.pg_class s ON s.oid = u.sequence AND s.relkind = 'S'
+    JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+    ORDER BY t.oid, a.attnum";
+
+/// Row and statement triggers of users; those that a foreign key or a deferred key is made of are the server's.
+const TRIGGERS: &str = "SELECT t.oid::text, g.tgname::text, g.tgtype::int::text, g.tgenabled::text, p.prosrc
+    FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+    JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+    ORDER BY t.oid, g.tgname";
+
 /// Schemas that are not the server's own and that the role may look into.
 const SCHEMAS: &str = "SELECT n.nspname::text FROM pg_catalog.pg_namespace n
     WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
@@ -206,6 +234,18 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
+    for row in rows(connection, &query(SEQUENCES), DOING).await? {
+        each(&row, &mut |table| {
+            table.sequences.push(sequence(&row)?);
+            Ok(())
+        })?;
+    }
+    for row in rows(connection, &query(TRIGGERS), DOING).await? {
+        each(&row, &mut |table| {
+            table.triggers.push(trigger(&row)?);
+            Ok(())
+        })?;
+    }
     let mut names = BTreeSet::new();
     for row in rows(connection, TYPE_NAMES, DOING).await? {
         names.insert(required(&row, 0)?);
@@ -249,6 +289,8 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         keys: Vec::new(),
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        sequences: Vec::new(),
+        triggers: Vec::new(),
         rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
         hidden_rows: hidden,
     })
@@ -295,6 +337,34 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
         referenced: names(row, 7)?,
         on_delete: action(required(row, 4)?),
         on_update: action(required(row, 5)?),
+    })
+}
+
+fn trigger(row: &PgRow) -> Result<Trigger, EngineError> {
+    let kind: u32 = required(row, 2)?.parse().unwrap_or(0);
+    let events = [(4, RowEvent::Insert), (16, RowEvent::Update), (8, RowEvent::Delete)];
+    Ok(Trigger {
+        name: required(row, 1)?,
+        timing: if kind & 2 == 0 { "AFTER" } else { "BEFORE" }.to_owned(),
+        events: events.into_iter().filter(|(bit, _)| kind & bit != 0).map(|(_, event)| event).collect(),
+        fires: matches!(required(row, 3)?.as_str(), "O" | "A"),
+        body: text(row, 4)?.unwrap_or_default(),
+    })
+}
+
+fn sequence(row: &PgRow) -> Result<Sequence, EngineError> {
+    let number = |index| required(row, index).map(|text| text.parse::<i64>().unwrap_or(1));
+    Ok(Sequence {
+        column: required(row, 1)?,
+        name: Some(TableName::qualified(required(row, 2)?, required(row, 3)?)),
+        increment: number(4)?,
+        min: number(5)?.into(),
+        max: number(6)?.into(),
+        cycles: required(row, 7)? == "true",
+        hidden: match required(row, 8)?.as_str() {
+            "true" => None,
+            _ => Some(format!("GRANT SELECT ON SEQUENCE {}", required(row, 9)?)),
+        },
     })
 }
 

@@ -16,10 +16,11 @@ const QUERY: &str = "SELECT w.number::text, quote_ident(current_user),
     FROM (VALUES $needs) AS w(number, schema_name, table_name, asked, columns)
     LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema_name
     LEFT JOIN pg_catalog.pg_class c
-           ON c.relnamespace = n.oid AND c.relname = w.table_name AND c.relkind IN ('r', 'p')
+           ON c.relnamespace = n.oid AND c.relname = w.table_name AND c.relkind IN ('r', 'p', 'S')
     WHERE NOT CASE w.asked
         WHEN 'CREATE' THEN coalesce(has_schema_privilege(n.oid, 'CREATE'), false)
                        AND coalesce(has_schema_privilege(n.oid, 'USAGE'), false)
+        WHEN 'SEQUENCE' THEN c.oid IS NULL OR has_sequence_privilege(c.oid, 'UPDATE')
         WHEN 'ALTER' THEN coalesce(pg_has_role(c.relowner, 'USAGE'), true)
         ELSE c.oid IS NULL OR has_schema_privilege(n.oid, 'USAGE') AND CASE w.asked
             WHEN 'DELETE' THEN has_table_privilege(c.oid, 'DELETE')
@@ -51,6 +52,7 @@ pub(super) async fn lacking(connection: &mut PgConnection, needs: &[Need]) -> Re
 fn row(number: usize, need: &Need) -> String {
     let asked = match need.right {
         Right::Lock => "LOCK",
+        Right::Sequence => "SEQUENCE",
         right => right.as_str(),
     };
     let columns: Vec<String> = need.columns.iter().map(|column| quoted(column)).collect();
@@ -73,6 +75,7 @@ fn hint(need: &Need, user: &str, usage: bool, owner: &str) -> String {
         Right::Create => format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"),
         Right::Alter => format!("only its owner may: GRANT {owner} TO {user}"),
         _ if !usage => format!("GRANT USAGE ON SCHEMA {schema} TO {user}"),
+        Right::Sequence => format!("GRANT UPDATE ON SEQUENCE {table} TO {user}"),
         Right::Lock => format!("GRANT UPDATE ON {table} TO {user}"),
         right => format!("GRANT {} ON {table} TO {user}", right.as_str()),
     }

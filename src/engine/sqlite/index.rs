@@ -1,7 +1,9 @@
-//! What a CREATE INDEX of SQLite is over, from its text: no pragma tells expressions and conditions.
+//! What a CREATE INDEX of SQLite is over, and when a CREATE TRIGGER fires, from their texts: no pragma tells.
 //!
 //! Comments are taken off, names and texts in quotes left whole. Refuses to understand an expression; it is only cut
 //! out. Invariant: `None` where the text is not certainly read.
+
+use crate::sql::RowEvent;
 
 /// The indexed expressions, and the condition.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +56,38 @@ pub(super) fn mentioned<'a>(sql: &str, columns: impl Iterator<Item = &'a str>) -
     let names: Vec<String> = tokens.iter().map(|token| bare(&token.text)).collect();
     let stands = |column: &&str| names.iter().any(|name| name.eq_ignore_ascii_case(column));
     columns.filter(stands).map(str::to_owned).collect()
+}
+
+/// When a `CREATE TRIGGER` fires: BEFORE where nothing is said. The event is the first such word behind the name,
+/// which may itself be such a word.
+pub(super) fn trigger_event(sql: &str) -> (&'static str, RowEvent) {
+    let tokens = tokens(sql).unwrap_or_default();
+    let words: Vec<String> = tokens.iter().map(|token| token.text.to_ascii_uppercase()).collect();
+    // CREATE TRIGGER [IF NOT EXISTS] [schema.]name
+    let mut at = words.iter().position(|word| word == "TRIGGER").map_or(0, |at| at + 1);
+    if words.get(at).is_some_and(|word| word == "IF") {
+        at += 3;
+    }
+    at += 1;
+    let rest = || words.iter().skip(at);
+    let timing = if rest().next().is_some_and(|word| word == "AFTER") { "AFTER" } else { "BEFORE" };
+    let event = rest().find_map(|word| match word.as_str() {
+        "INSERT" => Some(RowEvent::Insert),
+        "UPDATE" => Some(RowEvent::Update),
+        "DELETE" => Some(RowEvent::Delete),
+        _ => None,
+    });
+    (timing, event.unwrap_or(RowEvent::Update))
+}
+
+/// What a `CREATE TRIGGER` runs: all behind its first BEGIN that stands alone.
+pub(super) fn trigger_body(sql: &str) -> &str {
+    let lower = sql.to_ascii_lowercase();
+    let alone = |at: &(usize, &str)| {
+        let around = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+        around(lower[..at.0].chars().next_back()) && around(lower[at.0 + 5..].chars().next())
+    };
+    lower.match_indices("begin").find(alone).map_or(sql, |(at, _)| &sql[at..])
 }
 
 /// A name without its quotes.

@@ -12,7 +12,7 @@ use crate::schema::{Catalog, Table, UniqueKey};
 use crate::sql::sqlite::{Sqlite, column_type};
 use crate::sql::{
     Alike, Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, TableName, UniqueIndex,
+    LiteralDefault, Sequence, TableName, Trigger, UniqueIndex,
 };
 
 /// The tables in the order of their names. The other queries begin from the same list, for SQLite fails on the
@@ -52,6 +52,8 @@ const FOREIGN_KEYS: &str = concat!(
     ") SELECT t.name, f.id, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete \
      FROM t, pragma_foreign_key_list(t.name, 'main') f ORDER BY t.name, f.id, f.seq"
 );
+const TRIGGERS: &str =
+    "SELECT tbl_name, name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY tbl_name, name";
 const ESTIMATES: &str = "SELECT tbl, max(CAST(stat AS INTEGER)) FROM sqlite_stat1 GROUP BY tbl";
 
 /// A table while its parts come together.
@@ -65,6 +67,8 @@ struct Draft {
     keys: Vec<UniqueKey>,
     unique_indexes: Vec<UniqueIndex>,
     foreign_keys: Vec<(i64, ForeignKey)>,
+    sequences: Vec<Sequence>,
+    triggers: Vec<Trigger>,
     rows_estimate: Option<u64>,
 }
 
@@ -76,6 +80,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
     read_keys(connection, &mut drafts)?;
     read_unique_indexes(connection, &mut drafts)?;
     read_foreign_keys(connection, &mut drafts)?;
+    read_triggers(connection, &mut drafts)?;
     read_estimates(connection, &mut drafts)?;
     connection.execute_batch("COMMIT")?;
     let primary_keys: BTreeMap<String, Vec<String>> = drafts
@@ -123,7 +128,11 @@ fn read_columns(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -
         if place > 0 {
             draft.primary.push((place, name.clone()));
         }
-        let (_, collation, ..) = connection.column_metadata(Some("main"), table.as_str(), name.as_str())?;
+        let (_, collation, _, _, numbers) =
+            connection.column_metadata(Some("main"), table.as_str(), name.as_str())?;
+        if numbers {
+            draft.sequences.push(Sequence::counter(&name, i64::MAX.into()));
+        }
         let collation = collation.map(|name| name.to_string_lossy().into_owned());
         draft.columns.push(Column {
             column_type: column_type(&declared),
@@ -299,6 +308,27 @@ fn read_foreign_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draf
     Ok(())
 }
 
+/// A trigger keeps the name of its table as it was written.
+fn read_triggers(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(TRIGGERS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, name, sql): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let meant = drafts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&table));
+        if let (Some((_, draft)), Some(sql)) = (meant, sql) {
+            let (timing, event) = index::trigger_event(&sql);
+            draft.triggers.push(Trigger {
+                name,
+                timing: timing.to_owned(),
+                events: vec![event],
+                fires: true,
+                body: index::trigger_body(&sql).to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn action(words: &str) -> ForeignKeyAction {
     match words {
         "CASCADE" => ForeignKeyAction::Cascade,
@@ -349,6 +379,8 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         keys: draft.keys.clone(),
         unique_indexes: draft.unique_indexes.clone(),
         foreign_keys: foreign_keys.collect(),
+        sequences: draft.sequences.clone(),
+        triggers: draft.triggers.clone(),
         rows_estimate: draft.rows_estimate,
         hidden_rows: None,
         name,
