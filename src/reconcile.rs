@@ -9,6 +9,7 @@ mod connect;
 mod look;
 mod patience;
 mod sequences;
+mod triggers;
 mod wanted;
 
 use std::sync::Arc;
@@ -356,7 +357,8 @@ impl Run {
                 Ok(pairing) => {
                     let settling = async {
                         let pairing = self.refuse_missing_schema(replica, &catalog, pairing).await?;
-                        refuse_hidden_table(replica, pairing).await
+                        let pairing = refuse_hidden_table(replica, pairing).await?;
+                        triggers::refuse_firing(&self.spec, replica, pairing).await
                     };
                     answered(&self.stop, settling).await.map_err(|failure| vec![failure])
                 }

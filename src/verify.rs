@@ -1,5 +1,6 @@
 //! 8. Compares what was written again, in new snapshots: with the primary, or with the plan's own values.
 //!
+//! Tables that triggers may have written are compared as a whole.
 //! Apply reads its rows back inside its own transaction; this looks from outside, after the commit, and at the
 //! primary too, unless the plan was not made from it. Only the keys that were written are looked at, and only what
 //! the spec would write counts: a withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
@@ -12,7 +13,7 @@ use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
+use crate::plan::{self, Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
 use crate::schema::TablePair;
 use crate::sides::Sides;
 use crate::spool::SpoolError;
@@ -131,7 +132,18 @@ async fn rows_that_differ(
 ) -> Result<Landed, Failure> {
     let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
     let mut rows = 0;
-    for (table, pair) in plan.tables.iter().filter_map(|table| Some((table, table.pair.as_ref()?))) {
+    let stirred = plan::stirred(plan);
+    for (index, table) in plan.tables.iter().enumerate() {
+        let Some(pair) = &table.pair else { continue };
+        if stirred.contains(&index) {
+            let pair = as_made(pair);
+            let found =
+                audit::audit_table(&pair, &plan.name, snapshots.clone(), options, observer, stop).await;
+            for change in found.map_err(|failure| in_table(table, failure))?.changes.iter() {
+                rows += u64::from(!change?.withheld);
+            }
+            continue;
+        }
         if table.error.is_some() || table.summary.total() == 0 {
             continue;
         }
@@ -167,6 +179,14 @@ async fn rows_that_differ(
 /// Whether the rows written are all that the replica has in scope, unless somebody else wrote some too.
 fn is_copy(table: &TablePlan, pair: &TablePair) -> bool {
     table.rows.replica == 0 && table.withheld.total() == 0 && table.excused == 0 && pair.is_ordered()
+}
+
+/// The pair of a table that is there by now, with all its columns.
+fn as_made(pair: &TablePair) -> TablePair {
+    let mut pair = pair.clone();
+    pair.replica_missing = false;
+    pair.columns.iter_mut().for_each(|column| column.on_replica = true);
+    pair
 }
 
 /// Where and how to look again.

@@ -41,6 +41,7 @@ mod spellings;
 mod split;
 mod storm;
 mod tool;
+mod triggers;
 mod types;
 mod types_document;
 mod undo;

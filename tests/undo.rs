@@ -184,7 +184,11 @@ fn after_an_undo_the_replica_is_what_it_was_to_the_last_value() {
 fn there_and_back(fixture: &Fixture, batch_rows: u64) {
     let (run, before) = (fixture.run(), fixture.replica.dump());
     let plan = fixture.plan(&run);
-    assert_eq!(plan.summary().changes.schema_changes, 2, "{}", fixture.pair);
+    let changes =
+        plan.replicas.iter().flat_map(|replica| &replica.tables).flat_map(|table| &table.schema_changes);
+    // Sequences are not set back.
+    let structure = changes.filter(|change| change.action != plan::SchemaAction::SetSequence);
+    assert_eq!(structure.count(), 2, "{}", fixture.pair);
     fixture.make(&run, &plan, batch_rows);
     let applied = fixture.replica.dump();
     assert_ne!(applied, before, "{}", fixture.pair);
@@ -204,7 +208,15 @@ fn there_and_back(fixture: &Fixture, batch_rows: u64) {
     let redo = inverse(&undo);
     fixture.make(&run, &redo, batch_rows);
     let found = fixture.plan(&run);
-    assert!(found.in_sync(), "{}: {:?}", fixture.pair, found.summary());
+    let left =
+        found.replicas.iter().flat_map(|replica| &replica.tables).flat_map(|table| &table.schema_changes);
+    // The sequence of a table that was dropped meanwhile begins anew, and a plan taken back knows of no sequences.
+    assert!(
+        left.into_iter().all(|change| change.action == plan::SchemaAction::SetSequence),
+        "{}",
+        fixture.pair
+    );
+    assert_eq!(found.summary().changes.rows.total(), 0, "{}: {:?}", fixture.pair, found.summary());
     fixture.make(&run, &inverse(&redo), batch_rows);
     assert_eq!(fixture.replica.dump(), before, "{}: undone again (first), before (second)", fixture.pair);
 }

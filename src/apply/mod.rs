@@ -34,7 +34,7 @@ use crate::engine::{EngineError, Replica, Writer};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange};
-use crate::spec::BATCH_ROWS_DEFAULT;
+use crate::spec::{BATCH_ROWS_DEFAULT, TriggerMode};
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, TableName};
 
@@ -326,13 +326,18 @@ impl Run<'_> {
             self.change_schema(writer, change).await?;
             written.schema_changes += 1;
         }
+        let suppresses = self.suppress_triggers(writer, batch.rows).await?;
         let guarded = self.guard(writer, batch.rows, Moment::UnderLock).await?;
         for step in &guarded {
             self.refuse_cascades(writer, step).await?;
+            self.turn_to(writer, step.table).await?;
             written.rows += self.write(writer, step).await?;
         }
         self.read_back(writer, &guarded).await?;
         self.check_foreign_keys(writer, batch.rows).await?;
+        if suppresses {
+            writer.restore_triggers().await?;
+        }
         self.refuse_rows_left(writer, batch.dropping).await?;
         if self.dialect.transactional_ddl() {
             for change in self.schema_changes(batch.dropping) {
@@ -343,6 +348,29 @@ impl Run<'_> {
         self.go_on()?;
         written.already = guarded.iter().map(|step| step.already).sum();
         Ok(written)
+    }
+
+    /// Keeps triggers from firing where the spec says so; whether there is any such table.
+    async fn suppress_triggers(&self, writer: &mut dyn Writer, steps: &[RowStep]) -> Result<bool, GivenUp> {
+        let pairs = steps.iter().filter_map(|step| self.plan.tables[step.table].pair.as_ref());
+        let mut tables: Vec<TableName> = pairs
+            .filter(|pair| pair.triggers == TriggerMode::Suppress)
+            .map(|pair| pair.names.replica.clone())
+            .collect();
+        tables.sort();
+        tables.dedup();
+        if !tables.is_empty() {
+            writer.suppress_triggers(&tables).await?;
+        }
+        Ok(!tables.is_empty())
+    }
+
+    /// Rows of this table are written next.
+    async fn turn_to(&self, writer: &mut dyn Writer, table: usize) -> Result<(), GivenUp> {
+        match &self.plan.tables[table].pair {
+            Some(pair) => Ok(writer.writes_to(&pair.names.replica).await?),
+            None => Ok(()),
+        }
     }
 
     /// A table is dropped when it has no rows but those that the plan has taken out: others are nobody's to lose.

@@ -12,7 +12,7 @@ use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, RowAction, TablePlan, Write};
 use crate::schema::TablePair;
-use crate::sql::{RowUpdate, RowsToWrite, TableWrite};
+use crate::sql::{Column, Dialect, RowUpdate, RowsToWrite, TableWrite, Trigger};
 use crate::value::Row;
 
 use super::guard::GuardedStep;
@@ -71,13 +71,15 @@ impl Run<'_> {
                 _ => 0,
             };
             let found = self.look(writer, table, pair, &step.pending[well..], false).await?;
-            refuse_wrong(table, pair, &found)?;
+            self.refuse_wrong(table, pair, step.action, &found)?;
             if found.moved.is_empty() {
                 continue;
             }
             let again: Vec<ChangeNumber> = found.moved.values().flatten().copied().collect();
+            self.turn_to(writer, step.table).await?;
             self.set_back(writer, step, pair, found.moved).await?;
-            refuse_wrong(table, pair, &self.look(writer, table, pair, &again, true).await?)?;
+            let found = self.look(writer, table, pair, &again, true).await?;
+            self.refuse_wrong(table, pair, step.action, &found)?;
         }
         Ok(())
     }
@@ -179,22 +181,96 @@ fn name(pair: &TablePair, column: usize) -> String {
     }
 }
 
-fn refuse_wrong(table: &TablePlan, pair: &TablePair, found: &Findings) -> Result<(), GivenUp> {
-    if found.wrong.count == 0 {
-        return Ok(());
+/// Who may have rewritten rows, and what would settle it.
+struct Suspects {
+    /// `; the trigger stamp (BEFORE UPDATE) fires for these rows`, or nothing.
+    words: String,
+    hint: String,
+}
+
+/// What the catalog knows that rewrites rows written so. `ignorable`: of the columns concerned, those that the spec may
+/// leave alone.
+fn suspects(
+    table: &TablePlan,
+    pair: &TablePair,
+    action: RowAction,
+    columns: &[Column],
+    ignorable: &[String],
+    dialect: &dyn Dialect,
+) -> Suspects {
+    let triggers: Vec<String> =
+        plan::firing(table, plan::event_of(action)).into_iter().map(Trigger::words).collect();
+    let rewriting: Vec<&str> = columns
+        .iter()
+        .filter(|column| action == RowAction::Update && dialect.rewrites_itself(column))
+        .map(|column| column.name.as_str())
+        .collect();
+    let mut words = match triggers.as_slice() {
+        [] => String::new(),
+        [one] => format!("; the trigger {one} fires for these rows"),
+        more => format!("; the triggers {} fire for these rows", more.join(", ")),
+    };
+    if !rewriting.is_empty() {
+        words.push_str(&format!("; {} is ON UPDATE CURRENT_TIMESTAMP", rewriting.join(", ")));
     }
-    let columns = found.wrong_columns.iter();
-    let names: Vec<String> = columns.map(|column| name(pair, usize::from(*column))).collect();
-    let message = format!(
-        "table {}, column {}: the replica did not keep the values that were written",
-        table.table,
-        names.join(", "),
-    );
-    Err(Failure::new(ErrorKind::Value, message)
-        .key(found.wrong.keys(pair))
-        .hint(
-            "look for a trigger, ON UPDATE, rounding or truncation on the replica; \
-             `compare: { column: ignore }` leaves a column alone",
-        )
-        .into())
+    if words.is_empty() {
+        let hint = "look for a rule, rounding or truncation on the replica, or a trigger that this login may not see; \
+                    `compare: { column: ignore }` leaves a column alone";
+        return Suspects { words, hint: hint.to_owned() };
+    }
+    let mut means = Vec::new();
+    if !triggers.is_empty() && dialect.suppresses_triggers() {
+        means.push("`triggers: suppress` keeps triggers from firing".to_owned());
+    }
+    if !ignorable.is_empty() {
+        let ignored: Vec<String> = ignorable.iter().map(|name| format!("{name}: ignore")).collect();
+        let them = if ignored.len() == 1 { "the column" } else { "the columns" };
+        means.push(format!("`compare: {{ {} }}` leaves {them} alone", ignored.join(", ")));
+    }
+    let line = pair.place.line;
+    let hint = match means.as_slice() {
+        [] => "drop the trigger for the time of the apply".to_owned(),
+        means => format!("in the entry in line {line} of the spec: {}", means.join(", or ")),
+    };
+    Suspects { words, hint }
+}
+
+impl Run<'_> {
+    fn refuse_wrong(
+        &self,
+        table: &TablePlan,
+        pair: &TablePair,
+        action: RowAction,
+        found: &Findings,
+    ) -> Result<(), GivenUp> {
+        if found.wrong.count == 0 {
+            return Ok(());
+        }
+        let wrong: Vec<usize> = found.wrong_columns.iter().map(|column| usize::from(*column)).collect();
+        let names: Vec<String> = wrong.iter().map(|column| name(pair, *column)).collect();
+        let columns: Vec<Column> = wrong.iter().map(|column| pair.replica_part(*column).column).collect();
+        let compared = wrong.iter().filter(|column| (pair.key_columns..pair.columns.len()).contains(*column));
+        let ignorable: Vec<String> = compared.map(|column| name(pair, *column)).collect();
+        // A row that is not there, or is there still, is no matter of its columns.
+        let whole = action == RowAction::Delete || wrong.len() > ignorable.len();
+        let ignorable: &[String] = if whole { &[] } else { &ignorable };
+        let Suspects { words, hint } = suspects(table, pair, action, &columns, ignorable, self.dialect);
+        let message = format!(
+            "table {}, column {}: the replica did not keep the values that were written{words}",
+            table.table,
+            names.join(", "),
+        );
+        Err(Failure::new(ErrorKind::Value, message).key(found.wrong.keys(pair)).hint(hint).into())
+    }
+
+    /// Why a statement may not have matched all its rows.
+    pub(super) fn unmatched_hint(&self, table: &TablePlan, pair: &TablePair, action: RowAction) -> String {
+        let Suspects { words, hint } = suspects(table, pair, action, &[], &[], self.dialect);
+        match words.strip_prefix("; ") {
+            Some(words) => format!("{words}; {hint}"),
+            None => "a trigger or a rule on the replica may have suppressed rows, or its collation holds two keys for \
+                     equal"
+                .to_owned(),
+        }
+    }
 }

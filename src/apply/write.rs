@@ -56,16 +56,15 @@ impl Run<'_> {
         }
         let rows: Sample = write.changes.iter().collect();
         let keys = table.pair.as_ref().map(|pair| rows.keys(pair)).unwrap_or_default();
+        let hint = table.pair.as_ref().map(|pair| self.unmatched_hint(table, pair, write.action));
+        let hint = hint.unwrap_or_default();
         let message = format!(
             "table {}: only {matched} of {} to {} could be matched",
             table.table,
             plural(write.changes.len()),
             write.action.as_str(),
         );
-        Err(Failure::new(ErrorKind::Changed, message)
-            .key(keys)
-            .hint("a trigger or a rule on the replica may have suppressed rows, or its collation holds two keys for equal")
-            .into())
+        Err(Failure::new(ErrorKind::Changed, message).key(keys).hint(hint).into())
     }
 }
 

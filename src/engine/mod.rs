@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use error::EngineError;
-pub use rights::{Lack, Need, Right};
+pub use rights::{Firing, Lack, Need, Right};
 
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
@@ -65,6 +65,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Which of these rights this login lacks, found without writing anything. A right that cannot be asked for
     /// is not called lacking.
     async fn lacking(&self, _needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Those of these tables whose triggers fire whatever this login does, and why.
+    async fn firing(&self, _tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
         Ok(Vec::new())
     }
 
@@ -127,6 +132,21 @@ pub trait Writer: Send {
 
     /// Begins a transaction.
     async fn begin(&mut self) -> Result<(), EngineError>;
+
+    /// Keeps the triggers of these tables from firing for what this transaction writes.
+    async fn suppress_triggers(&mut self, _tables: &[TableName]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Comes before rows of a table are written in a transaction in which triggers are suppressed.
+    async fn writes_to(&mut self, _table: &TableName) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Lets the triggers fire again, each as it did before.
+    async fn restore_triggers(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Runs one statement and returns how many rows it matched.
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
@@ -261,6 +281,11 @@ impl Replica {
     /// See [`Engine::hides`].
     pub async fn hides(&self, table: &TableName) -> Result<bool, EngineError> {
         self.0.hides(table).await
+    }
+
+    /// See [`Engine::firing`].
+    pub async fn firing(&self, tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
+        self.0.firing(tables).await
     }
 
     /// See [`Engine::has_schema`].

@@ -1,6 +1,7 @@
 //! Rights: what a run needs of a table, and what of it a login lacks. Nouns that the engines answer in; nothing
 //! here asks a database, and nobody who asks may write.
 
+use crate::failure::ErrorKind;
 use crate::sql::TableName;
 
 /// A right that reading or writing a table takes.
@@ -49,6 +50,19 @@ pub struct Need {
     pub table: TableName,
     /// Of which columns, where a right can be given for some only; never empty for these.
     pub columns: Vec<String>,
+}
+
+/// A table whose triggers cannot be kept from firing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firing {
+    /// The table.
+    pub table: TableName,
+    /// What kind of error that is.
+    pub kind: ErrorKind,
+    /// Why.
+    pub reason: String,
+    /// What would do.
+    pub hint: String,
 }
 
 /// A right that a login lacks.

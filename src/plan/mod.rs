@@ -20,6 +20,7 @@ mod sequence;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trigger;
 mod values;
 mod write;
 
@@ -33,6 +34,7 @@ pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
 pub use reference::{Reference, carrying};
 pub use sequence::{Course, set_sequence};
 pub use summary::{Changes, PlanSummary, worst};
+pub use trigger::{event_of, firing, stirred};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
     ChunkLimits, NumberedChange, Write, address, address_columns, pieces, replica_columns, statements,

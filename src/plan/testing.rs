@@ -76,6 +76,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         dependents: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
+        triggers: crate::spec::TriggerMode::Fire,
         writes: Writes { insert: true, update: true, delete: true },
         rows_estimate: Sides::new(None, None),
     }

@@ -22,9 +22,9 @@ use crate::sql::{Dialect, Select, SelectColumn, Selection};
 use super::connect::{
     Connected, connect_primary, connect_replica, refuse_hidden_table, refuse_same_database, unread_catalog,
 };
-use super::sequences;
 use super::wanted::{select_wanted, wanted_replicas};
 use super::{Options, RunError};
+use super::{sequences, triggers};
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -220,9 +220,11 @@ impl Check<'_> {
             let paired = schema::pair_or_problems(self.spec, selected, &databases)
                 .and_then(|pairing| counterparts.take(self.spec, pairing).map_err(|failure| vec![failure]));
             let pairing = match paired {
-                Ok(pairing) => {
-                    refuse_hidden_table(sides.replica, pairing).await.map_err(|failure| vec![failure])
+                Ok(pairing) => match refuse_hidden_table(sides.replica, pairing).await {
+                    Ok(pairing) => triggers::refuse_firing(self.spec, sides.replica, pairing).await,
+                    Err(failure) => Err(failure),
                 }
+                .map_err(|failure| vec![failure]),
                 Err(problems) => Err(problems),
             };
             match pairing {

@@ -101,6 +101,7 @@ pub fn orders() -> TablePair {
         dependents: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
+        triggers: crate::spec::TriggerMode::Fire,
         writes: Writes { insert: true, update: true, delete: true },
         rows_estimate: Sides::new(Some(1_000), Some(999)),
     }

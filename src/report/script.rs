@@ -13,13 +13,15 @@ mod guards;
 mod head;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Batches, ChunkLimits, NumberedChange, Plan, ReplicaPlan, RowStep, TablePlan};
 use crate::schema::TablePair;
+use crate::spec::TriggerMode;
 use crate::spool::SpoolError;
-use crate::sql::{Dialect, Script, ScriptChunk, Unwritable, comment, one_line};
+use crate::sql::{Dialect, Script, ScriptChunk, TableName, Unwritable, comment, one_line};
 
 use super::words::counted;
 
@@ -148,12 +150,21 @@ impl Writer<'_> {
         let begin = self.script.begin();
         self.put(&begin)?;
         self.define(schema)?;
+        let suppressed = self.suppress(rows)?;
         self.guards(rows, true)?;
         for step in rows {
             self.cascades(step)?;
+            if !suppressed.is_empty() {
+                let text = self.script.writes_to(suppressed.contains(&step.table));
+                self.put(&text)?;
+            }
             self.writes(step)?;
         }
         self.foreign_keys(rows)?;
+        if !suppressed.is_empty() {
+            let text = self.script.restore();
+            self.put(&text)?;
+        }
         self.no_rows_left(dropping)?;
         if self.dialect.transactional_ddl() {
             self.define(dropping)?;
@@ -161,6 +172,25 @@ impl Writer<'_> {
         let commit = self.script.commit();
         self.put("\n")?;
         self.put(&commit)
+    }
+
+    /// Keeps triggers from firing where the spec says so; gives the tables.
+    fn suppress(&mut self, rows: &[RowStep]) -> io::Result<BTreeSet<usize>> {
+        let suppressed: BTreeSet<usize> = rows
+            .iter()
+            .map(|step| step.table)
+            .filter(|table| {
+                let pair = self.pairs[*table].as_ref();
+                pair.is_some_and(|pair| pair.triggers == TriggerMode::Suppress)
+            })
+            .collect();
+        let named = suppressed.iter().filter_map(|table| self.pairs[*table].as_ref());
+        let names: Vec<TableName> = named.map(|pair| pair.names.replica.clone()).collect();
+        if let Some(first) = suppressed.first() {
+            let text = self.script.suppress(&names).map_err(|why| self.not_renderable(*first, &why))?;
+            self.put(&text)?;
+        }
+        Ok(suppressed)
     }
 
     /// All guards of all transactions, before anything is written that could not be taken back.
@@ -192,9 +222,16 @@ impl Writer<'_> {
     /// begin with its name.
     fn unqualified<'s>(&self, table: usize, sql: &'s str) -> Cow<'s, str> {
         let names = self.replica.tables[table].pair.as_ref().zip(self.pairs[table].as_ref());
-        let Some((known, used)) = names else { return Cow::Borrowed(sql) };
+        let Some(names) = names else { return Cow::Borrowed(sql) };
+        let (known, used) = names;
         let (known, used) =
             (self.dialect.table(&known.names.replica), self.dialect.table(&used.names.replica));
+        // A sequence of the table's own schema goes the way of its table.
+        if sql.starts_with("SELECT setval(")
+            && let (Some(schema), None) = (&names.0.names.replica.schema, &names.1.names.replica.schema)
+        {
+            return Cow::Owned(sql.replace(&format!("{}.", self.dialect.identifier(schema)), ""));
+        }
         for verb in ["CREATE TABLE ", "ALTER TABLE ", "DROP TABLE "] {
             if let Some(rest) = sql.strip_prefix(verb).and_then(|rest| rest.strip_prefix(&known)) {
                 return Cow::Owned(format!("{verb}{used}{rest}"));

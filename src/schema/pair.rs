@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sides::{Side, Sides};
-use crate::spec::{CompareRule, Place, SchemaMode};
+use crate::spec::{CompareRule, Place, SchemaMode, TriggerMode};
 use crate::sql::{Column, ForeignKey, Select, SelectColumn, Selection, TableName};
 use crate::value::{Domain, Key, KeyOrder, Type, Value, decode};
 
@@ -47,6 +47,9 @@ pub struct TablePair {
     pub unique_keys: Vec<UniqueKey>,
     /// What to do with structure.
     pub schema: SchemaMode,
+    /// Whether the replica's triggers fire for what is written.
+    #[serde(default)]
+    pub triggers: TriggerMode,
     /// Whether inserts, updates and deletes are written; `false` means withheld.
     pub writes: Writes,
     /// The server's row estimates.
@@ -71,6 +74,13 @@ pub struct Writes {
     pub update: bool,
     /// Extra rows are deleted.
     pub delete: bool,
+}
+
+impl Writes {
+    /// Whether anything may be written.
+    pub fn any(self) -> bool {
+        self.insert || self.update || self.delete
+    }
 }
 
 /// A column on the primary and its counterpart.

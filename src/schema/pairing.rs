@@ -224,6 +224,7 @@ impl Pairer<'_> {
             dependents: dependents(self.databases.replica, &replica_name),
             unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
             schema: self.entry.schema,
+            triggers: self.entry.triggers,
             writes: Writes {
                 insert: self.entry.insert,
                 update: self.entry.update,

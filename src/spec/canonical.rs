@@ -6,7 +6,9 @@
 
 use serde_json::{Value, json};
 
-use super::{CompareEntry, CompareRule, Limit, Located, Precision, SchemaMode, Spec, TableEntry};
+use super::{
+    CompareEntry, CompareRule, Limit, Located, Precision, SchemaMode, Spec, TableEntry, TriggerMode,
+};
 
 impl Spec {
     /// The parsed form without URLs and connection options, as one line of JSON whose keys have a fixed order.
@@ -58,6 +60,10 @@ fn table(entry: &TableEntry) -> Value {
             SchemaMode::Sync => "sync",
             SchemaMode::Check => "check",
             SchemaMode::Ignore => "ignore",
+        },
+        "triggers": match entry.triggers {
+            TriggerMode::Fire => "fire",
+            TriggerMode::Suppress => "suppress",
         },
         "insert": entry.insert,
         "update": entry.update,

@@ -162,6 +162,16 @@ pub enum SchemaMode {
     Ignore,
 }
 
+/// `triggers:` of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TriggerMode {
+    /// The replica's triggers fire as for any other writer.
+    #[default]
+    Fire,
+    /// They are kept from firing while rows of the table are written.
+    Suppress,
+}
+
 /// One entry of `tables`, merged with `defaults`.
 #[derive(Debug, Clone)]
 pub struct TableEntry {
@@ -187,6 +197,8 @@ pub struct TableEntry {
     pub compare: Vec<CompareEntry>,
     /// What to do with structure.
     pub schema: SchemaMode,
+    /// Whether the replica's triggers fire for what is written.
+    pub triggers: TriggerMode,
     /// Whether missing rows are written (else withheld).
     pub insert: bool,
     /// Whether differing rows are written (else withheld).

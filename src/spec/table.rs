@@ -5,11 +5,11 @@ use super::read::{Fields, Keys, Reader};
 use super::yaml::{Kind, Node};
 use super::{
     CompareEntry, Glob, Located, NameError, OWN_PREFIX, Place, QualifiedName, SchemaMode, TableEntry,
-    TablePattern,
+    TablePattern, TriggerMode,
 };
 use super::{compare, read};
 
-const RESERVED: &[&str] = &["triggers", "cast", "renamed_from", "drop", "online", "incremental"];
+const RESERVED: &[&str] = &["cast", "renamed_from", "drop", "online", "incremental"];
 
 const TABLE_KEYS: Keys = Keys {
     known: &[
@@ -22,6 +22,7 @@ const TABLE_KEYS: Keys = Keys {
         "where",
         "compare",
         "schema",
+        "triggers",
         "insert",
         "update",
         "delete",
@@ -33,7 +34,7 @@ const TABLE_KEYS: Keys = Keys {
 const ONE_TABLE: &str = "it speaks of one table: write it in that table's entry";
 
 const DEFAULTS_KEYS: Keys = Keys {
-    known: &["exclude_columns", "compare", "schema", "insert", "update", "delete"],
+    known: &["exclude_columns", "compare", "schema", "triggers", "insert", "update", "delete"],
     reserved: RESERVED,
     refused: &[
         ("table", "`table` may not stand in `defaults`", ONE_TABLE),
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     exclude_columns: Option<Vec<Located<String>>>,
     compare: Vec<CompareEntry>,
     schema: Option<SchemaMode>,
+    triggers: Option<TriggerMode>,
     insert: Option<bool>,
     update: Option<bool>,
     delete: Option<bool>,
@@ -69,6 +71,7 @@ pub(super) fn read_defaults(node: &Node, reader: &mut Reader<'_>) -> Shared {
 
 fn read_shared(fields: &Fields<'_>, from_defaults: bool, reader: &mut Reader<'_>) -> Shared {
     let modes = [("sync", SchemaMode::Sync), ("check", SchemaMode::Check), ("ignore", SchemaMode::Ignore)];
+    let triggers = [("fire", TriggerMode::Fire), ("suppress", TriggerMode::Suppress)];
     let mut boolean = |key: &str| fields.get(key).and_then(|node| reader.boolean(node, &format!("`{key}`")));
     let (insert, update, delete) = (boolean("insert"), boolean("update"), boolean("delete"));
     Shared {
@@ -80,6 +83,7 @@ fn read_shared(fields: &Fields<'_>, from_defaults: bool, reader: &mut Reader<'_>
             .map(|node| compare::read_compare(node, from_defaults, reader))
             .unwrap_or_default(),
         schema: fields.get("schema").and_then(|node| reader.choice(node, "`schema`", &modes)),
+        triggers: fields.get("triggers").and_then(|node| reader.choice(node, "`triggers`", &triggers)),
         insert,
         update,
         delete,
@@ -236,6 +240,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         filter_text: None,
         compare,
         schema: own.schema.or(defaults.schema).unwrap_or_default(),
+        triggers: own.triggers.or(defaults.triggers).unwrap_or_default(),
         insert: own.insert.or(defaults.insert).unwrap_or(true),
         update: own.update.or(defaults.update).unwrap_or(true),
         delete: own.delete.or(defaults.delete).unwrap_or(true),

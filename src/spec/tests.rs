@@ -341,7 +341,7 @@ fn unknown_and_reserved_keys() {
         &["5:1 not available yet: `throttle` is reserved for a later version"],
     );
     bad(&with_head("tables: [t]\nsource: x\n"), &["5:1 unknown key `source`"]);
-    bad(&entry("    triggers: off"), &["6:5 not available yet: `triggers` is reserved for a later version"]);
+    bad(&entry("    cast: {}"), &["6:5 not available yet: `cast` is reserved for a later version"]);
     bad(&entry("    drop: true"), &["6:5 not available yet: `drop` is reserved for a later version"]);
     bad(
         &with_head("tables: [t]\ndefaults: { online: true }\n"),
@@ -544,6 +544,7 @@ fn tables() {
         &["6:9 `to` is not a table's name: a glob cannot stand here, one exact name is needed"],
     );
     bad(&entry("    insert: yes"), &["6:13 `insert` must be `true` or `false`, not text"]);
+    bad(&entry("    triggers: off"), &["6:15 `triggers` must be `fire` or `suppress`, not `off`"]);
     bad(&entry("    schema: synk"), &["6:13 `schema` must be `sync`, `check` or `ignore`, not `synk`"]);
 }
 
@@ -835,7 +836,7 @@ fn the_canonical_text_ignores_what_does_not_matter() {
          tables:\n  - table: t\n    where: \"(a = 1)\"\n",
     );
     assert_eq!(one.canonical_text(), two.canonical_text());
-    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","insert":true,"update":true,"delete":false}],"skip_tables":[],"batch_rows":100000}"#);
+    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"batch_rows":100000}"#);
     for other in [
         "tables: [{ table: t, delete: false, where: 'a=2' }]\nlimits: { deletes: 10% }\n",
         "tables: [{ table: t, where: 'a=1' }]\nlimits: { deletes: 10% }\n",

@@ -96,6 +96,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether triggers can be kept from firing for what a session writes.
+    fn suppresses_triggers(&self) -> bool {
+        true
+    }
+
     /// Whether CREATE and ALTER take part in a transaction.
     fn transactional_ddl(&self) -> bool;
 

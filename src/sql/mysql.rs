@@ -133,6 +133,10 @@ impl Dialect for Family {
         self.engine == EngineName::Mysql
     }
 
+    fn suppresses_triggers(&self) -> bool {
+        false
+    }
+
     fn transactional_ddl(&self) -> bool {
         false
     }

@@ -12,10 +12,11 @@ mod literal;
 mod scope;
 mod script;
 mod select;
-mod stage;
 mod sequence;
+mod stage;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trigger;
 mod unique;
 
 use super::expression::{Expression, ExpressionError};

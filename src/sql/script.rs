@@ -120,6 +120,20 @@ pub trait Script {
     /// Where the table's name cannot be handed to the engine's client.
     fn empty(&mut self, table: &TableName, message: &str) -> Result<String, Unwritable>;
 
+    /// Keeps the triggers of these tables from firing until [`restore`](Self::restore), in this transaction.
+    ///
+    /// # Errors
+    /// Where a table's name cannot be handed to the engine's client.
+    fn suppress(&mut self, tables: &[TableName]) -> Result<String, Unwritable>;
+
+    /// What comes before rows of a table are written in such a transaction; `suppressed`: it is one of those tables.
+    fn writes_to(&mut self, _suppressed: bool) -> String {
+        String::new()
+    }
+
+    /// Lets the triggers fire again.
+    fn restore(&mut self) -> String;
+
     /// Stops where rows of the table point at nothing; empty where the engine sees to that by itself.
     fn foreign_keys(&mut self, table: &TableName, message: &str) -> String;
 }

@@ -61,7 +61,13 @@ impl Trigger {
     pub fn may_write(&self, table: &str) -> bool {
         let words = || self.body.split(|c: char| !c.is_alphanumeric() && c != '_');
         let says = |word: &str| words().any(|found| found.eq_ignore_ascii_case(word));
-        OUT_OF_SIGHT.iter().any(|word| says(word)) || self.body.to_lowercase().contains(&table.to_lowercase())
+        // A name that is more than a word is looked for letter by letter.
+        let is_word = table.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let named = || match is_word {
+            true => words().any(|found| found.to_lowercase() == table.to_lowercase()),
+            false => self.body.to_lowercase().contains(&table.to_lowercase()),
+        };
+        OUT_OF_SIGHT.iter().any(|word| says(word)) || named()
     }
 }
 

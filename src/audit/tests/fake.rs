@@ -69,6 +69,7 @@ impl Pair {
             dependents: Vec::new(),
             unique_keys: Vec::new(),
             schema: SchemaMode::Sync,
+            triggers: crate::spec::TriggerMode::Fire,
             writes: Writes { insert: true, update: true, delete: true },
             rows_estimate: Sides::new(None, None),
         })

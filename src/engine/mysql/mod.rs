@@ -10,6 +10,7 @@ mod moment;
 mod rights;
 mod scan;
 mod split;
+mod triggers;
 mod write;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Decode, Either, Executor, MySql, Row};
 use tokio::sync::Mutex;
 
 use super::error::driver_words;
-use super::{Engine, EngineError, Lack, Need, Right, Snapshot, Writer};
+use super::{Engine, EngineError, Firing, Lack, Need, Right, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
@@ -136,6 +137,13 @@ impl Engine for Family {
         self.idle.lock().await.clear();
         let mut connection = self.access.open(writes).await?;
         rights::lacking(&mut connection, self.dialect(), needs).await
+    }
+
+    async fn firing(&self, tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
+        let mut connection = self.reading().await?;
+        let firing = triggers::firing(&mut connection, self.dialect(), tables).await?;
+        self.idle.lock().await.push(connection);
+        Ok(firing)
     }
 
     async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {

@@ -78,7 +78,7 @@ async fn refused(connection: &mut MySqlConnection, sql: &str) -> Result<bool, En
 }
 
 /// The user as GRANT names it, and its grants with those of the roles in force; `None` where they cannot be told.
-async fn grants(
+pub(super) async fn grants(
     connection: &mut MySqlConnection,
     engine: EngineName,
 ) -> Result<(String, Option<Vec<String>>), EngineError> {
@@ -101,7 +101,7 @@ async fn grants(
 }
 
 /// Whether one of these `GRANT … ON … TO …` gives a right on a table.
-fn is_granted(grants: &[String], right: &str, table: &TableName) -> bool {
+pub(super) fn is_granted(grants: &[String], right: &str, table: &TableName) -> bool {
     grants.iter().filter_map(|grant| parts(grant)).any(|(rights, object)| {
         let given = rights.starts_with("ALL PRIVILEGES") || rights.split(", ").any(|given| given == right);
         given && covers(object, table)

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use sqlx::mysql::MySqlConnection;
 
 use super::scan::Kept;
-use super::{Facts, query, quoted, run, scan};
+use super::{Facts, query, quoted, run, scan, triggers};
 use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, EngineName, Select, Selection, TableName, TableWrite};
@@ -133,6 +133,19 @@ impl Writer for Session {
 
     async fn begin(&mut self) -> Result<(), EngineError> {
         run(&mut self.connection, "START TRANSACTION READ WRITE", "begin a transaction").await.map(drop)
+    }
+
+    async fn suppress_triggers(&mut self, tables: &[TableName]) -> Result<(), EngineError> {
+        // None was there when the plan was made; one may have come since.
+        let firing = triggers::firing(&mut self.connection, self.dialect, tables).await?;
+        match firing.into_iter().next() {
+            None => Ok(()),
+            Some(firing) => {
+                let message =
+                    format!("the triggers of {} cannot be suppressed: {}", firing.table, firing.reason);
+                Err(EngineError::new(firing.kind, message).hint(firing.hint))
+            }
+        }
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {

@@ -9,6 +9,7 @@ mod failure;
 mod introspect;
 mod rights;
 mod scan;
+mod triggers;
 mod write;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +20,13 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Engine, EngineError, Lack, Need, Snapshot, Writer};
+use super::{Engine, EngineError, Firing, Lack, Need, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::Catalog;
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, SnapshotMode, TlsMode};
 use crate::sql::postgres::Postgres as PostgresSql;
-use crate::sql::{Dialect, EngineName};
+use crate::sql::{Dialect, EngineName, TableName};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The oldest version whose catalogs and functions are all here.
@@ -87,6 +88,17 @@ impl Engine for Postgres {
         let lacks = rights::lacking(&mut session.connection, needs).await?;
         session.give_back();
         Ok(lacks)
+    }
+
+    async fn firing(&self, tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
+        let mut session = self.pool.take().await?;
+        let means = triggers::means(&mut session.connection, tables).await?;
+        session.give_back();
+        let firing = |(_, means)| match means {
+            triggers::Means::None(firing) => Some(firing),
+            _ => None,
+        };
+        Ok(means.into_iter().filter_map(firing).collect())
     }
 
     async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {

@@ -16,9 +16,10 @@ use super::super::{EngineError, Tallies, Writer, tally, unwritable, write_by_sta
 use super::encode::RowEncoder;
 use super::failure::failed;
 use super::scan::{bad_value, encoder, quoted_name, rows_of};
+use super::triggers::{self, Means};
 use super::{Pool, rows, run, text};
 use crate::failure::ErrorKind;
-use crate::sql::postgres::{Postgres, Staged, render_select};
+use crate::sql::postgres::{Postgres, Staged, render_select, trigger};
 use crate::sql::{Dialect, RowsToWrite, Select, TableName, TableWrite};
 use crate::value::{Digest, RowBlock, RowsHasher};
 
@@ -42,6 +43,11 @@ pub(super) struct PostgresWriter {
     failed: bool,
     /// What was asked about the tables of this transaction.
     may_stage: Vec<(TableName, MayStage)>,
+    /// Whether triggers are switched off.
+    suppressed: bool,
+    /// Tables that are written as a replica would, and whether this is one of those moments.
+    by_role: Vec<TableName>,
+    as_replica: bool,
 }
 
 /// See [`PostgresWriter::may_stage`].
@@ -58,7 +64,14 @@ impl PostgresWriter {
         let slots = std::sync::Arc::clone(&pool.slots);
         let slot = tokio::time::timeout(SLOT_WAIT, slots.acquire_owned()).await;
         let session = pool.connected(slot.ok().and_then(Result::ok)).await?;
-        Ok(PostgresWriter { connection: Some(session.connection), failed: false, may_stage: Vec::new() })
+        Ok(PostgresWriter {
+            connection: Some(session.connection),
+            failed: false,
+            may_stage: Vec::new(),
+            suppressed: false,
+            by_role: Vec::new(),
+            as_replica: false,
+        })
     }
 
     fn connection(&mut self) -> &mut PgConnection {
@@ -216,8 +229,64 @@ impl Writer for PostgresWriter {
     async fn begin(&mut self) -> Result<(), EngineError> {
         self.failed = false;
         self.may_stage.clear();
+        self.by_role.clear();
+        (self.suppressed, self.as_replica) = (false, false);
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         run(self.connection(), begin, "beginning a transaction").await.map(drop)
+    }
+
+    async fn suppress_triggers(&mut self, tables: &[TableName]) -> Result<(), EngineError> {
+        let means = triggers::means(self.connection(), tables).await;
+        self.failed |= means.is_err();
+        let mut owned = Vec::new();
+        for (table, means) in means? {
+            match means {
+                Means::Nothing => {}
+                Means::Owner => owned.push(table),
+                Means::Role => self.by_role.push(table),
+                Means::None(firing) => {
+                    let message = format!("the triggers of {table} cannot be suppressed: {}", firing.reason);
+                    return Err(EngineError::new(firing.kind, message).hint(firing.hint));
+                }
+            }
+        }
+        if !owned.is_empty() {
+            let sql =
+                trigger::suppress(&owned).map_err(|why| EngineError::new(ErrorKind::Internal, why.reason))?;
+            self.execute(&sql).await?;
+            self.suppressed = true;
+        }
+        if !self.by_role.is_empty() {
+            let tables = self.by_role.clone();
+            let locked = triggers::lock(self.connection(), &tables).await;
+            self.failed |= locked.is_err();
+            locked?;
+        }
+        Ok(())
+    }
+
+    async fn writes_to(&mut self, table: &TableName) -> Result<(), EngineError> {
+        let as_replica = self.by_role.contains(table);
+        if as_replica != self.as_replica {
+            let role = if as_replica { "replica" } else { "origin" };
+            self.execute(&format!("SET LOCAL session_replication_role = {role}")).await?;
+            self.as_replica = as_replica;
+        }
+        Ok(())
+    }
+
+    async fn restore_triggers(&mut self) -> Result<(), EngineError> {
+        if self.as_replica {
+            self.execute("SET LOCAL session_replication_role = origin").await?;
+            self.as_replica = false;
+        }
+        if self.suppressed {
+            for sql in trigger::restore() {
+                self.execute(&sql).await?;
+            }
+            self.suppressed = false;
+        }
+        Ok(())
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
@@ -296,8 +365,14 @@ impl Writer for PostgresWriter {
     }
 
     async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
-        // PostgreSQL checks every foreign key itself, deferred ones at commit.
-        Ok(Vec::new())
+        // PostgreSQL checks every foreign key itself, deferred ones at commit; but not of what a replica writes.
+        if self.by_role.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tables = self.by_role.clone();
+        let broken = triggers::violations(self.connection(), &tables).await;
+        self.failed |= broken.is_err();
+        broken
     }
 
     async fn commit(&mut self) -> Result<(), EngineError> {

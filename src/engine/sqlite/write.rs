@@ -33,6 +33,8 @@ struct Inner {
     /// When the statement that runs now has had its time.
     deadline: Arc<Mutex<Option<Instant>>>,
     lock: Option<Lock>,
+    /// Tables whose triggers are kept from firing in this transaction.
+    suppressed: Vec<TableName>,
 }
 
 /// The writer of a file.
@@ -47,6 +49,7 @@ impl SqliteWriter {
             encoding: Encoding::Utf8,
             deadline: Arc::default(),
             lock: None,
+            suppressed: Vec::new(),
         };
         if inner.session.exists()? {
             inner.connect()?;
@@ -90,6 +93,12 @@ impl Inner {
     fn quoted_for_columns(&mut self, on: bool) -> Result<(), EngineError> {
         let done = take_quoted_for_columns(self.connect()?, on);
         done.map_err(|error| self.session.failed(error))
+    }
+
+    /// The switch is the connection's; foreign keys and their actions do not hang on it.
+    fn triggers(&mut self, on: bool) -> Result<(), EngineError> {
+        let set = self.connect()?.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on);
+        set.map(drop).map_err(|error| self.session.failed(error))
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
@@ -297,7 +306,46 @@ impl Writer for SqliteWriter {
     async fn begin(&mut self) -> Result<(), EngineError> {
         // Rows may come in any order within the transaction; what does not hold at its end fails the commit.
         let sql = "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON";
-        self.run(move |inner| inner.batch("the transaction cannot begin", sql)).await
+        self.run(move |inner| {
+            if !inner.suppressed.is_empty() {
+                inner.suppressed.clear();
+                inner.triggers(true)?;
+            }
+            inner.batch("the transaction cannot begin", sql)
+        })
+        .await
+    }
+
+    async fn suppress_triggers(&mut self, tables: &[TableName]) -> Result<(), EngineError> {
+        let tables = tables.to_vec();
+        self.run(move |inner| {
+            inner.suppressed = tables;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn writes_to(&mut self, table: &TableName) -> Result<(), EngineError> {
+        let table = table.clone();
+        self.run(move |inner| {
+            // Turning the switch makes SQLite prepare every statement anew.
+            match inner.suppressed.is_empty() {
+                true => Ok(()),
+                false => {
+                    let on = !inner.suppressed.contains(&table);
+                    inner.triggers(on)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn restore_triggers(&mut self) -> Result<(), EngineError> {
+        self.run(|inner| {
+            inner.suppressed.clear();
+            inner.triggers(true)
+        })
+        .await
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {

@@ -8,7 +8,7 @@
 use super::super::{Column, Expect, Guard, Script, ScriptChunk, TableName, Unwritable};
 use super::literal::{literal, quoted};
 use super::select::own_rows;
-use super::{change, copies, identifier, table};
+use super::{change, copies, identifier, table, trigger};
 
 /// The script of a PostgreSQL replica.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,19 @@ impl Script for PostgresScript {
     }
 
     fn define(&mut self, statement: &str) -> Result<String, Unwritable> {
-        Ok(format!("{statement};\n"))
+        // A query would print what it gives.
+        Ok(match statement.strip_prefix("SELECT ") {
+            Some(query) => block(&format!("BEGIN\n  PERFORM {query};\nEND\n")),
+            None => format!("{statement};\n"),
+        })
+    }
+
+    fn suppress(&mut self, tables: &[TableName]) -> Result<String, Unwritable> {
+        trigger::suppress(tables)
+    }
+
+    fn restore(&mut self) -> String {
+        trigger::restore().concat()
     }
 
     fn empty(&mut self, name: &TableName, message: &str) -> Result<String, Unwritable> {
@@ -116,7 +128,7 @@ impl Script for PostgresScript {
 }
 
 /// A `DO` statement.
-fn block(body: &str) -> String {
+pub(super) fn block(body: &str) -> String {
     let tags = std::iter::once("$trueup$".to_owned()).chain((1..).map(|number| format!("$trueup{number}$")));
     let tag = tags.into_iter().find(|tag| !body.contains(tag.as_str())).unwrap_or_default();
     format!("DO {tag}\n{body}{tag};\n")

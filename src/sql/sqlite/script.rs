@@ -23,6 +23,8 @@ use crate::value::{Domain, Type, Value};
 pub(super) struct SqliteScript {
     /// The messages for which there is a table already.
     messages: Vec<String>,
+    /// Whether triggers are switched off.
+    suppressed: bool,
 }
 
 const OPENING: &str = ".bail on
@@ -151,6 +153,23 @@ impl Script for SqliteScript {
 
     fn empty(&mut self, name: &TableName, message: &str) -> Result<String, Unwritable> {
         sound(self.check("0", &format!("(SELECT count(*) FROM {})", table(name)), message))
+    }
+
+    /// The switch is the connection's, so it is turned with every table.
+    fn suppress(&mut self, _tables: &[TableName]) -> Result<String, Unwritable> {
+        Ok(String::new())
+    }
+
+    fn writes_to(&mut self, suppressed: bool) -> String {
+        if suppressed == self.suppressed {
+            return String::new();
+        }
+        self.suppressed = suppressed;
+        format!(".dbconfig enable_trigger {}\n", if suppressed { "off" } else { "on" })
+    }
+
+    fn restore(&mut self) -> String {
+        self.writes_to(false)
     }
 
     fn foreign_keys(&mut self, table: &TableName, message: &str) -> String {
