@@ -436,3 +436,28 @@ fn a_copy_is_read_back_in_the_columns_that_are_compared() {
         assert_eq!(pair.replica.dump(), pair.primary.dump(), "{}", engine.name());
     }
 }
+
+/// Rows without a key, many of them more than once, into a table that had none; NULLs and all.
+#[test]
+fn a_table_without_a_key_is_filled_batch_by_batch() {
+    for engine in Engine::all() {
+        let pair = Pair::new(Engine::Sqlite, engine);
+        pair.both("CREATE TABLE t (a integer, v varchar(40))");
+        let rows: Vec<String> = (0..COPIED)
+            .map(|id| match id % 5 {
+                0 => format!("({}, NULL)", id / 10),
+                _ => format!("({}, 'v{}')", id / 10, id % 3),
+            })
+            .collect();
+        pair.primary.execute_script(&format!("INSERT INTO t VALUES {}", rows.join(", ")));
+        pair.tables("[t]");
+        let applied = pair.document(&["apply", "spec.yml", "-y", "--batch-rows", "2000"], 0);
+        assert_eq!(applied["verified"], true, "{}: {applied:#}", engine.name());
+        assert_eq!(applied["applied"]["insert"], COPIED, "{applied:#}");
+        pair.exits(&["verify", "spec.yml"], 0);
+        pair.replica.execute_script("DELETE FROM t; INSERT INTO t VALUES (-1, 'aside')");
+        let applied = pair.document(&["apply", "spec.yml", "-y"], 0);
+        assert_eq!(applied["verified"], true, "{}: {applied:#}", engine.name());
+        pair.exits(&["verify", "spec.yml"], 0);
+    }
+}
