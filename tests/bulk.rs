@@ -461,3 +461,38 @@ fn a_table_without_a_key_is_filled_batch_by_batch() {
         pair.exits(&["verify", "spec.yml"], 0);
     }
 }
+
+/// SQLite tables may say themselves what becomes of rows in the way: never what the plan says.
+#[test]
+fn a_conflict_clause_of_the_replica_replaces_no_row() {
+    let unique = "CREATE TABLE t (id integer PRIMARY KEY, u text UNIQUE ON CONFLICT REPLACE)";
+    for drift in ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (1, 'a'), (2, 'b')"] {
+        let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
+        pair.both(unique);
+        pair.primary.execute_script(drift);
+        pair.replica.execute_script("INSERT INTO t SELECT 2, 'c' WHERE 1 = 1");
+        pair.tables("[{ table: t, delete: false }]");
+        pair.document(&["plan", "spec.yml", "-o", "a.plan"], 0);
+        pair.replica.execute_script("INSERT INTO t VALUES (10, 'a'), (11, 'b')");
+        let before = pair.replica.dump();
+        pair.exits(&["apply", "a.plan", "-y"], 1);
+        assert_eq!(pair.replica.dump(), before, "{drift}");
+    }
+}
+
+/// Where somebody watches definitions, rows go without any.
+#[test]
+fn rows_of_postgres_go_without_definitions_where_event_triggers_watch() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let t = "CREATE TABLE t (id integer PRIMARY KEY, v integer)";
+    pair.primary.execute_script(&format!("{t}; INSERT INTO t SELECT i, 1 FROM generate_series(1, 400) i"));
+    pair.replica.execute_script(&format!("{t}; INSERT INTO t SELECT i, 2 FROM generate_series(1, 400) i"));
+    pair.replica.execute_script(
+        "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no definitions here''; END'; \
+         CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()",
+    );
+    pair.tables("[t]");
+    let applied = pair.document(&["apply", "spec.yml", "-y"], 0);
+    pair.replica.execute_script("DROP EVENT TRIGGER refuse");
+    assert_eq!(applied["verified"], true, "{applied:#}");
+}

@@ -122,7 +122,8 @@ impl Dialect for Sqlite {
         rows: &[Vec<Value>],
     ) -> Result<Vec<String>, Unwritable> {
         let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
-        let head = format!("INSERT INTO {} ({}) VALUES ", self.table(table), names.join(", "));
+        // Whatever the replica's own ON CONFLICT clause says: REPLACE would take rows that no plan names.
+        let head = format!("INSERT OR ABORT INTO {} ({}) VALUES ", self.table(table), names.join(", "));
         let rows = rows.iter().map(|row| stored_row(columns, row).map(|row| vec![row]));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         Ok(batched(&rows, head.len()).map(|rows| format!("{head}{}", tuples(rows))).collect())
@@ -162,7 +163,7 @@ impl Dialect for Sqlite {
             .enumerate()
             .map(|(at, expression)| format!("{expression} {equals} _trueup_new.column{}", at + 1))
             .collect();
-        let head = format!("UPDATE {} SET {} FROM (VALUES ", self.table(table), set.join(", "));
+        let head = format!("UPDATE OR ABORT {} SET {} FROM (VALUES ", self.table(table), set.join(", "));
         let tail = format!(") AS _trueup_new WHERE {}", found.join(" AND "));
         let fixed = head.len() + tail.len();
         Ok(batched(&lines, fixed).map(|rows| format!("{head}{}{tail}", tuples(rows))).collect())

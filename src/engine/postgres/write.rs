@@ -110,14 +110,16 @@ impl PostgresWriter {
         sink.finish().await.map_err(|error| failed("", error))
     }
 
-    /// What stands in the way of COPY: it passes a table's rules by, and a login may be denied temporary tables.
+    /// What stands in the way of COPY: it passes a table's rules by, a login may be denied temporary tables, and event
+    /// triggers may refuse their definition, or write it down in tables that no plan names.
     async fn may_stage(&mut self, table: &TableName) -> Result<MayStage, EngineError> {
         if let Some((_, may)) = self.may_stage.iter().find(|(known, _)| known == table) {
             return Ok(*may);
         }
         let sql = format!(
             "SELECT coalesce((SELECT relhasrules FROM pg_catalog.pg_class WHERE oid = to_regclass({})), true)::text, \
-             has_database_privilege(current_database(), 'TEMPORARY')::text",
+             (has_database_privilege(current_database(), 'TEMPORARY') \
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'))::text",
             quoted_name(table)
         );
         let found = rows(self.connection(), &sql, &format!("looking at {table}")).await?;

@@ -341,7 +341,7 @@ fn a_script_for_sqlite3_in_two_transactions() {
     INSERT INTO temp."_trueup_check_3" SELECT 1, changes();
 
     -- t: update: 2 rows: id = 2 to id = 3
-    UPDATE "t" SET "ref" = _trueup_new.column2 FROM (VALUES (2, 6), (3, 7)) AS _trueup_new WHERE "t"."id" = _trueup_new.column1;
+    UPDATE OR ABORT "t" SET "ref" = _trueup_new.column2 FROM (VALUES (2, 6), (3, 7)) AS _trueup_new WHERE "t"."id" = _trueup_new.column1;
     CREATE TEMP TABLE "_trueup_check_4" ("planned" INTEGER, "found" INTEGER,
       CONSTRAINT "trueup: table t: not every row to update was there and taken; nothing of this transaction is committed" CHECK ("found" IS "planned"));
     INSERT INTO temp."_trueup_check_4" SELECT 2, changes();
@@ -359,7 +359,7 @@ fn a_script_for_sqlite3_in_two_transactions() {
     INSERT INTO temp."_trueup_check_2" SELECT 0, (SELECT count(*) FROM "t" AS t WHERE "id" IN (1));
 
     -- t: insert: 1 row: id = 1
-    INSERT INTO "t" ("id", "ref") VALUES (1, 10);
+    INSERT OR ABORT INTO "t" ("id", "ref") VALUES (1, 10);
     CREATE TEMP TABLE "_trueup_check_6" ("planned" INTEGER, "found" INTEGER,
       CONSTRAINT "trueup: table t: not every row to insert was there and taken; nothing of this transaction is committed" CHECK ("found" IS "planned"));
     INSERT INTO temp."_trueup_check_6" SELECT 1, changes();

@@ -30,7 +30,12 @@ impl<'a> Prepared<'a> {
                 let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
                 let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
                 Prepared {
-                    sql: format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), places.join(", ")),
+                    // As in `insert` and `update`: the replica's own ON CONFLICT clause has no say.
+                    sql: format!(
+                        "INSERT OR ABORT INTO {name} ({}) VALUES ({})",
+                        names.join(", "),
+                        places.join(", ")
+                    ),
                     rows: bound(columns, rows.iter().map(|row| row.iter().collect()))?,
                 }
             }
@@ -45,7 +50,7 @@ impl<'a> Prepared<'a> {
                     set.map(|(place, column)| format!("{} = ?{place}", identifier(&column.name))).collect();
                 let found = found(key, columns.len() + 1);
                 Prepared {
-                    sql: format!("UPDATE {name} SET {} WHERE {found}", set.join(", ")),
+                    sql: format!("UPDATE OR ABORT {name} SET {} WHERE {found}", set.join(", ")),
                     rows: bound(&both, rows.iter().map(|row| row.values.iter().chain(&row.key).collect()))?,
                 }
             }
