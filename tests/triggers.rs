@@ -181,6 +181,8 @@ fn the_triggers_of_partitions_are_suppressed_too() {
     pair.both(
         "CREATE TABLE t (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id);
          CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (5); CREATE TABLE t2 PARTITION OF t DEFAULT;
+         CREATE TABLE parent (id integer PRIMARY KEY); INSERT INTO parent VALUES (1), (7);
+         ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES parent;
          INSERT INTO t VALUES (1, 'a'), (7, 'b')",
     );
     pair.primary.execute_script("UPDATE t SET v = 'new'");
@@ -193,6 +195,14 @@ fn the_triggers_of_partitions_are_suppressed_too() {
     pair.tables("[{ table: t, triggers: suppress }]");
     pair.exits(&["apply", "spec.yml", "-y"], 0);
     assert_eq!(pair.replica.query("SELECT DISTINCT v FROM t"), [[Some("new".to_owned())]]);
+    assert_eq!(pair.replica.query(STATES), before, "that of t1 stays disabled");
+    // A partition's copy may fire where the one above it does not.
+    pair.replica
+        .execute_script("ALTER TABLE ONLY t DISABLE TRIGGER stamp; ALTER TABLE t1 ENABLE TRIGGER stamp");
+    pair.primary.execute_script("UPDATE t SET v = 'newer'");
+    let before = pair.replica.query(STATES);
+    pair.exits(&["apply", "spec.yml", "-y"], 0);
+    assert_eq!(pair.replica.query("SELECT DISTINCT v FROM t"), [[Some("newer".to_owned())]]);
     assert_eq!(pair.replica.query(STATES), before);
 }
 
@@ -230,15 +240,18 @@ fn the_mysql_family_says_that_it_cannot_suppress_triggers() {
     says(&run, &["GRANT TRIGGER ON"]);
 }
 
+/// None before version 15: there nobody but a superuser, who owns every table, may.
+fn where_a_login_may_act_as_a_replica() -> Option<Pair> {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let version = value(&pair.replica, "SELECT current_setting('server_version_num')");
+    let version = version.and_then(|number| number.parse::<u32>().ok())?;
+    (version >= 150_000).then_some(pair)
+}
+
 /// A login that owns nothing writes as a replica; the server then enforces no foreign key, so trueup does.
 #[test]
 fn who_acts_as_a_replica_has_its_foreign_keys_checked_by_query() {
-    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
-    let version = value(&pair.replica, "SELECT current_setting('server_version_num')");
-    if version.and_then(|number| number.parse::<u32>().ok()).is_none_or(|number| number < 150_000) {
-        // Before version 15 nobody but a superuser, who owns every table, may act as a replica.
-        return;
-    }
+    let Some(pair) = where_a_login_may_act_as_a_replica() else { return };
     pair.both(
         "CREATE TABLE parent (id integer PRIMARY KEY); INSERT INTO parent VALUES (1), (2);
          CREATE TABLE t (id integer PRIMARY KEY, parent integer REFERENCES parent, v text);
@@ -268,6 +281,52 @@ fn who_acts_as_a_replica_has_its_foreign_keys_checked_by_query() {
     let refused = pair.run_with(&["plan", "spec.yml"], &variables);
     assert_eq!(refused.exit, Some(1), "{}", refused.told());
     says(&refused, &["stamp fires for replicas too"]);
+}
+
+#[test]
+fn who_acts_as_a_replica_does_not_write_under_a_deferrable_constraint() {
+    let Some(pair) = where_a_login_may_act_as_a_replica() else { return };
+    pair.both("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT \"v once\" UNIQUE DEFERRABLE)");
+    pair.primary.execute_script("INSERT INTO t VALUES (1, 'a')");
+    pair.replica.execute_script(stamp(Engine::Postgres));
+    pair.tables("[{ table: t, triggers: suppress }]");
+    let actor = pair.replica.limited_role(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON t TO {role};
+         GRANT SET ON PARAMETER session_replication_role TO {role}",
+    );
+    let variables = [("REPLICA_URL", actor.as_str())];
+    let refused = pair.run_with(&["plan", "spec.yml"], &variables);
+    assert_eq!(refused.exit, Some(1), "{}", refused.told());
+    says(&refused, &["cannot be suppressed", "does not enforce its deferrable \"v once\"", "its owner may"]);
+    pair.exits(&["apply", "spec.yml", "-y"], 0);
+}
+
+#[test]
+fn rows_that_pointed_at_nothing_before_do_not_block_who_acts_as_a_replica() {
+    let Some(pair) = where_a_login_may_act_as_a_replica() else { return };
+    pair.both(
+        "CREATE TABLE parent (id integer PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE t (id integer PRIMARY KEY, parent integer, v text);
+         INSERT INTO t VALUES (1, 1, 'a'), (2, 77, 'orphan');
+         ALTER TABLE t ADD FOREIGN KEY (parent) REFERENCES parent NOT VALID",
+    );
+    pair.primary.execute_script("UPDATE t SET v = 'x' WHERE id = 1");
+    pair.replica.execute_script(stamp(Engine::Postgres));
+    pair.tables("[{ table: t, triggers: suppress }]");
+    let actor = pair.replica.limited_role(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON t, parent TO {role};
+         GRANT SET ON PARAMETER session_replication_role TO {role}",
+    );
+    let variables = [("REPLICA_URL", actor.as_str())];
+    let applied = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
+    assert_eq!(applied.exit, Some(0), "{}", applied.told());
+    assert_eq!(pair.replica.dump(), pair.primary.dump());
+    // A new one does, and it alone is told.
+    pair.primary.execute_script("INSERT INTO parent VALUES (3); INSERT INTO t VALUES (3, 3, 'c')");
+    let broken = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
+    assert_eq!(broken.exit, Some(1), "{}", broken.told());
+    says(&broken, &["foreign key", "parent = 3"]);
+    assert!(!broken.told().contains("77"), "{}", broken.told());
 }
 
 /// `last_update` triggers as Sakila has them, on a table whose time stamps the primary decides.

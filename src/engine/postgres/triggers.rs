@@ -1,14 +1,18 @@
 //! How the triggers of a table can be kept from firing: by its owner, or by a login that may act as a replica's.
 //!
 //! As a replica the server leaves out its own triggers too, which foreign keys are made of: what was written then is
-//! checked by query, and nobody else may write the tables at either end meanwhile. Invariant: a foreign key that was
-//! not enforced is checked before the commit.
+//! checked by query, and nobody else may write the tables at either end meanwhile. Deferrable unique, primary key and
+//! exclusion constraints are made of them as well; a table that has one is not written this way. Invariant: a foreign
+//! key that was not enforced is checked before the commit.
+
+use std::collections::HashSet;
 
 use sqlx::postgres::PgConnection;
 
 use super::super::{EngineError, Firing};
 use super::{DIALECT, rows, run, text};
 use crate::failure::ErrorKind;
+use crate::sql::postgres::trigger::MADE_BY_USERS;
 use crate::sql::{Dialect, TableName};
 
 const DOING: &str = "looking at the triggers of the replica";
@@ -27,7 +31,7 @@ const MEANS: &str = "WITH parts AS (
             UNION SELECT t.relid::oid FROM pg_catalog.pg_partition_tree(c.oid) t) p),
     fired AS (
         SELECT a.number, g.tgname, g.tgenabled FROM parts a
-        JOIN pg_catalog.pg_trigger g ON g.tgrelid = a.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'),
+        JOIN pg_catalog.pg_trigger g ON g.tgrelid = a.oid AND $made AND g.tgenabled <> 'D'),
     beside AS (
         SELECT DISTINCT a.number, e.oid FROM parts a
         JOIN pg_catalog.pg_constraint f ON f.contype = 'f' AND a.oid IN (f.conrelid, f.confrelid)
@@ -39,12 +43,16 @@ const MEANS: &str = "WITH parts AS (
         (SELECT string_agg(x.tgname, ', ') FROM fired x WHERE x.number = a.number AND x.tgenabled IN ('A', 'R')),
         (SELECT string_agg(b.oid::regclass::text, ', ') FROM beside b WHERE b.number = a.number
             AND NOT (has_table_privilege(b.oid, 'SELECT') AND has_table_privilege(b.oid, 'UPDATE, DELETE, TRUNCATE'))),
-        quote_ident(pg_get_userbyid((array_agg(k.relowner))[1])), quote_ident(current_user)
+        quote_ident(pg_get_userbyid((array_agg(k.relowner))[1])), quote_ident(current_user),
+        (SELECT string_agg(DISTINCT quote_ident(d.conname), ', ') FROM parts b
+            JOIN pg_catalog.pg_constraint d ON d.conrelid = b.oid AND d.contype IN ('p', 'u', 'x') AND d.condeferrable
+            WHERE b.number = a.number)
     FROM parts a JOIN pg_catalog.pg_class k ON k.oid = a.oid GROUP BY a.number ORDER BY a.number";
 
-/// Reads that each give the rows of one foreign key that point at nothing, of all those with an end among `$oids`.
-const CHECKS: &str = "SELECT format('SELECT %L || concat_ws('', '', %s) FROM %s%s c WHERE (%s) AND NOT EXISTS \
-        (SELECT FROM %s%s p WHERE %s) LIMIT 20', f.conrelid::regclass::text || ': ',
+/// Reads that each give the rows of one foreign key that point at nothing, and where they lie, of all those with an end
+/// among `$oids`.
+const CHECKS: &str = "SELECT format('SELECT %L || concat_ws('', '', %s), c.tableoid || '' '' || c.ctid FROM %s%s c WHERE (%s) AND NOT EXISTS \
+        (SELECT FROM %s%s p WHERE %s)', f.conrelid::regclass::text || ': ',
         string_agg(format('%L || c.%I::text', a.attname || ' = ', a.attname), ', ' ORDER BY k.place),
         CASE WHEN r.relkind = 'r' THEN 'ONLY ' END, f.conrelid::regclass,
         string_agg(format('c.%I IS NOT NULL', a.attname), CASE f.confmatchtype WHEN 'f' THEN ' OR ' ELSE ' AND ' END),
@@ -97,6 +105,7 @@ pub(super) async fn means(
         })
         .collect();
     let query = MEANS.replace("$tables", &list.join(", ")).replace("$may_set", may_set);
+    let query = query.replace("$made", MADE_BY_USERS);
     let mut found = Vec::new();
     for row in rows(connection, &query, DOING).await? {
         let cell = |index| text(&row, index);
@@ -108,11 +117,20 @@ pub(super) async fn means(
             Means::None(Firing { table: table.clone(), kind: ErrorKind::Permission, reason, hint })
         };
         let (owner, user) = (cell(6)?.unwrap_or_default(), cell(7)?.unwrap_or_default());
+        let deferrable = cell(8)?;
         let owns = format!("its owner may switch them off: GRANT {owner} TO {user}");
         let means = match (flag(1)?, flag(2)?, flag(3)?, cell(4)?, cell(5)?) {
             (false, ..) => Means::Nothing,
             (_, true, ..) => Means::Owner,
-            (_, _, true, None, None) => Means::Role,
+            (_, _, true, None, None) if deferrable.is_none() => Means::Role,
+            (_, _, true, None, None) => firing(
+                format!(
+                    "this login does not own the table, and the server does not enforce its deferrable {} for a login \
+                     that acts as a replica",
+                    deferrable.unwrap_or_default()
+                ),
+                owns,
+            ),
             (_, _, true, Some(always), _) => firing(
                 format!("this login does not own the table, and {always} fires for replicas too"),
                 owns,
@@ -162,20 +180,59 @@ pub(super) async fn lock(connection: &mut PgConnection, tables: &[TableName]) ->
     Ok(())
 }
 
-/// Rows that break a foreign key with an end in one of these tables, shown by their columns that point.
+/// Rows that point at nothing, by foreign key: each one's place and its words.
+pub(super) type Broken = Vec<Vec<(String, String)>>;
+
+/// So many rows that pointed at nothing before are known again.
+const STANDING_MAX: usize = 100_000;
+
+/// So many new ones are shown.
+const SHOWN: usize = 20;
+
+/// Rows that break a foreign key with an end in one of these tables before anything is written. Nobody else may write
+/// until the commit, so that a row that is neither written by us stays where it lies.
+pub(super) async fn standing(
+    connection: &mut PgConnection,
+    tables: &[TableName],
+) -> Result<Broken, EngineError> {
+    broken(connection, tables, |_| STANDING_MAX).await
+}
+
+/// Rows that break a foreign key with an end in one of these tables and that did not before, or were written since,
+/// shown by their columns that point.
 pub(super) async fn violations(
     connection: &mut PgConnection,
     tables: &[TableName],
+    before: &Broken,
 ) -> Result<Vec<String>, EngineError> {
+    let stood = |number: usize| before.get(number).map_or(&[][..], Vec::as_slice);
+    let found = broken(connection, tables, |number| stood(number).len() + SHOWN).await?;
+    let mut new = Vec::new();
+    for (number, rows) in found.into_iter().enumerate() {
+        let known: HashSet<&str> = stood(number).iter().map(|(place, _)| place.as_str()).collect();
+        let rows = rows.into_iter().filter(|(place, _)| !known.contains(place.as_str()));
+        new.extend(rows.map(|(_, words)| format!("{words} points at no row")));
+    }
+    new.truncate(SHOWN);
+    Ok(new)
+}
+
+async fn broken(
+    connection: &mut PgConnection,
+    tables: &[TableName],
+    most: impl Fn(usize) -> usize,
+) -> Result<Broken, EngineError> {
     let doing = "checking the foreign keys of what was written";
     let checks = rows(connection, &CHECKS.replace("$oids", &oids(tables)), doing).await?;
     let mut broken = Vec::new();
-    for check in checks {
-        let Some(sql) = text(&check, 0)? else { continue };
-        for row in rows(connection, &sql, doing).await? {
-            broken.extend(text(&row, 0)?.map(|row| format!("{row} points at no row")));
+    for (number, check) in checks.iter().enumerate() {
+        let mut found = Vec::new();
+        if let Some(sql) = text(check, 0)? {
+            for row in rows(connection, &format!("{sql} LIMIT {}", most(number)), doing).await? {
+                found.push((text(&row, 1)?.unwrap_or_default(), text(&row, 0)?.unwrap_or_default()));
+            }
         }
+        broken.push(found);
     }
-    broken.truncate(20);
     Ok(broken)
 }

@@ -48,6 +48,8 @@ pub(super) struct PostgresWriter {
     /// Tables that are written as a replica would, and whether this is one of those moments.
     by_role: Vec<TableName>,
     as_replica: bool,
+    /// Rows that pointed at nothing before these were written.
+    stood_broken: triggers::Broken,
 }
 
 /// See [`PostgresWriter::may_stage`].
@@ -71,6 +73,7 @@ impl PostgresWriter {
             suppressed: false,
             by_role: Vec::new(),
             as_replica: false,
+            stood_broken: Vec::new(),
         })
     }
 
@@ -232,6 +235,7 @@ impl Writer for PostgresWriter {
         self.failed = false;
         self.may_stage.clear();
         self.by_role.clear();
+        self.stood_broken.clear();
         (self.suppressed, self.as_replica) = (false, false);
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         run(self.connection(), begin, "beginning a transaction").await.map(drop)
@@ -263,6 +267,9 @@ impl Writer for PostgresWriter {
             let locked = triggers::lock(self.connection(), &tables).await;
             self.failed |= locked.is_err();
             locked?;
+            let standing = triggers::standing(self.connection(), &tables).await;
+            self.failed |= standing.is_err();
+            self.stood_broken = standing?;
         }
         Ok(())
     }
@@ -372,7 +379,9 @@ impl Writer for PostgresWriter {
             return Ok(Vec::new());
         }
         let tables = self.by_role.clone();
-        let broken = triggers::violations(self.connection(), &tables).await;
+        let before = std::mem::take(&mut self.stood_broken);
+        let broken = triggers::violations(self.connection(), &tables, &before).await;
+        self.stood_broken = before;
         self.failed |= broken.is_err();
         broken
     }

@@ -1,10 +1,16 @@
 //! Switching the triggers of users off for one transaction, and back to just the state that each had. Only the
-//! tables' owner may. Constraints stay: their triggers are the server's own.
+//! tables' owner may. Constraints stay: their triggers are the server's own. Partitions keep a state of their own, so
+//! each table is altered alone, never with what is below it.
 
 use super::super::{TableName, Unwritable};
 use super::literal::quoted;
 use super::script::block;
 use super::table;
+
+/// Whether the trigger `g` is one that somebody made. Before version 15 the copies that a partition gets of one count
+/// as the server's own; since then those of a foreign key's triggers have a parent too.
+pub(crate) const MADE_BY_USERS: &str = "(NOT g.tgisinternal OR g.tgparentid <> 0 AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint tc WHERE tc.oid = g.tgconstraint AND tc.contype <> 't'))";
 
 /// A statement that switches the triggers of these tables (and of their partitions) off, and remembers for the
 /// transaction's length which there were.
@@ -23,9 +29,9 @@ BEGIN
       SELECT named.root AS relid, 0 AS level
       UNION SELECT t.relid, t.level FROM pg_catalog.pg_partition_tree(named.root) t WHERE t.level > 0
     ) p
-    JOIN pg_catalog.pg_trigger g ON g.tgrelid = p.relid AND NOT g.tgisinternal AND g.tgenabled <> 'D';
+    JOIN pg_catalog.pg_trigger g ON g.tgrelid = p.relid AND {MADE_BY_USERS} AND g.tgenabled <> 'D';
   FOR _trueup_one IN SELECT * FROM jsonb_array_elements(_trueup_found) LOOP
-    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', (_trueup_one ->> 0)::oid::regclass, _trueup_one ->> 1);
+    EXECUTE format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', (_trueup_one ->> 0)::oid::regclass, _trueup_one ->> 1);
   END LOOP;
   PERFORM set_config('trueup.triggers', _trueup_found::text, true);
 END
@@ -42,7 +48,7 @@ pub(crate) fn restore() -> [String; 2] {
 BEGIN
   FOR _trueup_one IN SELECT * FROM jsonb_array_elements(
     coalesce(nullif(current_setting('trueup.triggers', true), ''), '[]')::jsonb) LOOP
-    EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', (_trueup_one ->> 0)::oid::regclass,
+    EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', (_trueup_one ->> 0)::oid::regclass,
       CASE _trueup_one ->> 2 WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, _trueup_one ->> 1);
   END LOOP;
 END
