@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use crate::pair::Pair;
+use crate::script::client;
 use crate::servers::{Database, Engine};
 
 /// `table.column` and the schema changes of a plan that are steps of sequences, in order.
@@ -329,5 +330,37 @@ fn what_was_drawn_since_the_plan_was_made_is_not_given_twice() {
         pair.replica.execute_script(draw);
         pair.exits(&["apply", "late.plan", "-y"], 0);
         assert_eq!(next(&pair.replica, "t"), 8, "{}", engine.name());
+    }
+}
+
+/// Ids that were given and deleted since the plan was made are not given again: by `apply`, and by the script.
+#[test]
+fn numbers_that_were_given_and_deleted_since_are_not_given_twice() {
+    for engine in Engine::all() {
+        for script in [false, true] {
+            let pair = Pair::new(engine, engine);
+            pair.both(&three_rows(engine));
+            pair.primary.execute_script("INSERT INTO t VALUES (199, 'x'); DELETE FROM t WHERE id > 3");
+            if engine == Engine::Postgres {
+                pair.primary.execute_script("SELECT setval('t_id_seq', 199)");
+            }
+            pair.tables("[t]");
+            let sql = pair.exits(&["plan", "spec.yml", "--format", "sql"], 0).stdout;
+            let saved = pair.document(&["plan", "spec.yml", "-o", "late.plan"], 0);
+            assert_eq!(steps(&saved), ["t.id"], "{}", engine.name());
+            pair.replica.execute_script("INSERT INTO t VALUES (500, 'x'); DELETE FROM t WHERE id > 3");
+            if engine == Engine::Postgres {
+                pair.replica.execute_script("SELECT setval('t_id_seq', 500)");
+            }
+            match script {
+                false => drop(pair.exits(&["apply", "late.plan", "-y"], 0)),
+                true => {
+                    std::fs::write(pair.path("late.sql"), sql).expect("it can be written");
+                    let ran = client(engine, &pair.replica.url, &pair.path("late.sql"), &[]);
+                    assert!(ran.ok, "{}: {}", engine.name(), ran.said);
+                }
+            }
+            assert_eq!(next(&pair.replica, "t"), 501, "{}, script: {script}", engine.name());
+        }
     }
 }

@@ -26,6 +26,7 @@ mod sqlite_tests;
 mod tests;
 mod write;
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,9 @@ use crate::compare::RowCounts;
 use crate::engine::{EngineError, Replica, Writer};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange};
+use crate::plan::{
+    self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange, TablePlan,
+};
 use crate::spec::{BATCH_ROWS_DEFAULT, TriggerMode};
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, TableName};
@@ -273,8 +276,8 @@ impl Run<'_> {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
         }
         if alone {
-            for change in self.schema_changes(&batches.schema) {
-                self.change_schema(writer, change).await?;
+            for (table, change) in self.schema_changes(&batches.schema) {
+                self.change_schema(writer, table, change).await?;
                 written.schema_changes += 1;
             }
         }
@@ -288,8 +291,8 @@ impl Run<'_> {
             self.ledger.note(self.plan, &Committed::of(self.plan, rows))?;
         }
         if !self.dialect.transactional_ddl() {
-            for change in self.schema_changes(&batches.schema_after) {
-                self.change_schema(writer, change).await?;
+            for (table, change) in self.schema_changes(&batches.schema_after) {
+                self.change_schema(writer, table, change).await?;
                 written.schema_changes += 1;
             }
         }
@@ -322,8 +325,8 @@ impl Run<'_> {
 
     async fn in_transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         let mut written = Written::default();
-        for change in self.schema_changes(batch.schema) {
-            self.change_schema(writer, change).await?;
+        for (table, change) in self.schema_changes(batch.schema) {
+            self.change_schema(writer, table, change).await?;
             written.schema_changes += 1;
         }
         let suppresses = self.suppress_triggers(writer, batch.rows).await?;
@@ -340,8 +343,8 @@ impl Run<'_> {
         }
         self.refuse_rows_left(writer, batch.dropping).await?;
         if self.dialect.transactional_ddl() {
-            for change in self.schema_changes(batch.dropping) {
-                self.change_schema(writer, change).await?;
+            for (table, change) in self.schema_changes(batch.dropping) {
+                self.change_schema(writer, table, change).await?;
                 written.schema_changes += 1;
             }
         }
@@ -394,12 +397,33 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn schema_changes<'a>(&'a self, schema: &'a [(usize, usize)]) -> impl Iterator<Item = &'a SchemaChange> {
-        schema.iter().map(|(table, change)| &self.plan.tables[*table].schema_changes[*change])
+    fn schema_changes<'a>(
+        &'a self,
+        schema: &'a [(usize, usize)],
+    ) -> impl Iterator<Item = (&'a TablePlan, &'a SchemaChange)> {
+        let of = |(table, change): &(usize, usize)| (&self.plan.tables[*table], *change);
+        schema.iter().map(of).map(|(table, change)| (table, &table.schema_changes[change]))
     }
 
-    async fn change_schema(&self, writer: &mut dyn Writer, change: &SchemaChange) -> Result<(), GivenUp> {
-        for sql in &change.sql {
+    /// The statements of a change. A sequence may have gone on since the plan was made, and is not set back.
+    fn statements<'a>(&self, table: &TablePlan, change: &'a SchemaChange) -> Cow<'a, [String]> {
+        match &table.pair {
+            Some(pair) if change.action == SchemaAction::SetSequence => {
+                let numbering = self.dialect.numbering();
+                let unless_reached = |sql: &String| numbering.unless_reached(&pair.names.replica, sql);
+                Cow::Owned(change.sql.iter().flat_map(unless_reached).collect())
+            }
+            _ => Cow::Borrowed(&change.sql),
+        }
+    }
+
+    async fn change_schema(
+        &self,
+        writer: &mut dyn Writer,
+        table: &TablePlan,
+        change: &SchemaChange,
+    ) -> Result<(), GivenUp> {
+        for sql in self.statements(table, change).iter() {
             self.go_on()?;
             writer.execute(sql).await.map_err(|error| {
                 let message =

@@ -17,7 +17,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Batches, ChunkLimits, NumberedChange, Plan, ReplicaPlan, RowStep, TablePlan};
+use crate::plan::{
+    self, Batches, ChunkLimits, NumberedChange, Plan, ReplicaPlan, RowStep, SchemaAction, TablePlan,
+};
 use crate::schema::TablePair;
 use crate::spec::TriggerMode;
 use crate::spool::SpoolError;
@@ -211,7 +213,13 @@ impl Writer<'_> {
             let change = &self.replica.tables[*table].schema_changes[*change];
             for sql in &change.sql {
                 let sql = self.unqualified(*table, sql);
-                let text = self.script.define(&sql).map_err(|why| self.not_renderable(*table, &why))?;
+                let text = match &self.pairs[*table] {
+                    Some(pair) if change.action == SchemaAction::SetSequence => {
+                        self.script.set_sequence(&pair.names.replica, &sql)
+                    }
+                    _ => self.script.define(&sql),
+                };
+                let text = text.map_err(|why| self.not_renderable(*table, &why))?;
                 self.put(&text)?;
             }
         }

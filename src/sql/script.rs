@@ -114,6 +114,14 @@ pub trait Script {
     /// Where it cannot be handed to the engine's client.
     fn define(&mut self, statement: &str) -> Result<String, Unwritable>;
 
+    /// A statement that moves a sequence of a table, where that does not stand there by now.
+    ///
+    /// # Errors
+    /// As for [`define`](Self::define).
+    fn set_sequence(&mut self, _table: &TableName, statement: &str) -> Result<String, Unwritable> {
+        self.define(statement)
+    }
+
     /// Stops where a table that is to be dropped has rows; other sessions add none until the transaction ends.
     ///
     /// # Errors

@@ -70,6 +70,12 @@ pub trait Numbering: std::fmt::Debug {
     /// number; one beyond the last the sequence gives leaves none to give. Empty where that cannot be done.
     fn set(&self, table: &TableName, sequence: &Sequence, next: i128) -> Vec<String>;
 
+    /// The statements that run one of [`set`](Self::set) only where the sequence does not stand there by now: where it
+    /// would set one back that has gone on since. One that minds that itself stays as it is.
+    fn unless_reached(&self, _table: &TableName, statement: &str) -> Vec<String> {
+        vec![statement.to_owned()]
+    }
+
     /// The sequence of a column that this dialect's own CREATE TABLE or ADD COLUMN makes, if it makes one.
     fn made(&self, column: &Column) -> Option<Sequence>;
 

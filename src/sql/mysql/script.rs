@@ -11,6 +11,7 @@
 use super::super::{Expect, Guard, KnownSpellings, Script, ScriptChunk, TableName, Unwritable};
 use super::condition;
 use super::literal;
+use super::sequence;
 use super::{Family, SQL_MODE, hex};
 use crate::sql::{Dialect, EngineName};
 use crate::value::Value;
@@ -61,13 +62,21 @@ impl FamilyScript {
 
     /// Runs a statement only where all went well so far.
     fn if_all_well(&self, statement: &str, otherwise: &str) -> String {
+        self.if_all_well_and("", statement, otherwise)
+    }
+
+    /// `more` goes on in the condition.
+    fn if_all_well_and(&self, more: &str, statement: &str, otherwise: &str) -> String {
         format!(
-            "SET @trueup_do = IF(@trueup_done = {}, {}, '{otherwise}');\n{PREPARED}",
+            "SET @trueup_do = IF(@trueup_done = {}{more}, {}, '{otherwise}');\n{PREPARED}",
             self.done,
             script_text(statement)
         )
     }
 }
+
+/// MySQL 8 remembers a counter for a day.
+const STATISTICS_NOW: &str = "/*!80003 SET SESSION information_schema_stats_expiry = 0 */;\n";
 
 const PREPARED: &str =
     "PREPARE trueup_do FROM @trueup_do;\nEXECUTE trueup_do;\nDEALLOCATE PREPARE trueup_do;\n";
@@ -159,6 +168,13 @@ impl Script for FamilyScript {
 
     fn define(&mut self, statement: &str) -> Result<String, Unwritable> {
         Ok(self.if_all_well(statement, "DO 0"))
+    }
+
+    fn set_sequence(&mut self, table: &TableName, statement: &str) -> Result<String, Unwritable> {
+        let Some(condition) = sequence::moves_on(table, statement) else { return self.define(statement) };
+        let statistics = if self.family.engine == EngineName::Mariadb { "" } else { STATISTICS_NOW };
+        let moved = self.if_all_well_and(&format!(" AND {condition}"), statement, "DO 0");
+        Ok(format!("{statistics}{moved}"))
     }
 
     fn empty(&mut self, table: &TableName, message: &str) -> Result<String, Unwritable> {
