@@ -23,7 +23,7 @@ impl Course {
     /// The course of this sequence.
     pub fn of(sequence: &Sequence) -> Self {
         let sign = if sequence.descends() { -1 } else { 1 };
-        let ends = [sign * sequence.min, sign * sequence.max];
+        let ends = [sequence.min.saturating_mul(sign), sequence.max.saturating_mul(sign)];
         Course {
             sign,
             stride: i128::from(sequence.increment).abs().max(1),
@@ -40,14 +40,14 @@ impl Course {
 
     /// A number along the course; and back again.
     pub fn along(&self, number: i128) -> i128 {
-        self.sign * number
+        number.saturating_mul(self.sign)
     }
 
     /// The next number, along the course, of a sequence that stands at `number`, which it has given already
     /// (`given`) or gives next; where it never gave any, its first.
     pub fn next(&self, position: Option<(i128, bool)>) -> i128 {
         match position {
-            Some((number, given)) => self.along(number) + if given { self.stride } else { 0 },
+            Some((number, given)) => self.along(number).saturating_add(if given { self.stride } else { 0 }),
             None => self.first,
         }
     }
@@ -63,11 +63,13 @@ impl Course {
         if now >= wanted || now > self.last {
             return None;
         }
-        let strides = (wanted - now + self.stride - 1) / self.stride;
-        let next = now + strides * self.stride;
+        // Rows may hold numbers that no sequence comes to.
+        let gap = wanted.saturating_sub(now);
+        let strides = gap / self.stride + i128::from(gap % self.stride != 0);
+        let next = now.saturating_add(strides.saturating_mul(self.stride));
         match next > self.last {
             true if self.cycles => None,
-            true => Some(self.last + 1),
+            true => Some(self.last.saturating_add(1)),
             false => Some(next),
         }
     }
@@ -132,6 +134,17 @@ mod tests {
         assert_eq!(down.along(6), -6);
         assert_eq!(down.reach(6, down.along(-9)), Some(9));
         assert!(!down.agrees(&course(1, 1, 9)));
+    }
+
+    #[test]
+    fn numbers_that_no_sequence_comes_to_do_no_harm() {
+        for far in [i128::MAX, i128::MIN] {
+            for course in [course(7, 1, i128::from(i64::MAX)), course(-7, i128::from(i64::MIN), -1)] {
+                let along = course.along(far);
+                assert_eq!(course.reach(1, along), (along > 1).then_some(course.last + 1));
+                course.next(Some((far, true)));
+            }
+        }
     }
 
     #[test]

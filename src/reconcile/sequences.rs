@@ -243,7 +243,7 @@ impl Sequences<'_> {
         let sql = self.dialects.get(side).numbering().furthest(pair.names.get(side), column, smallest, scope);
         let answer = self.snapshots.get(side).ask(sql).await.map_err(|error| error.on(side))?;
         let furthest = answer.into_iter().next().flatten().and_then(|text| whole(&text));
-        Ok(furthest.map(|number| course.along(number) + 1))
+        Ok(furthest.map(|number| course.along(number).saturating_add(1)))
     }
 }
 
@@ -314,7 +314,7 @@ fn beyond_inserted(table: &TablePlan, column: usize, course: &Course) -> Result<
         let planned = planned?;
         if let (RowChange::Insert { after }, false) = (&planned.change, planned.withheld) {
             let number = number_in(pair, column, after.fields().nth(column).flatten());
-            furthest = furthest.max(number.map(|number| course.along(number) + 1));
+            furthest = furthest.max(number.map(|number| course.along(number).saturating_add(1)));
         }
     }
     Ok(furthest)
