@@ -20,11 +20,11 @@ use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
-use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
+use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected, TablePair};
 use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, TableName};
 use crate::verify::{self, Against};
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
@@ -458,6 +458,9 @@ impl Run {
                 return plan;
             }
         }
+        if let Err(failure) = answered(&self.stop, foresee_dependents(replica, &mut plan)).await {
+            plan.error = Some(failure);
+        }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
     }
@@ -583,4 +586,24 @@ fn with_finding(
         Ok(()) => plan,
         Err(failure) => plan.failed(failure),
     }
+}
+
+/// Tables that the catalog of the spec's schemas does not show may point at rows to be deleted.
+pub(super) async fn foresee_dependents(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(), Failure> {
+    let deleting = |table: &&mut TablePlan| table.summary.delete > 0;
+    let names = |pair: &TablePair| pair.names.replica.clone();
+    let tables = plan.tables.iter().filter(|table| table.summary.delete > 0);
+    let tables: Vec<TableName> = tables.filter_map(|table| table.pair.as_ref()).map(names).collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let found = replica.dependents(&tables).await?;
+    for pair in plan.tables.iter_mut().filter(deleting).filter_map(|table| table.pair.as_mut()) {
+        for dependent in found.iter().filter(|found| found.key.table == pair.names.replica) {
+            if !pair.dependents.iter().any(|known| known.table == dependent.table) {
+                pair.dependents.push(dependent.clone());
+            }
+        }
+    }
+    Ok(())
 }

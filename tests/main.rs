@@ -3,6 +3,7 @@
 mod audit;
 mod brands;
 mod bulk;
+mod cascades;
 mod case_runner;
 mod check;
 mod cli;

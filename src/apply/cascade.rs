@@ -8,7 +8,7 @@
 use crate::compare::RowChange;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, NumberedChange, Reference, RowAction, TablePlan};
+use crate::plan::{self, NumberedChange, Pointing, Reference, RowAction, TablePlan};
 use crate::schema::TablePair;
 use crate::sql::{Select, Selection};
 use crate::value::Key;
@@ -29,10 +29,24 @@ impl Run<'_> {
         };
         for (child, reference) in plan::carrying(&self.plan.tables, parent) {
             let Some(child) = &self.plan.tables[child].pair else { continue };
+            if step.pending.is_empty() {
+                continue;
+            }
+            let reference =
+                reference.ok_or_else(|| untold(table, child, "the spec leaves columns of it out"))?;
+            let compares = reference.compares(self.dialect);
+            if compares == Pointing::Untold {
+                return Err(untold(table, child, "its two ends have different collations").into());
+            }
             for piece in rows::pieces(table, &step.pending, self.dialect) {
                 self.go_on()?;
-                let keys = keys(&reference, &piece?);
-                if !keys.is_empty() && !writer.read(&select(&reference, child, keys)).await?.is_empty() {
+                let keys = keys(&reference, &piece?)
+                    .map_err(|_| untold(table, child, "its two ends have different types"))?;
+                let selection = match compares {
+                    Pointing::Collated => Selection::Alike(keys),
+                    _ => Selection::Keys(keys),
+                };
+                if !writer.read(&select(&reference, child, selection)).await?.is_empty() {
                     return Err(carried_on(table, child).into());
                 }
             }
@@ -53,23 +67,36 @@ fn carried_on(table: &TablePlan, child: &TablePair) -> Failure {
     ))
 }
 
+/// Where it cannot be told whether rows would change along, none is deleted.
+fn untold(table: &TablePlan, child: &TablePair, why: &str) -> Failure {
+    let message = format!(
+        "whether rows of table {} point at rows of table {} that are to be deleted cannot be told, for the \
+         replica's foreign key cannot be followed ({why})",
+        child.table, table.table
+    );
+    Failure::new(ErrorKind::Key, message).hint(format!(
+        "bring the columns of that key into the spec, or withhold the deletes of {} (`delete: false`)",
+        table.table
+    ))
+}
+
 /// The values that deleted rows are pointed at by.
-fn keys(reference: &Reference, deleted: &[NumberedChange]) -> Vec<Key> {
+fn keys(reference: &Reference, deleted: &[NumberedChange]) -> Result<Vec<Key>, String> {
     let rows = deleted.iter().filter_map(|(_, planned)| match &planned.change {
         RowChange::Delete { before } => Some(before),
         _ => None,
     });
-    rows.filter_map(|row| reference.key(row)).collect()
+    rows.filter_map(|row| reference.key(row).transpose()).collect()
 }
 
 /// The rows that point with one of these.
-fn select(reference: &Reference, child: &TablePair, keys: Vec<Key>) -> Select {
+fn select(reference: &Reference, child: &TablePair, selection: Selection) -> Select {
     Select {
         table: child.names.replica.clone(),
         columns: reference.pointing.clone(),
         key_columns: reference.pointing.len(),
         scope: None,
-        selection: Selection::Keys(keys),
+        selection,
         ordered: false,
         locked: false,
     }

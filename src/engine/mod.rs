@@ -22,7 +22,7 @@ pub use error::EngineError;
 pub use rights::{Firing, Lack, Need, Right};
 
 use crate::failure::ErrorKind;
-use crate::schema::Catalog;
+use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
 use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select, TableName, TableWrite, Unwritable};
@@ -70,6 +70,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Those of these tables whose triggers fire whatever this login does, and why.
     async fn firing(&self, _tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// The foreign keys of all the database's tables, and on the MySQL family all the server's, as far as this user may
+    /// see them, that carry a delete in one of these tables on. Engines whose catalog has them all say nothing.
+    async fn dependents(&self, _tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
         Ok(Vec::new())
     }
 
@@ -286,6 +292,11 @@ impl Replica {
     /// See [`Engine::firing`].
     pub async fn firing(&self, tables: &[TableName]) -> Result<Vec<Firing>, EngineError> {
         self.0.firing(tables).await
+    }
+
+    /// See [`Engine::dependents`].
+    pub async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
+        self.0.dependents(tables).await
     }
 
     /// See [`Engine::has_schema`].

@@ -31,7 +31,7 @@ pub use copies::{
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
 pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
-pub use reference::{Reference, carrying};
+pub use reference::{Pointing, Reference, carrying};
 pub use sequence::{Course, set_sequence};
 pub use summary::{Changes, PlanSummary, worst};
 pub use trigger::{event_of, firing, stirred};

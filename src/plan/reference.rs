@@ -1,10 +1,11 @@
 //! Foreign keys of the replica that carry a delete on to rows of other tables in the plan.
 //!
-//! Owns which values such rows point with; whether any are left there is asked by those who write. Invariant: a
-//! value that no row can point with (NULL, or outside the pointing column's domain) is none.
+//! Owns which values such rows point with; whether any are left there is asked by those who write. Invariant: NULL
+//! alone is pointed at by nothing; whatever cannot be told (a column out of scope, a value that the pointing column's
+//! domain does not hold) is an error of those who ask, never "nothing points there".
 
 use crate::schema::TablePair;
-use crate::sql::{ForeignKey, ForeignKeyAction, SelectColumn};
+use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, SelectColumn};
 use crate::value::{Domain, Key, Row, Value, decode, encode};
 
 use super::TablePlan;
@@ -16,20 +17,36 @@ pub struct Reference {
     pub pointing: Vec<SelectColumn>,
     /// Indexes into the parent's columns, with their domains.
     pointed_at: Vec<(usize, Domain)>,
+    /// The parent's columns that are pointed at.
+    pointed: Vec<Column>,
+}
+
+/// Which values of a foreign key's two ends the replica takes for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointing {
+    /// Equal ones.
+    Equal,
+    /// Those that the collation of the pointing columns does.
+    Collated,
+    /// The ends have collations of their own, so that it cannot be told.
+    Untold,
 }
 
 /// The foreign keys by which deleting rows of `parent` would change rows of these tables, each with the index of the
-/// table that points. One whose columns are not known to the pairs is left out.
+/// table that points; `None` where its columns are not all known to the pairs, so that nobody can tell which rows
+/// point.
 pub fn carrying<'a>(
     tables: &'a [TablePlan],
     parent: &'a TablePair,
-) -> impl Iterator<Item = (usize, Reference)> + 'a {
+) -> impl Iterator<Item = (usize, Option<Reference>)> + 'a {
     let pairs = tables.iter().enumerate().filter_map(|(index, table)| Some((index, table.pair.as_ref()?)));
+    // What is to be created points at nothing yet.
+    let pairs = pairs.filter(|(_, child)| !child.replica_missing);
     let carries_on =
         |key: &&ForeignKey| key.on_delete != ForeignKeyAction::Refuse && key.table == parent.names.replica;
     pairs.flat_map(move |(index, child)| {
         let keys = child.foreign_keys.iter().filter(carries_on);
-        keys.filter_map(move |key| Some((index, Reference::new(child, parent, key)?)))
+        keys.map(move |key| (index, Reference::new(child, parent, key)))
     })
 }
 
@@ -47,31 +64,54 @@ impl Reference {
             let index = parent.columns.iter().position(|column| column.sides.replica.name == *name)?;
             Some((index, parent.columns[index].domain.clone()))
         };
+        let pointed_at: Vec<(usize, Domain)> =
+            key.referenced.iter().map(pointed_at).collect::<Option<_>>()?;
         Some(Reference {
+            pointed: pointed_at
+                .iter()
+                .map(|(index, _)| parent.columns[*index].sides.replica.clone())
+                .collect(),
             pointing: key.columns.iter().map(pointing).collect::<Option<_>>()?,
-            pointed_at: key.referenced.iter().map(pointed_at).collect::<Option<_>>()?,
+            pointed_at,
         })
     }
 
-    /// The values that a row is pointed at by; `None` where one is NULL or no value of the pointing column: nothing
-    /// points there.
-    pub fn values(&self, row: &Row) -> Option<Vec<Value>> {
-        Some(self.encoded(row)?.0)
+    /// Which values point, on an engine of this dialect.
+    pub fn compares(&self, dialect: &dyn Dialect) -> Pointing {
+        let ends = || self.pointing.iter().map(|part| &part.column).zip(&self.pointed);
+        let equates = |(one, other): (&Column, &Column)| dialect.equates(one) || dialect.equates(other);
+        match (ends().any(equates), ends().all(|(one, other)| one.collation == other.collation)) {
+            (false, _) => Pointing::Equal,
+            (true, true) => Pointing::Collated,
+            (true, false) => Pointing::Untold,
+        }
+    }
+
+    /// The values that a row is pointed at by; `None` where one is NULL: nothing points there.
+    ///
+    /// # Errors
+    /// A value that the pointing column's domain does not hold: who points at it cannot be told.
+    pub fn values(&self, row: &Row) -> Result<Option<Vec<Value>>, String> {
+        Ok(self.encoded(row)?.map(|(values, _)| values))
     }
 
     /// [`values`](Self::values), encoded in the domains of the columns that point.
-    pub fn key(&self, row: &Row) -> Option<Key> {
-        Some(Key::new(self.encoded(row)?.1))
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    pub fn key(&self, row: &Row) -> Result<Option<Key>, String> {
+        Ok(self.encoded(row)?.map(|(_, bytes)| Key::new(bytes)))
     }
 
-    fn encoded(&self, row: &Row) -> Option<(Vec<Value>, Vec<u8>)> {
+    fn encoded(&self, row: &Row) -> Result<Option<(Vec<Value>, Vec<u8>)>, String> {
         let fields: Vec<Option<&[u8]>> = row.fields().collect();
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
         for ((index, domain), pointing) in self.pointed_at.iter().zip(&self.pointing) {
-            let value = decode(domain, Some(fields.get(*index).copied().flatten()?));
-            encode(&mut bytes, &pointing.domain, &value).ok()?;
+            let Some(field) = fields.get(*index).copied().flatten() else { return Ok(None) };
+            let value = decode(domain, Some(field));
+            encode(&mut bytes, &pointing.domain, &value)?;
             values.push(value);
         }
-        Some((values, bytes))
+        Ok(Some((values, bytes)))
     }
 }

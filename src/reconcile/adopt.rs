@@ -13,7 +13,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::sql::{Column, TableName};
 use crate::value::Digest;
 
-use super::{Run, RunError};
+use super::{Run, RunError, foresee_dependents};
 
 /// Differences that one message names.
 const DIFFERENCES_MAX: usize = 3;
@@ -142,6 +142,9 @@ impl Run {
         }
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
+        }
+        if let Err(failure) = foresee_dependents(replica, plan).await {
+            plan.error = Some(failure);
         }
     }
 }

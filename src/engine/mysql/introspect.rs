@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlConnection;
 use super::{Facts, query, quoted, run};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Table, UniqueKey};
+use crate::schema::{Catalog, Dependent, Table, UniqueKey};
 use crate::sql::mysql::largest;
 use crate::sql::{
     Alike, Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
@@ -48,6 +48,49 @@ pub(super) async fn catalog(
         tables.extend(database(connection, facts, name).await?);
     }
     Ok(Catalog { default_schema: facts.database.clone(), tables, folds_case: facts.case_folded, types: None })
+}
+
+/// See [`Engine::dependents`](crate::engine::Engine::dependents). The tables are named with their databases.
+pub(super) async fn dependents(
+    connection: &mut MySqlConnection,
+    tables: &[TableName],
+) -> Result<Vec<Dependent>, EngineError> {
+    let what = "look for foreign keys of other databases";
+    let names = tables.iter().map(|table| {
+        format!("({}, {})", quoted(table.schema.as_deref().unwrap_or_default()), quoted(&table.name))
+    });
+    let names: Vec<String> = names.collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA, \
+         k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, k.TABLE_SCHEMA FROM information_schema.KEY_COLUMN_USAGE k \
+         WHERE (k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME) IN ({}) \
+         ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION",
+        names.join(", ")
+    );
+    let mut found = query(connection, &sql, what).await?;
+    // With the schema told, the server need not open all tables once more for each key.
+    for row in &mut found {
+        let sql = format!(
+            "SELECT DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = {} AND TABLE_NAME = {} AND CONSTRAINT_NAME = {}",
+            quoted(&text(row, 6)),
+            quoted(&text(row, 0)),
+            quoted(&text(row, 1))
+        );
+        let rules = query(connection, &sql, what).await?.into_iter().next().unwrap_or_default();
+        let schema = row.pop().flatten();
+        row.extend(rules);
+        row.push(schema);
+    }
+    let keys = found.chunk_by(|a, b| a[8] == b[8] && a[..2] == b[..2]);
+    let dependent = |rows: &[Vec<Option<String>>]| Dependent {
+        table: TableName::qualified(text(&rows[0], 8), text(&rows[0], 0)),
+        key: foreign_key(rows),
+    };
+    Ok(keys.map(dependent).filter(|found| found.key.on_delete != ForeignKeyAction::Refuse).collect())
 }
 
 async fn database(
@@ -227,18 +270,22 @@ impl Parts<'_> {
     fn foreign_keys(&self) -> HashMap<String, Vec<ForeignKey>> {
         let mut tables: HashMap<String, Vec<ForeignKey>> = HashMap::new();
         for rows in self.foreign.chunk_by(|a, b| a[..2] == b[..2]) {
-            let first = &rows[0];
-            let key = ForeignKey {
-                name: text(first, 1),
-                columns: rows.iter().map(|row| text(row, 2)).collect(),
-                table: TableName::qualified(text(first, 3), text(first, 4)),
-                referenced: rows.iter().map(|row| text(row, 5)).collect(),
-                on_delete: action(&text(first, 6)),
-                on_update: action(&text(first, 7)),
-            };
-            tables.entry(text(first, 0)).or_default().push(key);
+            tables.entry(text(&rows[0], 0)).or_default().push(foreign_key(rows));
         }
         tables
+    }
+}
+
+/// One foreign key of the rows of its columns.
+fn foreign_key(rows: &[Vec<Option<String>>]) -> ForeignKey {
+    let first = &rows[0];
+    ForeignKey {
+        name: text(first, 1),
+        columns: rows.iter().map(|row| text(row, 2)).collect(),
+        table: TableName::qualified(text(first, 3), text(first, 4)),
+        referenced: rows.iter().map(|row| text(row, 5)).collect(),
+        on_delete: action(&text(first, 6)),
+        on_update: action(&text(first, 7)),
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use super::error::driver_words;
 use super::{Engine, EngineError, Firing, Lack, Need, Right, Snapshot, Writer};
 use crate::failure::ErrorKind;
-use crate::schema::Catalog;
+use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, TlsMode};
 use crate::sql::mysql::{MARIADB, MYSQL, SQL_MODE};
@@ -144,6 +144,13 @@ impl Engine for Family {
         let firing = triggers::firing(&mut connection, self.dialect(), tables).await?;
         self.idle.lock().await.push(connection);
         Ok(firing)
+    }
+
+    async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
+        let mut connection = self.reading().await?;
+        let found = introspect::dependents(&mut connection, tables).await?;
+        self.idle.lock().await.push(connection);
+        Ok(found)
     }
 
     async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::super::EngineError;
 use super::{rows, run, text};
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Table, UniqueKey};
+use crate::schema::{Catalog, Dependent, Table, UniqueKey};
 use crate::sql::{
     Alike, Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart, LiteralDefault,
     RowEvent, Sequence, TableName, Trigger, UniqueIndex,
@@ -134,10 +134,25 @@ const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text
      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.confkey) WITH ORDINALITY k(number, place)
      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number)
-    FROM tables t JOIN pg_catalog.pg_constraint f ON f.conrelid = t.oid AND f.contype = 'f'
-    JOIN pg_catalog.pg_class r ON r.oid = f.confrelid AND NOT r.relispartition
+    FROM tables t JOIN pg_catalog.pg_constraint f ON f.conrelid = t.oid AND f.contype = 'f' AND f.conparentid = 0
+    JOIN pg_catalog.pg_class r ON r.oid = coalesce(pg_catalog.pg_partition_root(f.confrelid)::oid, f.confrelid)
     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
     ORDER BY t.oid, f.conname";
+
+/// The foreign keys of the whole database that carry a delete in some tables on. Of a partition its root is told.
+const DEPENDENTS: &str = "SELECT cn.nspname::text, f.conname::text, n.nspname::text, r.relname::text,
+    f.confdeltype::text, f.confupdtype::text,
+    (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.conkey) WITH ORDINALITY k(number, place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
+    (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.confkey) WITH ORDINALITY k(number, place)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number), c.relname::text
+    FROM pg_catalog.pg_constraint f
+    JOIN pg_catalog.pg_class r ON r.oid = coalesce(pg_catalog.pg_partition_root(f.confrelid)::oid, f.confrelid)
+    JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+    JOIN pg_catalog.pg_class c ON c.oid = coalesce(pg_catalog.pg_partition_root(f.conrelid)::oid, f.conrelid)
+    JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+    WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
+      AND (n.nspname, r.relname) IN ($tables) ORDER BY cn.nspname, c.relname, f.conname";
 
 /// What numbers columns: the sequence of an identity, and the one that a default draws from, whoever owns it.
 const SEQUENCES: &str = "SELECT t.oid::text, a.attname::text, n.nspname::text, s.relname::text, q.seqincrement::text,
@@ -171,6 +186,30 @@ const TRIGGERS: &str = "SELECT t.oid::text, g.tgname::text, g.tgtype::int::text,
 const SCHEMAS: &str = "SELECT n.nspname::text FROM pg_catalog.pg_namespace n
     WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY n.nspname";
+
+/// See [`Engine::dependents`](crate::engine::Engine::dependents). The tables are named with their schemas.
+pub(super) async fn dependents(
+    connection: &mut PgConnection,
+    tables: &[TableName],
+) -> Result<Vec<Dependent>, EngineError> {
+    let names = tables.iter().map(|table| {
+        format!(
+            "({}, {})",
+            text_literal(table.schema.as_deref().unwrap_or_default()),
+            text_literal(&table.name)
+        )
+    });
+    let names: Vec<String> = names.collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = rows(connection, &DEPENDENTS.replace("$tables", &names.join(", ")), DOING).await?;
+    let dependent = |row: &PgRow| {
+        let table = TableName::qualified(required(row, 0)?, required(row, 8)?);
+        Ok(Dependent { table, key: foreign_key(row)? })
+    };
+    found.iter().map(dependent).collect()
+}
 
 /// The schemas that a catalog can be read of.
 pub(super) async fn schemas(connection: &mut PgConnection) -> Result<Vec<Option<String>>, EngineError> {
@@ -254,11 +293,8 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {
-    let mut list: Vec<String> = schemas
-        .iter()
-        .filter_map(|schema| schema.as_deref().or(default))
-        .map(|name| format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''")))
-        .collect();
+    let mut list: Vec<String> =
+        schemas.iter().filter_map(|schema| schema.as_deref().or(default)).map(text_literal).collect();
     list.sort();
     list.dedup();
     if list.is_empty() && !schemas.is_empty() {
@@ -268,6 +304,10 @@ fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<Stri
             .hint("name the schema in the tables, or set `search_path` of this side"));
     }
     Ok(if list.is_empty() { "NULL".to_owned() } else { list.join(", ") })
+}
+
+fn text_literal(name: &str) -> String {
+    format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 fn required(row: &PgRow, index: usize) -> Result<String, EngineError> {

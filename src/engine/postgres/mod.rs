@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Engine, EngineError, Firing, Lack, Need, Snapshot, Writer};
 use crate::failure::ErrorKind;
-use crate::schema::Catalog;
+use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, SnapshotMode, TlsMode};
 use crate::sql::postgres::Postgres as PostgresSql;
@@ -99,6 +99,13 @@ impl Engine for Postgres {
             _ => None,
         };
         Ok(means.into_iter().filter_map(firing).collect())
+    }
+
+    async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
+        let mut session = self.pool.take().await?;
+        let found = introspect::dependents(&mut session.connection, tables).await?;
+        session.give_back();
+        Ok(found)
     }
 
     async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {

@@ -100,6 +100,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
             catalog.tables.push(finished(name, draft, &primary_keys));
         }
     }
+    as_defined(&mut catalog.tables);
     Ok(catalog)
 }
 
@@ -384,6 +385,38 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         rows_estimate: draft.rows_estimate,
         hidden_rows: None,
         name,
+    }
+}
+
+/// Foreign keys name tables and columns in any letters: here in those of their definitions.
+fn as_defined(tables: &mut [Table]) {
+    let fold = str::to_ascii_lowercase;
+    let names = |table: &Table| -> BTreeMap<String, String> {
+        table.columns.iter().map(|column| (fold(&column.name), column.name.clone())).collect()
+    };
+    let defined: BTreeMap<(Option<String>, String), (String, BTreeMap<String, String>)> = tables
+        .iter()
+        .map(|table| {
+            let TableName { schema, name } = &table.name;
+            ((schema.clone(), fold(name)), (name.clone(), names(table)))
+        })
+        .collect();
+    let rename = |columns: &mut [String], known: &BTreeMap<String, String>| {
+        for column in columns {
+            if let Some(name) = known.get(&fold(column)) {
+                column.clone_from(name);
+            }
+        }
+    };
+    for table in tables {
+        let own = names(table);
+        for key in &mut table.foreign_keys {
+            rename(&mut key.columns, &own);
+            if let Some((name, columns)) = defined.get(&(key.table.schema.clone(), fold(&key.table.name))) {
+                key.table.name.clone_from(name);
+                rename(&mut key.referenced, columns);
+            }
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::io;
 
 use crate::compare::RowChange;
 use crate::plan::{
-    self, EqualChanges, PlannedChange, Progress, Reference, RowAction, RowStep, RowTally, SchemaAction,
+    self, EqualChanges, PlannedChange, Pointing, Progress, Reference, RowAction, RowStep, RowTally,
+    SchemaAction,
 };
 use crate::report::words::counted;
 use crate::schema::TablePair;
@@ -207,6 +208,8 @@ impl Writer<'_> {
             return Ok(());
         }
         for (child, reference) in plan::carrying(&replica.tables, parent) {
+            let followed = reference.filter(|reference| reference.compares(self.dialect) == Pointing::Equal);
+            let reference = followed.ok_or_else(|| self.not_renderable(child, &unfollowed()))?;
             self.cascade(step, child, &reference)?;
         }
         Ok(())
@@ -221,8 +224,10 @@ impl Writer<'_> {
         let message = self.message(child, "rows still point at rows to delete, and would change with them");
         for piece in plan::pieces(&parent.changes, step.changes.iter().copied(), self.limits()) {
             let piece = piece.map_err(spool)?;
+            let rows =
+                piece.iter().filter_map(|(_, planned)| reference.values(planned.change.row()).transpose());
             let rows: Vec<Vec<Value>> =
-                piece.iter().filter_map(|(_, planned)| reference.values(planned.change.row())).collect();
+                rows.collect::<Result<_, String>>().map_err(|_| self.not_renderable(child, &unfollowed()))?;
             if rows.is_empty() {
                 continue;
             }
@@ -309,4 +314,11 @@ fn guarded_row(pair: &TablePair, planned: &PlannedChange, columns: &[usize], abs
         }
     }
     values
+}
+
+/// Under a collation, or from columns out of scope, who points at a row is for the replica to say.
+fn unfollowed() -> Unwritable {
+    let reason =
+        "its rows may go along with rows to delete that they point at, which only apply can look for";
+    Unwritable { reason: reason.to_owned() }
 }
