@@ -1,7 +1,8 @@
 //! Guards: before a row is written it is read again, under lock, and must be what the plan saw.
 //!
 //! A row is as *before* (to be written), as *after* (done already: by an earlier run that was cut off, or by
-//! somebody else), or anything else, and then the plan is stale. Invariant: a step with a stale row
+//! somebody else), or anything else, and then the plan is stale; unless an earlier run wrote it and the replica's own
+//! triggers may have rewritten it since. Invariant: a step with a stale row
 //! writes nothing.
 
 use std::collections::HashMap;
@@ -39,6 +40,8 @@ pub(super) struct GuardedStep {
     pub stored: Spellings,
     /// How many changes are done already.
     pub already: u64,
+    /// How many of these an earlier run did, whose rows were rewritten since.
+    pub rewritten: u64,
     /// Rows that are neither as before nor as after.
     pub stale: Sample,
 }
@@ -90,6 +93,7 @@ impl Run<'_> {
             pending: Vec::new(),
             stored: Spellings::new(),
             already: 0,
+            rewritten: 0,
             stale: Sample::default(),
         };
         let table = &self.plan.tables[table];
@@ -125,8 +129,12 @@ impl Run<'_> {
                         guarded.stored.extend(found.stored(change.row().bytes()).map(|row| (*number, row)));
                     }
                     State::After => guarded.already += 1,
-                    // Rewritten since: by a trigger, or by whoever uses the replica.
-                    State::Other if self.is_in(&table.table, *number) => guarded.already += 1,
+                    State::Other
+                        if self.is_in(&table.table, *number) && self.may_be_rewritten(guarded.table) =>
+                    {
+                        guarded.already += 1;
+                        guarded.rewritten += 1;
+                    }
                     State::Other => guarded.stale.add(change.row()),
                 }
             }

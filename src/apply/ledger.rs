@@ -1,7 +1,7 @@
 //! Which changes of a plan are in: kept somewhere by whoever has a place for it, and asked when the plan runs again.
 //!
-//! A row that was written and then rewritten (by a trigger that later rows fired, by whoever uses the replica) is
-//! neither as before nor as planned; only that its change was committed tells it from a stale one. Owns the noun
+//! A row that was written and then rewritten by a trigger that later rows fired is neither as before nor as planned;
+//! only that its change was committed tells it from a stale one. Owns the noun
 //! [`Committed`] and the trait [`Ledger`]; refuses to know where it is kept. Invariant: a change is noted after its
 //! transaction was committed, never before, and by its number, not its batch's, so that a run with other batches
 //! reads the same. What was committed and not noted is for the guards to find.
@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::failure::Failure;
-use crate::plan::{ChangeNumber, ReplicaPlan, RowStep};
+use crate::plan::{self, ChangeNumber, ReplicaPlan, RowStep};
+use crate::sql::RowEvent;
 
 use super::Run;
 
@@ -125,6 +126,27 @@ impl Run<'_> {
     /// Whether an earlier run committed a change, whatever its row looks like now.
     pub(super) fn is_in(&self, table: &str, number: ChangeNumber) -> bool {
         self.earlier.get().is_some_and(|earlier| earlier.contains(table, number))
+    }
+
+    /// Whether the replica itself may have rewritten rows of a table that this plan wrote: a trigger of its own or of
+    /// another table that is written, or a column that the engine writes. Else only somebody else, or a restored
+    /// database, explains a row that holds something else.
+    pub(super) fn may_be_rewritten(&self, table: usize) -> bool {
+        let rewritable = || {
+            let mut tables = plan::stirred(self.plan);
+            tables.extend((0..self.plan.tables.len()).filter(|table| self.rewrites_itself(*table)));
+            tables
+        };
+        self.rewritable.get_or_init(rewritable).contains(&table)
+    }
+
+    fn rewrites_itself(&self, table: usize) -> bool {
+        let table = &self.plan.tables[table];
+        let fires = |event| !plan::firing(table, event).is_empty();
+        let columns = table.structure.replica.iter().flat_map(|table| &table.columns);
+        fires(RowEvent::Insert)
+            || fires(RowEvent::Update)
+            || columns.into_iter().any(|column| self.dialect.rewrites_itself(column))
     }
 }
 

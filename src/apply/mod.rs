@@ -27,6 +27,7 @@ mod tests;
 mod write;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -100,6 +101,7 @@ pub async fn apply_replica(
         lock_limited: options.lock_limited,
         ledger,
         earlier: OnceLock::new(),
+        rewritable: OnceLock::new(),
     };
     let mut written = Written::default();
     let applied = match run.apply(replica, options, &mut written).await {
@@ -149,14 +151,15 @@ struct Written {
     schema_changes: u64,
     rows: RowCounts,
     already: u64,
+    rewritten: u64,
     /// Batches committed, and of how many.
     batches: (u64, u64),
 }
 
 impl Written {
     fn applied(self, ended: Applied) -> Applied {
-        let Written { schema_changes, rows, already, batches } = self;
-        Applied { schema_changes, rows, already, batches, ..ended }
+        let Written { schema_changes, rows, already, rewritten, batches } = self;
+        Applied { schema_changes, rows, already, rewritten, batches, ..ended }
     }
 
     /// What stays when no more is committed, in words.
@@ -175,6 +178,7 @@ impl Written {
         self.schema_changes += batch.schema_changes;
         self.rows += batch.rows;
         self.already += batch.already;
+        self.rewritten += batch.rewritten;
         self.batches.0 += 1;
     }
 }
@@ -253,6 +257,8 @@ struct Run<'a> {
     ledger: &'a dyn Ledger,
     /// What earlier runs of this plan committed.
     earlier: OnceLock<Committed>,
+    /// See [`Run::may_be_rewritten`].
+    rewritable: OnceLock<BTreeSet<usize>>,
 }
 
 impl Run<'_> {
@@ -350,6 +356,7 @@ impl Run<'_> {
         }
         self.go_on()?;
         written.already = guarded.iter().map(|step| step.already).sum();
+        written.rewritten = guarded.iter().map(|step| step.rewritten).sum();
         Ok(written)
     }
 

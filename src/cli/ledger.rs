@@ -33,6 +33,8 @@ pub struct PlanLedger {
     plan_digest: String,
     /// What the whole plan is to write: replica, table, changes.
     whole: Vec<(String, Vec<(String, u64)>)>,
+    /// How many changes the plan has, withheld ones too: numbers are below that.
+    lengths: BTreeMap<String, BTreeMap<String, usize>>,
     /// Open for appending, once it is needed.
     file: Mutex<Option<File>>,
 }
@@ -66,6 +68,7 @@ impl PlanLedger {
             path: PathBuf::from(path),
             plan_digest: plan_digest.hex(),
             whole: plan.replicas.iter().map(to_write).collect(),
+            lengths: plan.replicas.iter().map(lengths).collect(),
             file: Mutex::default(),
         }
     }
@@ -96,12 +99,14 @@ impl PlanLedger {
         Ok(())
     }
 
-    /// Removes the file once all of the plan is in.
+    /// Removes the file once all of the plan is in, and no row that an earlier run wrote was found to hold something
+    /// else without a check that it is right so.
     pub fn finish(&self, plan: &Plan, applied: &[Applied]) -> Result<(), Failure> {
         let ended = |applied: &Applied| match applied.outcome {
             Outcome::InSync => true,
             _ => applied.batches.0 > 0 && applied.batches.0 == applied.batches.1,
         };
+        let as_written = |applied: &Applied| applied.rewritten == 0 || applied.verified == Some(true);
         let Kept::Records(records) = self.kept()? else { return Ok(()) };
         let whole = self.whole.iter().all(|(name, tables)| {
             let of: Vec<&Record> = records.iter().filter(|record| record.replica == *name).collect();
@@ -109,7 +114,10 @@ impl PlanLedger {
             of.into_iter().for_each(|record| record.add_to(&mut done));
             tables.iter().all(|(table, changes)| done.count(table) >= *changes)
         });
-        if whole && plan.replicas.len() == applied.len() && applied.iter().all(ended) {
+        if whole
+            && plan.replicas.len() == applied.len()
+            && applied.iter().all(|applied| ended(applied) && as_written(applied))
+        {
             fs::remove_file(&self.path).map_err(|error| self.failed("remove", error))?;
         }
         Ok(())
@@ -137,7 +145,24 @@ impl PlanLedger {
             return Ok(Kept::OfAnother);
         }
         // What was cut off has no checksum that fits; its batch is for the guards to find.
-        Ok(Kept::Records(lines.filter_map(Record::of_line).collect()))
+        let records: Vec<Record> = lines.filter_map(Record::of_line).collect();
+        match records.iter().all(|record| self.is_of_the_plan(record)) {
+            true => Ok(Kept::Records(records)),
+            false => {
+                let message = format!("{} tells of changes that the plan does not have", self.path.display());
+                let hint = "it was not written by trueup; move it away, or plan again";
+                Err(Failure::new(ErrorKind::Value, message).hint(hint))
+            }
+        }
+    }
+
+    /// Whether the plan has all these changes. Nothing is reckoned with numbers that it has not.
+    fn is_of_the_plan(&self, record: &Record) -> bool {
+        let Some(lengths) = self.lengths.get(&record.replica) else { return false };
+        record.tables.iter().all(|(table, ranges)| {
+            let length = lengths.get(table).copied().unwrap_or(0);
+            ranges.iter().all(|(_, end)| *end as usize <= length)
+        })
     }
 
     /// A file with its head, open to be appended to.
@@ -210,6 +235,11 @@ fn to_write(replica: &ReplicaPlan) -> (String, Vec<(String, u64)>) {
     (replica.name.clone(), tables.filter(|(_, changes)| *changes > 0).collect())
 }
 
+fn lengths(replica: &ReplicaPlan) -> (String, BTreeMap<String, usize>) {
+    let tables = replica.tables.iter().map(|table| (table.table.clone(), table.changes.len()));
+    (replica.name.clone(), tables.collect())
+}
+
 fn committed(records: &[Record], replica: &ReplicaPlan) -> Committed {
     let mut committed = Committed::default();
     let identity = identity(replica);
@@ -261,7 +291,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::plan::testing::{insert, table, with_changes};
     use crate::report::samples;
+
+    /// With a table `t` of nine changes.
+    fn sample() -> Plan {
+        let mut plan = samples::plan();
+        let changes = (1..=9).map(|id| insert(&[id, id])).collect();
+        plan.replicas[0].tables.push(with_changes(table("t"), changes));
+        plan
+    }
 
     fn ledger(folder: &Path, plan: &Plan, of: &str) -> PlanLedger {
         PlanLedger::new(&folder.join("a.plan"), &Digest::of(of.as_bytes()), plan)
@@ -275,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_is_noted_is_there_again() {
-        let (folder, plan) = (tempfile::tempdir().expect("a folder"), samples::plan());
+        let (folder, plan) = (tempfile::tempdir().expect("a folder"), sample());
         let replica = &plan.replicas[0];
         let first = ledger(folder.path(), &plan, "plan");
         assert_eq!(first.open(replica, 2).expect("it can be made"), Committed::default());
@@ -312,5 +351,45 @@ mod tests {
         assert!(failure.message.ends_with("is there and holds no progress of a plan"), "{failure}");
         let kept = fs::read_to_string(folder.path().join("a.plan.progress")).expect("it is there");
         assert_eq!(kept, "my notes");
+    }
+
+    #[test]
+    fn changes_that_the_plan_does_not_have_are_refused() {
+        let (folder, plan) = (tempfile::tempdir().expect("a folder"), sample());
+        let replica = &plan.replicas[0];
+        let path = folder.path().join("a.plan.progress");
+        for (table, range) in [("t", (0, ChangeNumber::MAX)), ("t", (8, 10)), ("u", (0, 1))] {
+            let first = ledger(folder.path(), &plan, "plan");
+            first.open(replica, 2).expect("it can be made");
+            let tables = [(table.to_owned(), vec![range])].into();
+            let record = Record { replica: replica.name.clone(), identity: identity(replica), tables };
+            let mut file = OpenOptions::new().append(true).open(&path).expect("it is there");
+            file.write_all(record.line().expect("it is text").as_bytes()).expect("it takes bytes");
+            let failure = ledger(folder.path(), &plan, "plan").open(replica, 2).expect_err("it is not ours");
+            assert!(failure.message.ends_with("tells of changes that the plan does not have"), "{failure}");
+            fs::remove_file(&path).expect("it is there");
+        }
+    }
+
+    #[test]
+    fn it_is_kept_where_rows_were_rewritten_and_no_check_found_them_equal() {
+        for (rewritten, verified, kept) in [
+            (0, None, false),
+            (0, Some(false), false),
+            (3, None, true),
+            (3, Some(false), true),
+            (3, Some(true), false),
+        ] {
+            let (folder, mut plan) = (tempfile::tempdir().expect("a folder"), sample());
+            plan.replicas.truncate(1);
+            plan.replicas[0].tables.retain(|table| table.table == "t");
+            let ledger = ledger(folder.path(), &plan, "plan");
+            ledger.open(&plan.replicas[0], 2).expect("it can be made");
+            ledger.note(&plan.replicas[0], &some("t", 0..9)).expect("it can be noted");
+            let ended = Applied::nothing(Outcome::Applied, None);
+            let applied = Applied { rewritten, verified, batches: (2, 2), ..ended };
+            ledger.finish(&plan, &[applied]).expect("it can be removed");
+            assert_eq!(folder.path().join("a.plan.progress").exists(), kept, "{rewritten} {verified:?}");
+        }
     }
 }

@@ -226,6 +226,8 @@ pub struct Applied {
     pub rows: RowCounts,
     /// Changes that were already there.
     pub already: u64,
+    /// How many of these an earlier run wrote to rows that hold something else by now.
+    pub rewritten: u64,
     /// Transactions committed, and of how many.
     pub batches: (u64, u64),
     /// Whether the answer to a commit was lost, so that nobody knows whether one more batch is in.

@@ -265,6 +265,7 @@ impl Applied {
             schema_changes: 0,
             rows: RowCounts::default(),
             already: 0,
+            rewritten: 0,
             batches: (0, 0),
             commit_unknown: false,
             verified: None,
