@@ -21,6 +21,9 @@ pub struct Reference {
     pointed: Vec<Column>,
 }
 
+/// Values, and their encoding.
+type Encoded = (Vec<Value>, Vec<u8>);
+
 /// Which values of a foreign key's two ends the replica takes for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pointing {
@@ -103,7 +106,7 @@ impl Reference {
         Ok(self.encoded(row)?.map(|(_, bytes)| Key::new(bytes)))
     }
 
-    fn encoded(&self, row: &Row) -> Result<Option<(Vec<Value>, Vec<u8>)>, String> {
+    fn encoded(&self, row: &Row) -> Result<Option<Encoded>, String> {
         let fields: Vec<Option<&[u8]>> = row.fields().collect();
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
         for ((index, domain), pointing) in self.pointed_at.iter().zip(&self.pointing) {

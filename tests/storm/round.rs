@@ -109,7 +109,7 @@ impl Round {
 
     fn all(&mut self, seed: u64) -> Result<(), String> {
         self.check_plan()?;
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             self.check_saved_plan()?;
         }
         if seed % 3 == 1 {

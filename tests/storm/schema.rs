@@ -38,7 +38,7 @@ pub struct Unique {
 /// What a foreign key does to rows that point at one that goes or changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
-    NoAction,
+    Refuse,
     Restrict,
     Cascade,
     SetNull,
@@ -98,7 +98,7 @@ fn reference(tables: &[Table], parent: usize, dice: &mut Dice) -> Reference {
         true => tables[parent].key.clone(),
         false => dice.pick(&uniques).columns.clone(),
     };
-    let actions = [Action::NoAction, Action::NoAction, Action::Restrict, Action::Cascade, Action::SetNull];
+    let actions = [Action::Refuse, Action::Refuse, Action::Restrict, Action::Cascade, Action::SetNull];
     let deferrable = if dice.chance(50) { None } else { Some(dice.chance(50)) };
     Reference {
         columns: Vec::new(),
@@ -272,7 +272,7 @@ impl Reference {
 impl Action {
     fn sql(self) -> &'static str {
         match self {
-            Action::NoAction => "NO ACTION",
+            Action::Refuse => "NO ACTION",
             Action::Restrict => "RESTRICT",
             Action::Cascade => "CASCADE",
             Action::SetNull => "SET NULL",

@@ -388,20 +388,23 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
     }
 }
 
+/// Names by their small letters.
+type Names = BTreeMap<String, String>;
+
 /// Foreign keys name tables and columns in any letters: here in those of their definitions.
 fn as_defined(tables: &mut [Table]) {
     let fold = str::to_ascii_lowercase;
-    let names = |table: &Table| -> BTreeMap<String, String> {
+    let names = |table: &Table| -> Names {
         table.columns.iter().map(|column| (fold(&column.name), column.name.clone())).collect()
     };
-    let defined: BTreeMap<(Option<String>, String), (String, BTreeMap<String, String>)> = tables
+    let defined: BTreeMap<(Option<String>, String), (String, Names)> = tables
         .iter()
         .map(|table| {
             let TableName { schema, name } = &table.name;
             ((schema.clone(), fold(name)), (name.clone(), names(table)))
         })
         .collect();
-    let rename = |columns: &mut [String], known: &BTreeMap<String, String>| {
+    let rename = |columns: &mut [String], known: &Names| {
         for column in columns {
             if let Some(name) = known.get(&fold(column)) {
                 column.clone_from(name);
