@@ -298,6 +298,20 @@ impl Run {
         let side = self.spec.replica(&plan.name).map(|replica| &replica.side);
         let lock_limited = side.is_some_and(|side| side.lock_timeout.is_some());
         let limited = ApplyOptions { lock_limited, ..options.clone() };
+        let before = match (options.verify, kind) {
+            (true, PlanKind::Changes) => verify::beside(replica, plan, &self.stop).await,
+            _ => Ok(verify::Beside::default()),
+        };
+        let before = match before {
+            Ok(before) => before,
+            Err(failure) => {
+                let outcome = match failure.kind {
+                    ErrorKind::Interrupted => Outcome::Interrupted,
+                    _ => Outcome::Error,
+                };
+                return Applied::nothing(outcome, Some(failure));
+            }
+        };
         let applied = apply::apply_replica(replica, plan, &limited, ledger, &self.observer, &self.stop).await;
         if !options.verify {
             return applied;
@@ -305,7 +319,7 @@ impl Run {
         let effort = self.audit_options();
         let against = match (kind, self.primary()) {
             (PlanKind::Undo, _) => Against::Plan,
-            (PlanKind::Changes, Ok(primary)) => Against::Primary(primary),
+            (PlanKind::Changes, Ok(primary)) => Against::Primary(primary, &before),
             (PlanKind::Changes, Err(failure)) => {
                 return Applied { outcome: Outcome::Error, error: Some(failure), ..applied };
             }

@@ -1,11 +1,12 @@
 //! 8. Compares what was written again, in new snapshots: with the primary, or with the plan's own values.
 //!
-//! Tables that triggers may have written are compared as a whole.
+//! Tables that triggers may write are looked at before and after: where rows that the plan does not write are others
+//! afterwards, the table is compared as a whole.
 //! Apply reads its rows back inside its own transaction; this looks from outside, after the commit, and at the
 //! primary too, unless the plan was not made from it. Only the keys that were written are looked at, and only what
 //! the spec would write counts: a withheld difference is no news. Invariant: what could not be told is [`Verdict::Unknown`], never in sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::apply::{self, Landed};
@@ -15,9 +16,10 @@ use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
 use crate::schema::TablePair;
-use crate::sides::Sides;
+use crate::sides::{Side, Sides};
 use crate::spool::SpoolError;
-use crate::value::{Digest, Key, KeyOrder};
+use crate::sql::Selection;
+use crate::value::{Digest, Key, KeyOrder, KeyRange, RowsHasher};
 
 /// So many keys are looked at in one go: few enough to be held.
 const KEYS_AT_ONCE: usize = 50_000;
@@ -42,8 +44,8 @@ pub enum Verdict {
 /// What the rows written are held against.
 #[derive(Clone, Copy, Debug)]
 pub enum Against<'a> {
-    /// The primary as it is now.
-    Primary(&'a Primary),
+    /// The primary as it is now, and what [`beside`] saw before.
+    Primary(&'a Primary, &'a Beside),
     /// The plan's own values: what an undo plan is checked by.
     Plan,
 }
@@ -106,7 +108,9 @@ pub async fn verify_applied(
     stop: &Stop,
 ) -> Verdict {
     let differing = match against {
-        Against::Primary(primary) => rows_that_differ(primary, replica, plan, options, observer, stop).await,
+        Against::Primary(primary, before) => {
+            rows_that_differ((primary, before), replica, plan, options, observer, stop).await
+        }
         Against::Plan => rows_not_as_planned(replica, plan, stop).await,
     };
     match differing {
@@ -123,7 +127,7 @@ async fn rows_not_as_planned(replica: &Replica, plan: &ReplicaPlan, stop: &Stop)
 }
 
 async fn rows_that_differ(
-    primary: &Primary,
+    (primary, before): (&Primary, &Beside),
     replica: &Replica,
     plan: &ReplicaPlan,
     options: &AuditOptions,
@@ -131,49 +135,107 @@ async fn rows_that_differ(
     stop: &Stop,
 ) -> Result<Landed, Failure> {
     let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
+    let asked = Asked { snapshots: &snapshots, options, observer, stop };
     let mut rows = 0;
     let stirred = plan::stirred(plan);
     for (index, table) in plan.tables.iter().enumerate() {
         let Some(pair) = &table.pair else { continue };
+        if table.error.is_none() && table.summary.total() > 0 {
+            rows += asked.written(table, pair).await.map_err(|failure| in_table(table, failure))?;
+        }
         if stirred.contains(&index) {
-            let pair = as_made(pair);
-            let found =
-                audit::audit_table(&pair, &plan.name, snapshots.clone(), options, observer, stop).await;
-            for change in found.map_err(|failure| in_table(table, failure))?.changes.iter() {
-                rows += u64::from(!change?.withheld);
-            }
-            continue;
-        }
-        if table.error.is_some() || table.summary.total() == 0 {
-            continue;
-        }
-        if pair.is_keyless() {
-            let asked = Asked { snapshots: &snapshots, options, observer, stop };
-            let found = asked.copies_that_differ(table, pair).await;
+            let found = asked.stirred(table, pair, &plan.name, before.0.get(&index)).await;
             rows += found.map_err(|failure| in_table(table, failure))?;
-            continue;
-        }
-        if is_copy(table, pair) {
-            let equal = audit::audit_copy(pair, snapshots.clone(), options, observer, stop).await;
-            if equal.map_err(|failure| in_table(table, failure))? {
-                continue;
-            }
-        }
-        let order = pair.key_order();
-        let mut changes = table.changes.iter();
-        loop {
-            let keys = next_keys(&mut changes, &order)?;
-            if keys.is_empty() {
-                break;
-            }
-            let found = audit::audit_keys(pair, keys, snapshots.clone(), options, observer, stop).await;
-            let found = found.map_err(|failure| in_table(table, failure))?;
-            for change in found.iter() {
-                rows += u64::from(!change?.withheld);
-            }
         }
     }
     Ok(Landed { differing: rows, untold: false })
+}
+
+/// What the replica holds beside the rows of a plan in tables that its triggers may write, digested by the table's
+/// place in the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Beside(BTreeMap<usize, Digest>);
+
+/// Looks at what triggers may stir, before the plan is applied. The primary may change at any time; only what changed on
+/// the replica can be the work of a trigger.
+///
+/// # Errors
+/// What could not be read; a request to stop.
+pub async fn beside(replica: &Replica, plan: &ReplicaPlan, stop: &Stop) -> Result<Beside, Failure> {
+    let mut beside = Beside::default();
+    let stirred = plan::stirred(plan);
+    if stirred.is_empty() {
+        return Ok(beside);
+    }
+    let snapshot = replica.snapshot().await?;
+    for index in stirred {
+        let table = &plan.tables[index];
+        let Some(pair) = &table.pair else { continue };
+        let is_there = !pair.replica_missing;
+        let digest = beside_of(snapshot.as_ref(), table, pair, is_there, stop).await;
+        if let Some(digest) = digest.map_err(|failure| in_table(table, failure))? {
+            beside.0.insert(index, digest);
+        }
+    }
+    Ok(beside)
+}
+
+/// The digest of the rows that the plan does not write, in the columns that the replica had. `None` where the plan's
+/// rows cannot be told from others in those.
+async fn beside_of(
+    snapshot: &dyn Snapshot,
+    table: &TablePlan,
+    pair: &TablePair,
+    is_there: bool,
+    stop: &Stop,
+) -> Result<Option<Digest>, Failure> {
+    let had = |index: usize| pair.replica_missing || pair.columns[index].on_replica;
+    let identifying = if pair.is_keyless() { pair.compared_columns } else { pair.key_columns };
+    if !(0..identifying).all(had) {
+        return Ok(None);
+    }
+    let mut hasher = RowsHasher::new(false);
+    if is_there {
+        let kept: Vec<usize> = (0..pair.compared_columns).filter(|index| had(*index)).collect();
+        let written = planned_rows(table, pair, false)?;
+        let mut select = pair.select(Side::Replica, Selection::Range(KeyRange::all()), false);
+        let mut index = 0..;
+        select.columns.retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
+        let identity = identity_of(pair);
+        let mut stream = snapshot.scan(select).await.map_err(|error| error.on(Side::Replica))?;
+        while let Some(block) = stream.next().await.map_err(|error| error.on(Side::Replica))? {
+            if stop.requested() {
+                let message = "stopped before all that triggers may write was looked at";
+                return Err(Failure::new(ErrorKind::Interrupted, message));
+            }
+            for row in block.rows() {
+                if !written.contains(&Digest::of(&row[..identity.key_len(row)])) {
+                    hasher.add(row);
+                }
+            }
+        }
+    }
+    Ok(Some(hasher.finish()))
+}
+
+/// What tells a row of the pair from others: its key, or all that is compared.
+fn identity_of(pair: &TablePair) -> KeyOrder {
+    let identifying = if pair.is_keyless() { pair.compared_columns } else { pair.key_columns };
+    KeyOrder::new(pair.columns[..identifying].iter().map(|column| column.domain.clone()).collect::<Vec<_>>())
+}
+
+/// The rows of a plan by what tells them apart; those it withholds too, or not.
+fn planned_rows(table: &TablePlan, pair: &TablePair, withheld: bool) -> Result<HashSet<Digest>, SpoolError> {
+    let identity = identity_of(pair);
+    let mut rows = HashSet::new();
+    for planned in table.changes.iter() {
+        let planned = planned?;
+        if withheld || !planned.withheld {
+            let row = planned.change.row().bytes();
+            rows.insert(Digest::of(&row[..identity.key_len(row)]));
+        }
+    }
+    Ok(rows)
 }
 
 /// Whether the rows written are all that the replica has in scope, unless somebody else wrote some too.
@@ -198,6 +260,57 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// How many of the rows that were written differ.
+    async fn written(&self, table: &TablePlan, pair: &TablePair) -> Result<u64, Failure> {
+        let Asked { snapshots, options, observer, stop } = *self;
+        if pair.is_keyless() {
+            return self.copies_that_differ(table, pair).await;
+        }
+        if is_copy(table, pair) && audit::audit_copy(pair, snapshots.clone(), options, observer, stop).await?
+        {
+            return Ok(0);
+        }
+        let mut rows = 0;
+        let order = pair.key_order();
+        let mut changes = table.changes.iter();
+        loop {
+            let keys = next_keys(&mut changes, &order)?;
+            if keys.is_empty() {
+                return Ok(rows);
+            }
+            let found = audit::audit_keys(pair, keys, snapshots.clone(), options, observer, stop).await?;
+            for change in found.iter() {
+                rows += u64::from(!change?.withheld);
+            }
+        }
+    }
+
+    /// How many rows differ that the plan does not speak of, where the replica's are no longer what they were `before`.
+    async fn stirred(
+        &self,
+        table: &TablePlan,
+        pair: &TablePair,
+        replica: &str,
+        before: Option<&Digest>,
+    ) -> Result<u64, Failure> {
+        let Asked { snapshots, options, observer, stop } = *self;
+        let now = beside_of(snapshots.replica.as_ref(), table, pair, true, stop).await?;
+        if now.as_ref() == before && before.is_some() {
+            return Ok(0);
+        }
+        let pair = as_made(pair);
+        let found = audit::audit_table(&pair, replica, snapshots.clone(), options, observer, stop).await?;
+        let (planned, identity) = (planned_rows(table, &pair, true)?, identity_of(&pair));
+        let mut rows = 0;
+        for change in found.changes.iter() {
+            let change = change?;
+            let row = change.change.row().bytes();
+            let is_planned = planned.contains(&Digest::of(&row[..identity.key_len(row)]));
+            rows += u64::from(!change.withheld && !is_planned);
+        }
+        Ok(rows)
+    }
+
     /// How many copies of rows without a key one side has more than the other.
     async fn copies_that_differ(&self, table: &TablePlan, pair: &TablePair) -> Result<u64, Failure> {
         let mut differing = 0;

@@ -146,11 +146,12 @@ async fn brute_force(pair: TablePair, engines: &Sides<Arc<dyn Engine>>) -> Table
 async fn apply(engines: &Sides<Arc<dyn Engine>>, plan: &ReplicaPlan) -> Applied {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
     let replica = Replica::new(Arc::clone(&engines.replica));
+    let before = crate::verify::beside(&replica, plan, &Stop::default()).await.expect("looked at");
     let applied =
         apply_replica(&replica, plan, &ApplyOptions::default(), &Unkept, &observer, &Stop::default()).await;
     let primary = Primary::new(Arc::clone(&engines.primary));
     let effort = crate::audit::AuditOptions::default();
-    let against = crate::verify::Against::Primary(&primary);
+    let against = crate::verify::Against::Primary(&primary, &before);
     crate::verify::check(against, &replica, plan, applied, &effort, &observer, &Stop::default()).await
 }
 
