@@ -138,7 +138,7 @@ mod tests {
         let (columns, keep) = (vec![column("v", "TEXT")], Vec::new());
         let write = write(RowsToWrite::Update { key: key("INTEGER"), columns, keep, rows: vec![row] });
         let prepared = Prepared::new(&write).expect("they fit").expect("they are bound");
-        assert_eq!(prepared.sql, "UPDATE \"t\" SET \"v\" = ?1 WHERE \"id\" = ?2");
+        assert_eq!(prepared.sql, "UPDATE OR ABORT \"t\" SET \"v\" = ?1 WHERE \"id\" = ?2");
         assert_eq!(prepared.rows, [[Stored::Text("a\0b".into()), Stored::Integer(7)]]);
     }
 
