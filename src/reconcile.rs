@@ -472,6 +472,8 @@ impl Run {
                 return plan;
             }
         }
+        // Its connection may be the only one that the side is allowed.
+        drop(snapshots);
         if let Err(failure) = answered(&self.stop, foresee_dependents(replica, &mut plan)).await {
             plan.error = Some(failure);
         }
