@@ -75,7 +75,7 @@ fn a_table_of_a_thousand_columns() {
         assert_eq!(updates[0]["before"], json!({"c1": 999_002, "c999": 1_002}), "{}", name(&pair));
         assert_eq!(updates[0]["after"], json!({"c1": 1_002, "c999": 999_002}), "{}", name(&pair));
         assert_eq!(updates[1]["before"], json!({"c500": null}), "{}", name(&pair));
-        assert_eq!(tables[1]["schema_changes"].as_array().map(Vec::len), Some(1), "{}", name(&pair));
+        assert_eq!(tables[1]["schema_changes"][0]["action"], "create_table", "{}", name(&pair));
         pair.exits(&["apply", "spec.yml", "-y"], 0);
         pair.exits(&["verify", "spec.yml"], 0);
         let sums = "SELECT sum(c1) + sum(c500) + sum(c999) FROM t";
