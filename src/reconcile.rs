@@ -475,7 +475,10 @@ impl Run {
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
         if let Err(failure) = answered(&self.stop, foresee_dependents(replica, &mut plan)).await {
-            plan.error = Some(failure);
+            // A table that was not compared to its end says so already.
+            if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
+                plan.error = Some(failure);
+            }
         }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
