@@ -6,6 +6,7 @@
 pub mod adopt;
 mod check;
 mod connect;
+mod dependents;
 mod look;
 mod patience;
 mod sequences;
@@ -20,11 +21,11 @@ use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
-use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected, TablePair};
+use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
-use crate::sql::{Dialect, TableName};
+use crate::sql::Dialect;
 use crate::verify::{self, Against};
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
@@ -474,7 +475,7 @@ impl Run {
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
-        if let Err(failure) = answered(&self.stop, foresee_dependents(replica, &mut plan)).await {
+        if let Err(failure) = answered(&self.stop, dependents::add(replica, &mut plan)).await {
             // A table that was not compared to its end says so already.
             if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
                 plan.error = Some(failure);
@@ -605,24 +606,4 @@ fn with_finding(
         Ok(()) => plan,
         Err(failure) => plan.failed(failure),
     }
-}
-
-/// Tables that the catalog of the spec's schemas does not show may point at rows to be deleted.
-pub(super) async fn foresee_dependents(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(), Failure> {
-    let deleting = |table: &&mut TablePlan| table.summary.delete > 0;
-    let names = |pair: &TablePair| pair.names.replica.clone();
-    let tables = plan.tables.iter().filter(|table| table.summary.delete > 0);
-    let tables: Vec<TableName> = tables.filter_map(|table| table.pair.as_ref()).map(names).collect();
-    if tables.is_empty() {
-        return Ok(());
-    }
-    let found = replica.dependents(&tables).await?;
-    for pair in plan.tables.iter_mut().filter(deleting).filter_map(|table| table.pair.as_mut()) {
-        for dependent in found.iter().filter(|found| found.key.table == pair.names.replica) {
-            if !pair.dependents.iter().any(|known| known.table == dependent.table) {
-                pair.dependents.push(dependent.clone());
-            }
-        }
-    }
-    Ok(())
 }

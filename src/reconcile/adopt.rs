@@ -13,7 +13,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::sql::{Column, TableName};
 use crate::value::Digest;
 
-use super::{Run, RunError, foresee_dependents};
+use super::{Run, RunError, dependents};
 
 /// Differences that one message names.
 const DIFFERENCES_MAX: usize = 3;
@@ -143,7 +143,7 @@ impl Run {
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
         }
-        if let Err(failure) = foresee_dependents(replica, plan).await {
+        if let Err(failure) = dependents::add(replica, plan).await {
             plan.error = Some(failure);
         }
     }
