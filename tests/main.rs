@@ -37,6 +37,7 @@ mod saved_plans;
 mod script;
 mod sequences;
 mod servers;
+mod sessions;
 mod sides;
 mod spellings;
 mod split;

@@ -140,6 +140,12 @@ pub fn unlogged_mariadb() -> &'static Server {
     SERVER.get_or_init(mariadb::start_unlogged)
 }
 
+/// A MariaDB server whose global settings a test may spoil.
+pub fn hostile_mariadb() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(mariadb::start_unlogged)
+}
+
 /// An empty database of `engine`.
 pub fn open(engine: Engine, hint: &str) -> Database {
     match engine {

@@ -372,6 +372,9 @@ fn settings(side: &Side) -> Vec<(&'static str, String)> {
         ("sql_auto_is_null", "0"),
         ("foreign_key_checks", "1"),
         ("unique_checks", "1"),
+        // MariaDB can leave CHECK constraints out.
+        ("check_constraint_checks", "1"),
+        ("completion_type", "0"),
         ("autocommit", "1"),
         // ORDER BY looks at no more than this of each text: longer than any index entry.
         ("max_sort_length", "65536"),

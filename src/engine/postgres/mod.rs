@@ -363,6 +363,7 @@ fn settings(side: &Side, writable: bool) -> String {
         "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; \
          SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 3; SET lc_monetary = 'C'; \
          SET standard_conforming_strings = on; SET row_security = off; SET xmloption = 'content'; \
+         SET array_nulls = on; SET transform_null_equals = off; \
          SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = 0; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
          {search_path}{read_only}",

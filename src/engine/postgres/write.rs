@@ -66,7 +66,7 @@ impl PostgresWriter {
         let slots = std::sync::Arc::clone(&pool.slots);
         let slot = tokio::time::timeout(SLOT_WAIT, slots.acquire_owned()).await;
         let session = pool.connected(slot.ok().and_then(Result::ok)).await?;
-        Ok(PostgresWriter {
+        let mut writer = PostgresWriter {
             connection: Some(session.connection),
             failed: false,
             may_stage: Vec::new(),
@@ -74,6 +74,35 @@ impl PostgresWriter {
             by_role: Vec::new(),
             as_replica: false,
             stood_broken: Vec::new(),
+        };
+        writer.enforce().await?;
+        Ok(writer)
+    }
+
+    /// A superuser may have made the login, or all of the database, write as a replica: nothing would be enforced. A
+    /// login that may not undo that does not write. (As `local`, the third role there is, everything is enforced.)
+    async fn enforce(&mut self) -> Result<(), EngineError> {
+        let doing = "opening the connection that writes";
+        let asked = "SELECT current_setting('session_replication_role')::text, quote_ident(current_user)";
+        let found = rows(self.connection(), asked, doing).await?;
+        let cell = |index| found.first().map(|row| text(row, index)).transpose().map(Option::flatten);
+        if cell(0)?.is_some_and(|role| role != "replica") {
+            return Ok(());
+        }
+        let set = run(self.connection(), "SET session_replication_role = origin", doing).await;
+        let user = cell(1)?.unwrap_or_default();
+        set.map(drop).map_err(|error| match error.kind {
+            ErrorKind::Permission => {
+                let message = format!(
+                    "{doing}: session_replication_role is `replica` for this login, which may not set it back, so \
+                     that foreign keys would not be enforced"
+                );
+                EngineError { message, ..error }.hint(format!(
+                    "where it is set: ALTER ROLE {user} RESET session_replication_role (also IN DATABASE), ALTER \
+                     DATABASE … RESET it; or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role TO {user}"
+                ))
+            }
+            _ => error,
         })
     }
 

@@ -66,6 +66,19 @@ fn a_script_for_psql() {
     SET lc_monetary = 'C';
     SET xmloption = 'content';
     SET row_security = off;
+    SET array_nulls = on;
+    SET transform_null_equals = off;
+    DO $trueup$
+    BEGIN
+      IF current_setting('session_replication_role') = 'replica' THEN
+        PERFORM set_config('session_replication_role', 'origin', false);
+      END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+      RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = 'trueup: session_replication_role is replica for this login, which may not set it back: foreign keys would not be enforced',
+        HINT = 'ALTER ROLE or ALTER DATABASE … RESET session_replication_role';
+    END
+    $trueup$;
     DO $trueup$
     BEGIN
       PERFORM set_config('search_path', concat_ws(', ', '"shop"', nullif(current_setting('search_path'), '')), false);
@@ -203,9 +216,9 @@ fn a_script_for_mariadb() {
 
     SET NAMES utf8mb4;
     SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
-    SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
+    SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, completion_type = 0;
     SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-    SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT;
+    SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT, SESSION check_constraint_checks = 1;
     SET @trueup_done = 0;
 
     -- all rows, looked at before anything is written

@@ -24,13 +24,12 @@ pub(super) struct FamilyScript {
     done: u64,
 }
 
-const OPENING: &str = "SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0;
+const OPENING: &str = "SET time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, completion_type = 0;
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 ";
 
-/// Long lists of keys stay ranges of the index; history is not looked at.
-const OPENING_MARIADB: &str =
-    "SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT;\n";
+/// Long lists of keys stay ranges of the index; history is not looked at; CHECK constraints are.
+const OPENING_MARIADB: &str = "SET SESSION in_predicate_conversion_threshold = 0, SESSION system_versioning_asof = DEFAULT, SESSION check_constraint_checks = 1;\n";
 
 impl FamilyScript {
     /// A script of that server.

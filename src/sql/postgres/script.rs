@@ -28,6 +28,20 @@ SET extra_float_digits = 3;
 SET lc_monetary = 'C';
 SET xmloption = 'content';
 SET row_security = off;
+SET array_nulls = on;
+SET transform_null_equals = off;
+";
+
+/// As a replica the session would leave foreign keys unenforced; only who may set the role can set it back.
+const ENFORCING: &str = "BEGIN
+  IF current_setting('session_replication_role') = 'replica' THEN
+    PERFORM set_config('session_replication_role', 'origin', false);
+  END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+    MESSAGE = 'trueup: session_replication_role is replica for this login, which may not set it back: foreign keys would not be enforced',
+    HINT = 'ALTER ROLE or ALTER DATABASE … RESET session_replication_role';
+END
 ";
 
 impl Script for PostgresScript {
@@ -40,15 +54,16 @@ impl Script for PostgresScript {
     }
 
     fn opening(&mut self, search_path: &[String]) -> String {
+        let opening = format!("{OPENING}{}", block(ENFORCING));
         let schemas: Vec<String> = search_path.iter().map(|schema| identifier(schema)).collect();
-        let Ok(schemas) = quoted(&schemas.join(", ")) else { return OPENING.to_owned() };
+        let Ok(schemas) = quoted(&schemas.join(", ")) else { return opening };
         if search_path.is_empty() {
-            return OPENING.to_owned();
+            return opening;
         }
         // What the session has stays behind it, for types that are elsewhere.
         let path = format!("concat_ws(', ', {schemas}, nullif(current_setting('search_path'), ''))");
         let set = block(&format!("BEGIN\n  PERFORM set_config('search_path', {path}, false);\nEND\n"));
-        format!("{OPENING}{set}")
+        format!("{opening}{set}")
     }
 
     fn stop(&mut self, message: &str) -> String {
