@@ -55,6 +55,8 @@ pub enum Event {
         tries: u32,
         /// Why it failed; no row's values.
         why: String,
+        /// How many of the rows that were told to be written are not in after all.
+        rows: u64,
         /// How long until it begins again.
         pause: Duration,
     },

@@ -250,3 +250,36 @@ fn a_request_to_stop_is_heard_between_tries() {
     assert_eq!(run.document()["replicas"][0]["outcome"], "interrupted", "{}", run.told());
     untouched(&pair.replica);
 }
+
+/// Changes of structure on an engine that commits at each of them: one that waits for a table in vain is run again,
+/// and nothing before it. (The server would wait for a day by itself.)
+#[test]
+fn a_change_of_structure_that_waits_in_vain_is_tried_again() {
+    let server = Mortal::start(Engine::Mariadb);
+    let pair = Pair::of(server.fresh_database("p"), server.fresh_database("r"));
+    let numbered =
+        "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, v varchar(40)); INSERT INTO t VALUES (1, 'one');";
+    pair.both(numbered);
+    // Two columns to add, and a counter to move on.
+    pair.primary.execute_script("ALTER TABLE t ADD COLUMN a int, ADD COLUMN b int, AUTO_INCREMENT = 50");
+    pair.replica.execute_script("SET GLOBAL lock_wait_timeout = 1");
+    let waiting = "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.PROCESSLIST WHERE STATE LIKE '%metadata lock%'";
+    pair.tables("[t]");
+    pair.replica.execute_script("BEGIN");
+    pair.replica.query("SELECT v FROM t");
+    let running = pair.start(APPLY);
+    let begun = Instant::now();
+    while pair.primary.query(waiting)[0][0].as_deref() == Some("0") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing waits for the table");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(1_300));
+    pair.replica.execute_script("ROLLBACK");
+    let run = running.ends();
+    assert_eq!(run.exit, Some(0), "{}", run.told());
+    assert!(run.stderr.contains("beginning again"), "{}", run.told());
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+    let counter =
+        "SELECT CAST(AUTO_INCREMENT AS CHAR) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
+    assert_eq!(pair.replica.query(counter), [[Some("50".to_owned())]]);
+}

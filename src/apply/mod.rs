@@ -28,6 +28,7 @@ mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,7 @@ pub async fn apply_replica(
         ledger,
         earlier: OnceLock::new(),
         rewritable: OnceLock::new(),
+        told_rows: AtomicU64::new(0),
     };
     let mut written = Written::default();
     let applied = match run.apply(replica, options, &mut written).await {
@@ -259,6 +261,8 @@ struct Run<'a> {
     earlier: OnceLock<Committed>,
     /// See [`Run::may_be_rewritten`].
     rewritable: OnceLock<BTreeSet<usize>>,
+    /// Rows of the transaction that is open that were told to be written.
+    told_rows: AtomicU64,
 }
 
 impl Run<'_> {
@@ -283,7 +287,7 @@ impl Run<'_> {
         }
         if alone {
             for (table, change) in self.schema_changes(&batches.schema) {
-                self.change_schema(writer, table, change).await?;
+                self.change_schema_alone(writer, table, change).await?;
                 written.schema_changes += 1;
             }
         }
@@ -298,7 +302,7 @@ impl Run<'_> {
         }
         if !self.dialect.transactional_ddl() {
             for (table, change) in self.schema_changes(&batches.schema_after) {
-                self.change_schema(writer, table, change).await?;
+                self.change_schema_alone(writer, table, change).await?;
                 written.schema_changes += 1;
             }
         }
@@ -317,6 +321,7 @@ impl Run<'_> {
 
     async fn transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         self.go_on()?;
+        self.told_rows.store(0, Ordering::Relaxed);
         writer.begin().await?;
         let written = match self.in_transaction(writer, batch).await {
             Ok(written) => written,
@@ -430,7 +435,39 @@ impl Run<'_> {
         table: &TablePlan,
         change: &SchemaChange,
     ) -> Result<(), GivenUp> {
-        for sql in self.statements(table, change).iter() {
+        self.change_by(writer, change, &self.statements(table, change)).await
+    }
+
+    /// Changes structure outside of transactions, on an engine that commits at every such statement. One that ended in a
+    /// deadlock, or waited for a lock in vain, was not done, nor a part of it (such an engine's definitions are atomic
+    /// since MySQL 8.0 and MariaDB 10.6): so it alone is run again, not what went before it. The statements that
+    /// set a sequence begin with a look where it stands, and are run again from there. What was not answered may be
+    /// done, and is never run again.
+    async fn change_schema_alone(
+        &self,
+        writer: &mut dyn Writer,
+        table: &TablePlan,
+        change: &SchemaChange,
+    ) -> Result<(), GivenUp> {
+        let statements = self.statements(table, change);
+        let together = match change.action {
+            SchemaAction::SetSequence => statements.len().max(1),
+            _ => 1,
+        };
+        for statements in statements.chunks(together) {
+            let attempt = async |writer: &mut dyn Writer| self.change_by(writer, change, statements).await;
+            self.persistently(writer, attempt).await?;
+        }
+        Ok(())
+    }
+
+    async fn change_by(
+        &self,
+        writer: &mut dyn Writer,
+        change: &SchemaChange,
+        statements: &[String],
+    ) -> Result<(), GivenUp> {
+        for sql in statements {
             self.go_on()?;
             writer.execute(sql).await.map_err(|error| {
                 let message =

@@ -3,10 +3,12 @@
 //!
 //! Refuses to go on where it was: the whole transaction was rolled back and begins with its guards again, for the rows
 //! may be others now. Refuses what is not known to have failed: a commit without an answer is nothing to repeat.
+//! On an engine that commits at every change of structure, the statement that failed is begun anew by itself.
 //! Where the spec limits how long locks are waited for, a lock that was not to be had is the end. Invariant: so many
 //! tries, so much time and no more; a request to stop is heard between them.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::engine::Writer;
@@ -50,6 +52,7 @@ impl Run<'_> {
                 replica: self.plan.name.clone(),
                 tries,
                 why: given_up.failure.message,
+                rows: self.told_rows.swap(0, Ordering::Relaxed),
                 pause,
             });
             self.rest(pause).await?;

@@ -741,15 +741,21 @@ fn a_row_that_is_put_back_must_be_as_it_was_also_out_of_scope() {
     assert!(failure(&applied).message.starts_with("table t, column ref: "), "{:?}", applied.error);
 }
 
-/// Notes how often a transaction began anew.
+/// Notes how often a transaction began anew, and how many rows are said to be in.
 #[derive(Default)]
-struct Tries(Mutex<Vec<u32>>);
+struct Tries(Mutex<Vec<u32>>, Mutex<u64>);
 
 impl Observer for Tries {
     fn observe(&self, event: Event) {
-        if let Event::Retried { tries, why, .. } = event {
-            assert!(why.contains("somebody holds a lock"), "{why}");
-            self.0.lock().expect("nobody panics with it").push(tries);
+        let mut in_now = self.1.lock().expect("nobody panics with it");
+        match event {
+            Event::Retried { tries, why, rows, .. } => {
+                assert!(why.contains("somebody holds a lock"), "{why}");
+                *in_now -= rows;
+                self.0.lock().expect("nobody panics with it").push(tries);
+            }
+            Event::RowsWritten { rows } => *in_now += rows,
+            _ => {}
         }
     }
 }
@@ -763,6 +769,7 @@ fn what_passes_by_itself_is_tried_again_from_its_guards() {
         assert_eq!(applied.outcome, Outcome::Applied, "{what}: {:?}", applied.error);
         assert_eq!(applied.rows, RowCounts { insert: 2, update: 2, delete: 2 }, "{what}");
         assert_eq!(*tries.0.lock().expect("nobody panics with it"), [1, 2], "{what}");
+        assert_eq!(*tries.1.lock().expect("nobody panics with it"), 6, "{what}: no row is counted twice");
         let calls = engine.calls();
         let last = calls.iter().rposition(|call| call == "begin").expect("it began");
         assert!(calls[last + 1].starts_with("read locked"), "{what}: {calls:?}");

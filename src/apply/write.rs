@@ -1,5 +1,7 @@
 //! Writing the rows of a step, set-wise, and counting those that were matched.
 
+use std::sync::atomic::Ordering;
+
 use crate::compare::RowCounts;
 use crate::engine::Writer;
 use crate::event::Event;
@@ -32,7 +34,9 @@ impl Run<'_> {
             for (_, planned) in &write.changes {
                 counts.count(&planned.change);
             }
-            self.observer.observe(Event::RowsWritten { rows: write.changes.len() as u64 });
+            let rows = write.changes.len() as u64;
+            self.told_rows.fetch_add(rows, Ordering::Relaxed);
+            self.observer.observe(Event::RowsWritten { rows });
         }
         Ok(counts)
     }

@@ -167,7 +167,11 @@ impl Observer for Progress {
                 self.message();
             }
             Event::ApplyStarted { rows, .. } => self.applying(rows),
-            Event::Retried { replica, tries, why, pause } => {
+            Event::Retried { replica, tries, why, rows, pause } => {
+                self.counts.take_back(rows);
+                if let Some(bar) = &self.bar {
+                    bar.dec(rows);
+                }
                 let pause = pause.as_secs_f64();
                 self.tell(&format!("{replica}: {why} (try {tries}); beginning again in {pause:.1} s"));
             }
@@ -192,6 +196,13 @@ impl Counts {
             changes => format!(", {} to change", counted(changes, "row")),
         };
         format!("{} of {}{changes}", thousands(done), counted(of, "table"))
+    }
+
+    /// Rows that were rolled back are written, and counted, again.
+    fn take_back(&self, rows: u64) {
+        let less = |all: u64| Some(all.saturating_sub(rows));
+        // It always gives a number, so there is nothing to fail.
+        let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// `comparing: 3 of 4 tables, 1,200 of about 4,000 rows, 600 rows/s, 5 s left`
@@ -269,5 +280,7 @@ mod tests {
         counts.applying.store(true, Ordering::Relaxed);
         counts.rows_of.store(0, Ordering::Relaxed);
         assert_eq!(counts.line(Duration::ZERO), "writing: 3,000 rows, 3,000 rows/s");
+        counts.take_back(1_000);
+        assert_eq!(counts.line(Duration::ZERO), "writing: 2,000 rows, 2,000 rows/s");
     }
 }
