@@ -14,7 +14,7 @@ use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, PlannedChange, ReplicaPlan, TablePlan};
+use crate::plan::{self, Applied, Outcome, PlannedChange, Remaining, ReplicaPlan, TablePlan};
 use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
 use crate::spool::SpoolError;
@@ -29,11 +29,8 @@ const KEYS_AT_ONCE: usize = 50_000;
 pub enum Verdict {
     /// They are as they should be.
     InSync,
-    /// Some differ again: either side was written meanwhile.
-    Differs {
-        /// How many.
-        rows: u64,
-    },
+    /// Some differ again, for either side was written meanwhile; or a trigger wrote others.
+    Differs(Remaining),
     /// As far as it can be told they are; of some it cannot be told from outside, for the plan dropped what told
     /// them apart.
     Untold,
@@ -78,8 +75,8 @@ fn with_verdict(applied: Applied, verdict: Verdict) -> Applied {
     match verdict {
         Verdict::InSync => Applied { verified: Some(true), ..applied },
         Verdict::Untold => Applied { verified: None, ..applied },
-        Verdict::Differs { .. } => {
-            Applied { verified: Some(false), outcome: outcome(Outcome::Drift), ..applied }
+        Verdict::Differs(remaining) => {
+            Applied { verified: Some(false), outcome: outcome(Outcome::Drift), remaining, ..applied }
         }
         Verdict::Unknown(failure) => {
             let ended = match failure.kind {
@@ -107,16 +104,21 @@ pub async fn verify_applied(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Verdict {
-    let differing = match against {
+    let found = match against {
         Against::Primary(primary, before) => {
-            rows_that_differ((primary, before), replica, plan, options, observer, stop).await
+            let found = rows_that_differ((primary, before), replica, plan, options, observer, stop).await;
+            found.map(|remaining| (remaining, false))
         }
-        Against::Plan => rows_not_as_planned(replica, plan, stop).await,
+        Against::Plan => rows_not_as_planned(replica, plan, stop)
+            .await
+            .map(|landed| (Remaining { rows: landed.differing, ..Remaining::default() }, landed.untold)),
     };
-    match differing {
-        Ok(Landed { differing: 0, untold: false }) => Verdict::InSync,
-        Ok(Landed { differing: 0, untold: true }) => Verdict::Untold,
-        Ok(Landed { differing: rows, .. }) => Verdict::Differs { rows },
+    match found {
+        Ok((remaining, untold)) if remaining.is_none() => match untold {
+            false => Verdict::InSync,
+            true => Verdict::Untold,
+        },
+        Ok((remaining, _)) => Verdict::Differs(remaining),
         Err(failure) => Verdict::Unknown(failure),
     }
 }
@@ -133,22 +135,24 @@ async fn rows_that_differ(
     options: &AuditOptions,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
-) -> Result<Landed, Failure> {
+) -> Result<Remaining, Failure> {
     let snapshots = Sides::new(primary.snapshot().await?, replica.snapshot().await?);
     let asked = Asked { snapshots: &snapshots, options, observer, stop };
-    let mut rows = 0;
+    let mut remaining = Remaining::default();
     let stirred = plan::stirred(plan);
     for (index, table) in plan.tables.iter().enumerate() {
         let Some(pair) = &table.pair else { continue };
         if table.error.is_none() && table.summary.total() > 0 {
-            rows += asked.written(table, pair).await.map_err(|failure| in_table(table, failure))?;
+            remaining.rows += asked.written(table, pair).await.map_err(|failure| in_table(table, failure))?;
         }
         if stirred.contains(&index) {
             let found = asked.stirred(table, pair, &plan.name, before.0.get(&index)).await;
-            rows += found.map_err(|failure| in_table(table, failure))?;
+            if found.map_err(|failure| in_table(table, failure))? {
+                remaining.stirred.push(table.table.clone());
+            }
         }
     }
-    Ok(Landed { differing: rows, untold: false })
+    Ok(remaining)
 }
 
 /// What the replica holds beside the rows of a plan in tables that its triggers may write, digested by the table's
@@ -285,30 +289,30 @@ impl Asked<'_> {
         }
     }
 
-    /// How many rows differ that the plan does not speak of, where the replica's are no longer what they were `before`.
+    /// Whether rows differ that the plan does not speak of, where the replica's are no longer what they were `before`.
     async fn stirred(
         &self,
         table: &TablePlan,
         pair: &TablePair,
         replica: &str,
         before: Option<&Digest>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<bool, Failure> {
         let Asked { snapshots, options, observer, stop } = *self;
         let now = beside_of(snapshots.replica.as_ref(), table, pair, true, stop).await?;
         if now.as_ref() == before && before.is_some() {
-            return Ok(0);
+            return Ok(false);
         }
         let pair = as_made(pair);
         let found = audit::audit_table(&pair, replica, snapshots.clone(), options, observer, stop).await?;
         let (planned, identity) = (planned_rows(table, &pair, true)?, identity_of(&pair));
-        let mut rows = 0;
         for change in found.changes.iter() {
             let change = change?;
             let row = change.change.row().bytes();
-            let is_planned = planned.contains(&Digest::of(&row[..identity.key_len(row)]));
-            rows += u64::from(!change.withheld && !is_planned);
+            if !change.withheld && !planned.contains(&Digest::of(&row[..identity.key_len(row)])) {
+                return Ok(true);
+            }
         }
-        Ok(rows)
+        Ok(false)
     }
 
     /// How many copies of rows without a key one side has more than the other.
@@ -380,7 +384,7 @@ mod tests {
 
     #[test]
     fn rows_that_differ_again_are_drift_and_errors_stay_errors() {
-        let differs = || Verdict::Differs { rows: 1 };
+        let differs = || Verdict::Differs(Remaining { rows: 1, stirred: Vec::new() });
         let drift = with_verdict(applied(Outcome::Applied), differs());
         assert_eq!((drift.outcome, drift.verified), (Outcome::Drift, Some(false)));
         let partial = with_verdict(applied(Outcome::Error), differs());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use trueup::apply::ApplyOptions;
 use trueup::engine::{Replica, connect};
 use trueup::event::{Observer, Silent, Stop};
-use trueup::plan::{self, Applied, LimitOverrides, Outcome, Plan, PlanKind};
+use trueup::plan::{self, Applied, LimitOverrides, Outcome, Plan, PlanKind, Remaining};
 use trueup::reconcile::{Options, Run};
 use trueup::report::{Command, Format, Paint, Report};
 use trueup::spec::Spec;
@@ -369,7 +369,7 @@ fn checked(fixture: &Fixture) {
         ));
         let wanted = match expected {
             0 => Verdict::InSync,
-            rows => Verdict::Differs { rows },
+            rows => Verdict::Differs(Remaining { rows, stirred: Vec::new() }),
         };
         assert_eq!(verdict, wanted, "{}: {meddle}", fixture.pair);
     }

@@ -128,7 +128,7 @@ pub struct TablePlan {
     pub digest: Option<Sides<Digest>>,
     /// Structural changes, in execution order.
     pub schema_changes: Vec<SchemaChange>,
-    /// Differing ranges, merged where they touch.
+    /// Remaining ranges, merged where they touch.
     pub ranges: Vec<RangeDrift>,
     /// The tables as they were described, `None` where there is none: what the plan was made for.
     pub structure: Sides<Option<Table>>,
@@ -234,6 +234,24 @@ pub struct Applied {
     pub commit_unknown: bool,
     /// Whether the rows written equal the primary: `None` when that was not looked at.
     pub verified: Option<bool>,
+    /// Where that is not so, what differs still.
+    pub remaining: Remaining,
     /// What went wrong.
     pub error: Option<Failure>,
+}
+
+/// What the check after an apply finds to differ still.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// How many of the rows that were written.
+    pub rows: u64,
+    /// Tables, as in the spec, in which others do that a trigger may have written.
+    pub stirred: Vec<String>,
+}
+
+impl Remaining {
+    /// Whether nothing differs.
+    pub fn is_none(&self) -> bool {
+        self.rows == 0 && self.stirred.is_empty()
+    }
 }

@@ -10,7 +10,7 @@ use crate::sides::Sides;
 use crate::spool::SpoolError;
 use crate::value::{Row, decode};
 
-use super::{Applied, ChangeList, Outcome, Plan, ReplicaPlan, SchemaChange, Status, TablePlan};
+use super::{Applied, ChangeList, Outcome, Plan, Remaining, ReplicaPlan, SchemaChange, Status, TablePlan};
 
 /// Changes of structure and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct PlanSummary {
     pub tables: u64,
     /// Equal ones.
     pub in_sync: u64,
-    /// Differing ones, those that are missing on the replica included.
+    /// Remaining ones, those that are missing on the replica included.
     pub drift: u64,
     /// Those that could not be told.
     pub error: u64,
@@ -269,6 +269,7 @@ impl Applied {
             batches: (0, 0),
             commit_unknown: false,
             verified: None,
+            remaining: Remaining::default(),
             error,
         }
     }

@@ -8,7 +8,7 @@ use crate::plan::{Applied, Outcome, PlanKind};
 
 use super::outcome::outcome_of;
 use super::paint::{BOLD, GREEN, RED, YELLOW};
-use super::phrases::{compared_words, could_not, sums, withheld_words};
+use super::phrases::{compared_words, could_not, remaining_words, sums, withheld_words};
 use super::words::{counted, thousands};
 use super::{Command, Part};
 
@@ -141,17 +141,17 @@ fn complete(part: &Part<'_>, applied: &Applied) -> Vec<Line> {
         let were = if applied.already == 1 { "was" } else { "were" };
         lines.push(plain(format!("{} {were} there already.", counted(applied.already, "change"))));
     }
-    lines.push(match (applied.verified, part.kind) {
-        (Some(true), PlanKind::Changes) => plain("Verified: the rows written equal the primary."),
-        (Some(true), PlanKind::Undo) => plain("Verified: the rows written are as they were before the plan."),
-        (Some(false), PlanKind::Changes) => {
-            line(RED, "Not verified:", "rows written differ from the primary again.")
+    match (applied.verified, part.kind) {
+        (Some(true), PlanKind::Changes) => lines.push(plain("Verified: the rows written equal the primary.")),
+        (Some(true), PlanKind::Undo) => {
+            lines.push(plain("Verified: the rows written are as they were before the plan."));
         }
-        (Some(false), PlanKind::Undo) => {
-            line(RED, "Not verified:", "rows written differ from the plan again.")
+        (Some(false), kind) => {
+            let words = remaining_words(&applied.remaining, kind);
+            lines.extend(words.iter().map(|words| line(RED, "Not verified:", format!("{words}."))));
         }
-        (None, _) => plain("Not verified: the rows written were not compared again."),
-    });
+        (None, _) => lines.push(plain("Not verified: the rows written were not compared again.")),
+    }
     lines
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::plan::{Applied, Changes, Outcome, ReplicaPlan, Status, TablePlan};
 
 use super::paint::{DIM, GREEN, Paint, RED, YELLOW};
-use super::phrases::{refusal_words, schema_changes_words};
+use super::phrases::{refusal_words, remaining_words, schema_changes_words};
 use super::words::{counted, name, thousands, visible};
 use super::{Part, Report, moment};
 
@@ -82,12 +82,13 @@ fn applied_details(part: &Part<'_>, applied: &Applied, redact: bool) -> Vec<Stri
             .into_iter()
             .collect(),
         Outcome::Applied | Outcome::Drift => {
-            let verified = match applied.verified {
-                Some(true) => "verified",
-                Some(false) => "rows written differ from the primary again",
-                None => "not verified",
-            };
-            vec![done_words(applied), verified.to_owned()]
+            let mut details = vec![done_words(applied)];
+            match applied.verified {
+                Some(true) => details.push("verified".to_owned()),
+                Some(false) => details.extend(remaining_words(&applied.remaining, part.kind)),
+                None => details.push("not verified".to_owned()),
+            }
+            details
         }
         Outcome::Refused => plan.refusals.iter().map(refusal_words).collect(),
         // That it was stopped is what the word says already.
@@ -165,7 +166,7 @@ fn changes_words(changes: &Changes, verbs: [&str; 3]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::failure::ErrorKind;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Remaining};
     use crate::report::Command;
     use crate::report::samples::{applied, empty_plan, in_sync, plan};
 
@@ -220,6 +221,11 @@ mod tests {
             Applied { verified: Some(false), outcome: Outcome::Drift, ..good() },
             "eu: drift, 1 schema change, 1 row inserted, 1 updated, 1 deleted, 2 already there, \
              rows written differ from the primary again",
+        );
+        let remaining = Remaining { rows: 0, stirred: vec!["log".to_owned()] };
+        ends(
+            Applied { verified: Some(false), outcome: Outcome::Drift, remaining, ..good() },
+            "2 already there, table log may have been written by a trigger, and differs",
         );
         ends(Applied::nothing(Outcome::Drift, None), "eu: drift, withheld: 1 row to update");
         ends(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::compare::{RowChange, RowCounts};
 use crate::plan::{
-    Changes, Hazard, PlanKind, RangeDrift, Refusal, SchemaAction, SchemaChange, Status, TablePlan,
+    Changes, Hazard, PlanKind, RangeDrift, Refusal, Remaining, SchemaAction, SchemaChange, Status, TablePlan,
 };
 use crate::schema::TablePair;
 use crate::sides::Sides;
@@ -277,4 +277,19 @@ pub fn could_not(parts: &[Part<'_>]) -> String {
     let unwritable =
         (unwritable > 0).then(|| format!("{} cannot be written", counted(unwritable as u64, "table")));
     format!("{}.", unread.into_iter().chain(unwritable).collect::<Vec<_>>().join("; "))
+}
+/// What the check after an apply found. Rows that a trigger may have written are not those of the plan.
+pub fn remaining_words(remaining: &Remaining, kind: PlanKind) -> Vec<String> {
+    let mut words = Vec::new();
+    if remaining.rows > 0 || remaining.stirred.is_empty() {
+        let from = match kind {
+            PlanKind::Changes => "the primary",
+            PlanKind::Undo => "the plan",
+        };
+        words.push(format!("rows written differ from {from} again"));
+    }
+    let stirred =
+        |table: &String| format!("table {} may have been written by a trigger, and differs", name(table));
+    words.extend(remaining.stirred.iter().map(stirred));
+    words
 }

@@ -3,8 +3,8 @@
 use crate::compare::{ChangeList, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    Applied, Outcome, Plan, PlanKind, PlannedChange, RangeDrift, Refusal, ReplicaPlan, SchemaAction,
-    SchemaChange, Status, TablePlan,
+    Applied, Outcome, Plan, PlanKind, PlannedChange, RangeDrift, Refusal, Remaining, ReplicaPlan,
+    SchemaAction, SchemaChange, Status, TablePlan,
 };
 use crate::schema::{ColumnPair, TablePair, Writes};
 use crate::server::Server;
@@ -279,6 +279,7 @@ pub fn applied() -> Vec<Applied> {
         batches: (1, 1),
         commit_unknown: false,
         verified: Some(true),
+        remaining: Remaining::default(),
         error: None,
     };
     let stale = Applied {
@@ -290,6 +291,7 @@ pub fn applied() -> Vec<Applied> {
         batches: (0, 3),
         commit_unknown: false,
         verified: None,
+        remaining: Remaining::default(),
         error: Some(
             Failure::new(ErrorKind::Changed, "a row of users changed since the plan").detail("id = 5"),
         ),
