@@ -344,12 +344,59 @@ fn rows_that_pointed_at_nothing_before_do_not_block_who_acts_as_a_replica() {
     let applied = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
     assert_eq!(applied.exit, Some(0), "{}", applied.told());
     assert_eq!(pair.replica.dump(), pair.primary.dump());
-    // A new one does, and it alone is told.
-    pair.primary.execute_script("INSERT INTO parent VALUES (3); INSERT INTO t VALUES (3, 3, 'c')");
+    // Nor where it is written itself, in a column that does not point.
+    pair.primary.execute_script("UPDATE t SET v = 'still an orphan' WHERE id = 2");
+    let applied = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
+    assert_eq!(applied.exit, Some(0), "{}", applied.told());
+    assert_eq!(pair.replica.dump(), pair.primary.dump());
+    // A new one does, and it alone is told: of a parent that nobody has, of one that an old one misses too, and an
+    // old one that would miss another.
+    let after = "DELETE FROM t WHERE id > 2; UPDATE t SET parent = 77 WHERE id = 2";
+    for (drift, told, hidden) in [
+        ("INSERT INTO parent VALUES (3); INSERT INTO t VALUES (3, 3, 'c')", "parent = 3", "parent = 77"),
+        ("INSERT INTO t VALUES (4, 77, 'd')", "parent = 77", "parent = 3"),
+        ("UPDATE t SET parent = 78 WHERE id = 2", "parent = 78", "parent = 77"),
+    ] {
+        // Nothing is enforced where the primary was made so.
+        pair.primary.execute_script("SET session_replication_role = replica");
+        pair.primary.execute_script(drift);
+        let before = pair.replica.dump();
+        let broken = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
+        assert_eq!(broken.exit, Some(1), "{drift}: {}", broken.told());
+        says(&broken, &["foreign key", told]);
+        assert!(!broken.told().contains(hidden), "{}", broken.told());
+        assert_eq!(pair.replica.dump(), before, "{drift}");
+        pair.primary.execute_script(after);
+    }
+}
+
+/// Without a key a row has nothing but its place: one that is not written stays what it was.
+#[test]
+fn rows_without_a_key_that_pointed_at_nothing_before_do_not_block_either() {
+    let Some(pair) = where_a_login_may_act_as_a_replica() else { return };
+    pair.both(
+        "CREATE TABLE parent (id integer PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE t (parent integer, v text); INSERT INTO t VALUES (77, 'orphan'), (77, 'orphan');
+         ALTER TABLE t ADD FOREIGN KEY (parent) REFERENCES parent NOT VALID",
+    );
+    pair.primary.execute_script("INSERT INTO t VALUES (1, 'a'), (1, 'b')");
+    pair.replica.execute_script(stamp(Engine::Postgres));
+    pair.replica.execute_script("INSERT INTO t VALUES (1, 'extra')");
+    pair.tables("[{ table: t, triggers: suppress }]");
+    let actor = pair.replica.limited_role(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON t, parent TO {role};
+         GRANT SET ON PARAMETER session_replication_role TO {role}",
+    );
+    let variables = [("REPLICA_URL", actor.as_str())];
+    let applied = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
+    assert_eq!(applied.exit, Some(0), "{}", applied.told());
+    assert_eq!(pair.replica.dump(), pair.primary.dump());
+    // One more of the same is a new one.
+    pair.primary.execute_script("SET session_replication_role = replica");
+    pair.primary.execute_script("INSERT INTO t VALUES (77, 'orphan')");
     let broken = pair.run_with(&["apply", "spec.yml", "-y"], &variables);
     assert_eq!(broken.exit, Some(1), "{}", broken.told());
-    says(&broken, &["foreign key", "parent = 3"]);
-    assert!(!broken.told().contains("parent = 77"), "{}", broken.told());
+    says(&broken, &["foreign key", "parent = 77"]);
 }
 
 /// `last_update` triggers as Sakila has them, on a table whose time stamps the primary decides.

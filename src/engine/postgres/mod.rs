@@ -7,6 +7,7 @@
 mod encode;
 mod failure;
 mod introspect;
+mod orphans;
 mod rights;
 mod scan;
 mod triggers;

@@ -1,19 +1,17 @@
 //! How the triggers of a table can be kept from firing: by its owner, or by a login that may act as a replica's.
 //!
-//! As a replica the server leaves out its own triggers too, which foreign keys are made of: what was written then is
-//! checked by query, and nobody else may write the tables at either end meanwhile. Deferrable unique, primary key and
-//! exclusion constraints are made of them as well; a table that has one is not written this way. Invariant: a foreign
-//! key that was not enforced is checked before the commit.
+//! As a replica the server leaves out its own triggers too, which foreign keys are made of: `orphans` checks what was
+//! written then. Deferrable unique, primary key and exclusion constraints are made of them as well. Invariant: a table
+//! with a constraint that nobody would check is not written this way.
 
-use std::collections::HashSet;
-
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::super::{EngineError, Firing};
-use super::{DIALECT, rows, run, text};
+use super::orphans::quoted;
+use super::{rows, text};
 use crate::failure::ErrorKind;
+use crate::sql::TableName;
 use crate::sql::postgres::trigger::MADE_BY_USERS;
-use crate::sql::{Dialect, TableName};
 
 const DOING: &str = "looking at the triggers of the replica";
 
@@ -49,23 +47,6 @@ const MEANS: &str = "WITH parts AS (
             WHERE b.number = a.number)
     FROM parts a JOIN pg_catalog.pg_class k ON k.oid = a.oid GROUP BY a.number ORDER BY a.number";
 
-/// Reads that each give the rows of one foreign key that point at nothing, and where they lie, of all those with an end
-/// among `$oids`.
-const CHECKS: &str = "SELECT format('SELECT %L || concat_ws('', '', %s), c.tableoid || '' '' || c.ctid FROM %s%s c WHERE (%s) AND NOT EXISTS \
-        (SELECT FROM %s%s p WHERE %s)', f.conrelid::regclass::text || ': ',
-        string_agg(format('%L || c.%I::text', a.attname || ' = ', a.attname), ', ' ORDER BY k.place),
-        CASE WHEN r.relkind = 'r' THEN 'ONLY ' END, f.conrelid::regclass,
-        string_agg(format('c.%I IS NOT NULL', a.attname), CASE f.confmatchtype WHEN 'f' THEN ' OR ' ELSE ' AND ' END),
-        CASE WHEN q.relkind = 'r' THEN 'ONLY ' END, f.confrelid::regclass,
-        string_agg(format('p.%I = c.%I', b.attname, a.attname), ' AND '))
-    FROM pg_catalog.pg_constraint f
-    CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY k(own, other, place)
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own
-    JOIN pg_catalog.pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.other
-    JOIN pg_catalog.pg_class r ON r.oid = f.conrelid JOIN pg_catalog.pg_class q ON q.oid = f.confrelid
-    WHERE f.contype = 'f' AND f.conparentid = 0 AND (f.conrelid IN ($oids) OR f.confrelid IN ($oids))
-    GROUP BY f.oid, f.conrelid, f.confrelid, f.confmatchtype, r.relkind, q.relkind ORDER BY f.oid";
-
 /// How a table's triggers are kept from firing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Means {
@@ -87,12 +68,25 @@ pub(super) async fn means(
     if tables.is_empty() {
         return Ok(Vec::new());
     }
+    let can_be_granted = server_version(connection).await? >= PARAMETER_RIGHTS;
+    let mut found = Vec::new();
+    for row in rows(connection, &query(tables, can_be_granted), DOING).await? {
+        let number = text(&row, 0)?.and_then(|number| number.parse::<usize>().ok());
+        if let Some(table) = number.and_then(|number| tables.get(number)) {
+            found.push((table.clone(), Standing::read(&row)?.means(table, can_be_granted)));
+        }
+    }
+    Ok(found)
+}
+
+async fn server_version(connection: &mut PgConnection) -> Result<u32, EngineError> {
     let version = rows(connection, "SELECT current_setting('server_version_num')", DOING).await?;
-    let version: u32 = match version.first() {
-        Some(row) => text(row, 0)?.and_then(|number| number.parse().ok()).unwrap_or(0),
-        None => 0,
-    };
-    let may_set = match version >= PARAMETER_RIGHTS {
+    let version = version.first().map(|row| text(row, 0)).transpose()?.flatten();
+    Ok(version.and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+
+fn query(tables: &[TableName], can_be_granted: bool) -> String {
+    let may_set = match can_be_granted {
         true => "has_parameter_privilege('session_replication_role', 'SET')",
         false => "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)",
     };
@@ -105,134 +99,82 @@ pub(super) async fn means(
         })
         .collect();
     let query = MEANS.replace("$tables", &list.join(", ")).replace("$may_set", may_set);
-    let query = query.replace("$made", MADE_BY_USERS);
-    let mut found = Vec::new();
-    for row in rows(connection, &query, DOING).await? {
-        let cell = |index| text(&row, index);
-        let flag = |index| cell(index).map(|value| value.as_deref() == Some("true"));
-        let Some(table) = cell(0)?.and_then(|number| tables.get(number.parse::<usize>().ok()?)) else {
-            continue;
-        };
-        let firing = |reason: String, hint: String| {
-            Means::None(Firing { table: table.clone(), kind: ErrorKind::Permission, reason, hint })
-        };
-        let (owner, user) = (cell(6)?.unwrap_or_default(), cell(7)?.unwrap_or_default());
-        let deferrable = cell(8)?;
-        let owns = format!("its owner may switch them off: GRANT {owner} TO {user}");
-        let means = match (flag(1)?, flag(2)?, flag(3)?, cell(4)?, cell(5)?) {
-            (false, ..) => Means::Nothing,
-            (_, true, ..) => Means::Owner,
-            (_, _, true, None, None) if deferrable.is_none() => Means::Role,
-            (_, _, true, None, None) => firing(
-                format!(
-                    "this login does not own the table, and the server does not enforce its deferrable {} for a login \
-                     that acts as a replica",
-                    deferrable.unwrap_or_default()
-                ),
-                owns,
-            ),
-            (_, _, true, Some(always), _) => firing(
-                format!("this login does not own the table, and {always} fires for replicas too"),
-                owns,
-            ),
-            (_, _, true, None, Some(beside)) => firing(
-                format!("this login does not own the table, and may not lock {beside} to check foreign keys"),
-                format!("{owns}; or GRANT SELECT, UPDATE ON {beside} TO {user}"),
-            ),
-            _ if version >= PARAMETER_RIGHTS => firing(
-                "this login neither owns the table nor may set session_replication_role".to_owned(),
-                format!("{owns}; or GRANT SET ON PARAMETER session_replication_role TO {user}"),
-            ),
-            _ => firing("this login does not own the table".to_owned(), owns),
-        };
-        found.push((table.clone(), means));
+    query.replace("$made", MADE_BY_USERS)
+}
+
+/// How a login stands to one table: a row of [`MEANS`].
+struct Standing {
+    fires: bool,
+    owns: bool,
+    may_set_role: bool,
+    /// Triggers that fire for replicas.
+    always: Option<String>,
+    /// Tables at the other ends of foreign keys that it may not lock.
+    beside: Option<String>,
+    owner: String,
+    user: String,
+    /// Constraints that are not enforced for replicas.
+    deferrable: Option<String>,
+}
+
+impl Standing {
+    fn read(row: &PgRow) -> Result<Self, EngineError> {
+        let flag = |index| text(row, index).map(|value| value.as_deref() == Some("true"));
+        Ok(Standing {
+            fires: flag(1)?,
+            owns: flag(2)?,
+            may_set_role: flag(3)?,
+            always: text(row, 4)?,
+            beside: text(row, 5)?,
+            owner: text(row, 6)?.unwrap_or_default(),
+            user: text(row, 7)?.unwrap_or_default(),
+            deferrable: text(row, 8)?,
+        })
     }
-    Ok(found)
-}
 
-fn quoted(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-fn oids(tables: &[TableName]) -> String {
-    let named = |table: &TableName| {
-        let name = quoted(&DIALECT.table(table));
-        format!(
-            "SELECT {name}::regclass::oid UNION SELECT t.relid::oid FROM pg_catalog.pg_partition_tree({name}::regclass) t"
-        )
-    };
-    tables.iter().map(named).collect::<Vec<_>>().join(" UNION ")
-}
-
-/// Keeps everybody else from writing these tables and those that foreign keys tie to them.
-pub(super) async fn lock(connection: &mut PgConnection, tables: &[TableName]) -> Result<(), EngineError> {
-    let query = format!(
-        "SELECT DISTINCT e.oid::regclass::text FROM pg_catalog.pg_constraint f \
-         CROSS JOIN LATERAL (VALUES (f.conrelid), (f.confrelid)) e(oid) \
-         WHERE f.contype = 'f' AND f.conparentid = 0 AND (f.conrelid IN ({0}) OR f.confrelid IN ({0})) ORDER BY 1",
-        oids(tables)
-    );
-    for row in rows(connection, &query, DOING).await? {
-        if let Some(name) = text(&row, 0)? {
-            run(connection, &format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"), DOING).await?;
+    fn means(&self, table: &TableName, can_be_granted: bool) -> Means {
+        if !self.fires {
+            return Means::Nothing;
         }
-    }
-    Ok(())
-}
-
-/// Rows that point at nothing, by foreign key: each one's place and its words.
-pub(super) type Broken = Vec<Vec<(String, String)>>;
-
-/// So many rows that pointed at nothing before are known again.
-const STANDING_MAX: usize = 100_000;
-
-/// So many new ones are shown.
-const SHOWN: usize = 20;
-
-/// Rows that break a foreign key with an end in one of these tables before anything is written. Nobody else may write
-/// until the commit, so that a row that is neither written by us stays where it lies.
-pub(super) async fn standing(
-    connection: &mut PgConnection,
-    tables: &[TableName],
-) -> Result<Broken, EngineError> {
-    broken(connection, tables, |_| STANDING_MAX).await
-}
-
-/// Rows that break a foreign key with an end in one of these tables and that did not before, or were written since,
-/// shown by their columns that point.
-pub(super) async fn violations(
-    connection: &mut PgConnection,
-    tables: &[TableName],
-    before: &Broken,
-) -> Result<Vec<String>, EngineError> {
-    let stood = |number: usize| before.get(number).map_or(&[][..], Vec::as_slice);
-    let found = broken(connection, tables, |number| stood(number).len() + SHOWN).await?;
-    let mut new = Vec::new();
-    for (number, rows) in found.into_iter().enumerate() {
-        let known: HashSet<&str> = stood(number).iter().map(|(place, _)| place.as_str()).collect();
-        let rows = rows.into_iter().filter(|(place, _)| !known.contains(place.as_str()));
-        new.extend(rows.map(|(_, words)| format!("{words} points at no row")));
-    }
-    new.truncate(SHOWN);
-    Ok(new)
-}
-
-async fn broken(
-    connection: &mut PgConnection,
-    tables: &[TableName],
-    most: impl Fn(usize) -> usize,
-) -> Result<Broken, EngineError> {
-    let doing = "checking the foreign keys of what was written";
-    let checks = rows(connection, &CHECKS.replace("$oids", &oids(tables)), doing).await?;
-    let mut broken = Vec::new();
-    for (number, check) in checks.iter().enumerate() {
-        let mut found = Vec::new();
-        if let Some(sql) = text(check, 0)? {
-            for row in rows(connection, &format!("{sql} LIMIT {}", most(number)), doing).await? {
-                found.push((text(&row, 1)?.unwrap_or_default(), text(&row, 0)?.unwrap_or_default()));
+        if self.owns {
+            return Means::Owner;
+        }
+        match self.against_the_role(can_be_granted) {
+            None => Means::Role,
+            Some((reason, hint)) => {
+                Means::None(Firing { table: table.clone(), kind: ErrorKind::Permission, reason, hint })
             }
         }
-        broken.push(found);
     }
-    Ok(broken)
+
+    /// Why a login that is not the owner cannot act as a replica, and what would help.
+    fn against_the_role(&self, can_be_granted: bool) -> Option<(String, String)> {
+        let Standing { owner, user, .. } = self;
+        let owning = format!("its owner may switch them off: GRANT {owner} TO {user}");
+        if !self.may_set_role && can_be_granted {
+            return Some((
+                "this login neither owns the table nor may set session_replication_role".to_owned(),
+                format!("{owning}; or GRANT SET ON PARAMETER session_replication_role TO {user}"),
+            ));
+        }
+        if !self.may_set_role {
+            return Some(("this login does not own the table".to_owned(), owning));
+        }
+        if let Some(always) = &self.always {
+            let reason = format!("this login does not own the table, and {always} fires for replicas too");
+            return Some((reason, owning));
+        }
+        if let Some(beside) = &self.beside {
+            return Some((
+                format!("this login does not own the table, and may not lock {beside} to check foreign keys"),
+                format!("{owning}; or GRANT SELECT, UPDATE ON {beside} TO {user}"),
+            ));
+        }
+        let deferrable = self.deferrable.as_ref()?;
+        let reason = format!(
+            "this login does not own the table, and the server does not enforce its deferrable {deferrable} for a \
+             login that acts as a replica"
+        );
+        Some((reason, owning))
+    }
 }

@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, Column as _, Connection, Row, ValueRef};
 use super::super::{EngineError, Tallies, Writer, tally, unwritable, write_by_statements};
 use super::encode::RowEncoder;
 use super::failure::failed;
+use super::orphans;
 use super::scan::{bad_value, encoder, quoted_name, rows_of};
 use super::triggers::{self, Means};
 use super::{Pool, rows, run, text};
@@ -49,7 +50,7 @@ pub(super) struct PostgresWriter {
     by_role: Vec<TableName>,
     as_replica: bool,
     /// Rows that pointed at nothing before these were written.
-    stood_broken: triggers::Broken,
+    stood_broken: orphans::Orphans,
 }
 
 /// See [`PostgresWriter::may_stage`].
@@ -89,8 +90,8 @@ impl PostgresWriter {
         if cell(0)?.is_some_and(|role| role != "replica") {
             return Ok(());
         }
-        let set = run(self.connection(), "SET session_replication_role = origin", doing).await;
         let user = cell(1)?.unwrap_or_default();
+        let set = run(self.connection(), "SET session_replication_role = origin", doing).await;
         set.map(drop).map_err(|error| match error.kind {
             ErrorKind::Permission => {
                 let message = format!(
@@ -165,7 +166,9 @@ impl PostgresWriter {
     }
 
     /// See [`any`](Writer::any). A row that is not there cannot be locked; the table can, by whoever may do more to it
-    /// than insert.
+    /// than insert. Who may only insert has no lock that keeps others from inserting, and looks without one: rows may
+    /// come until the commit. They harm nothing, for such a login overwrites none: one with a key or a unique value of
+    /// ours is an error, and any other is left as it is and is drift, as if it had come after the commit.
     async fn find_any(&mut self, select: &Select, doing: &str) -> Result<bool, EngineError> {
         if select.locked {
             let sql = format!(
@@ -293,10 +296,10 @@ impl Writer for PostgresWriter {
         }
         if !self.by_role.is_empty() {
             let tables = self.by_role.clone();
-            let locked = triggers::lock(self.connection(), &tables).await;
+            let locked = orphans::lock(self.connection(), &tables).await;
             self.failed |= locked.is_err();
             locked?;
-            let standing = triggers::standing(self.connection(), &tables).await;
+            let standing = orphans::standing(self.connection(), &tables).await;
             self.failed |= standing.is_err();
             self.stood_broken = standing?;
         }
@@ -409,7 +412,7 @@ impl Writer for PostgresWriter {
         }
         let tables = self.by_role.clone();
         let before = std::mem::take(&mut self.stood_broken);
-        let broken = triggers::violations(self.connection(), &tables, &before).await;
+        let broken = orphans::violations(self.connection(), &tables, &before).await;
         self.stood_broken = before;
         self.failed |= broken.is_err();
         broken
