@@ -7,6 +7,7 @@ pub mod adopt;
 mod check;
 mod connect;
 mod dependents;
+mod foresee;
 mod look;
 mod patience;
 mod sequences;
@@ -60,10 +61,21 @@ pub struct Options {
     pub max_changes: Option<Limit>,
     /// The hazards that are allowed, by name.
     pub allowed: Vec<String>,
-    /// Whether the replicas will be written.
-    pub writable: bool,
+    /// What it is for.
+    pub aim: Aim,
     /// The start of the run: what `now()` means in a `where`.
     pub now: jiff::Timestamp,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// To say what differs. Whether it can be written is not asked.
+    Look,
+    /// To say how the replicas are written.
+    Plan,
+    /// To write the replicas.
+    Write,
 }
 
 /// All replicas and tables, the usual effort, for looking only; the run starts now.
@@ -79,7 +91,7 @@ impl Default for Options {
             max_deletes: None,
             max_changes: None,
             allowed: Vec::new(),
-            writable: false,
+            aim: Aim::Look,
             now: jiff::Timestamp::now(),
         }
     }
@@ -155,7 +167,7 @@ impl Run {
     ) -> Result<Run, RunError> {
         let mut replicas = Vec::new();
         for replica in wanted_replicas(spec, &options.replicas)? {
-            let connecting = async { Ok(connect_replica(spec, replica, options.writable).await) };
+            let connecting = async { Ok(connect_replica(spec, replica, options.aim == Aim::Write).await) };
             let never = |failure| Connected { name: replica.name.value.clone(), replica: Err(failure) };
             replicas.push(answered(&stop, connecting).await.unwrap_or_else(never));
         }
@@ -481,6 +493,9 @@ impl Run {
                 plan.error = Some(failure);
             }
         }
+        if self.options.aim != Aim::Look {
+            foresee::foresee(&mut plan, replica, &self.stop).await;
+        }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
     }
@@ -518,22 +533,23 @@ impl Run {
             }
         };
         match self.refuse_collisions(&plan, snapshots, dialects).await {
-            Ok(()) => plan,
+            Ok(handovers) => TablePlan { handovers, ..plan },
             Err(failure) => plan.failed(failure),
         }
     }
 
-    /// Two rows that the replica's unique keys would take for one are found before anything is written.
+    /// Two rows that the replica's unique keys would take for one are found before anything is written; what passes
+    /// from one to another is given.
     async fn refuse_collisions(
         &self,
         plan: &TablePlan,
         snapshots: &Sides<Arc<dyn Snapshot>>,
         dialects: Sides<&dyn Dialect>,
-    ) -> Result<(), Failure> {
-        let Some(pair) = plan.pair.as_ref().filter(|_| plan.error.is_none()) else { return Ok(()) };
+    ) -> Result<Vec<plan::Handover>, Failure> {
+        let Some(pair) = plan.pair.as_ref().filter(|_| plan.error.is_none()) else { return Ok(Vec::new()) };
         // A plan that is cut off does not know which rows leave, and is never applied.
         if plan.truncated || plan.summary.insert + plan.summary.update == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let collisions = audit::Collisions {
             pair,
@@ -543,7 +559,8 @@ impl Run {
             spool: &self.spool,
             stop: &self.stop,
         };
-        answered(&self.stop, collisions.check(&plan.changes)).await
+        answered(&self.stop, collisions.check(&plan.changes)).await?;
+        answered(&self.stop, collisions.handovers(&plan.changes)).await
     }
 
     fn limit_overrides(&self) -> plan::LimitOverrides {

@@ -96,6 +96,7 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         sequences: Vec::new(),
         triggers: Vec::new(),
         foreign_keys: vec![],
+        checked: vec![],
         rows_estimate: None,
         hidden_rows: None,
     };

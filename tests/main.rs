@@ -6,6 +6,7 @@ mod bulk;
 mod cascades;
 mod case_runner;
 mod check;
+mod circles;
 mod cli;
 mod commands;
 mod copies;

@@ -7,7 +7,7 @@ use trueup::apply::ApplyOptions;
 use trueup::engine::{Replica, connect};
 use trueup::event::{Observer, Silent, Stop};
 use trueup::plan::{self, Applied, LimitOverrides, Outcome, Plan, PlanKind, Remaining};
-use trueup::reconcile::{Options, Run};
+use trueup::reconcile::{Aim, Options, Run};
 use trueup::report::{Command, Format, Paint, Report};
 use trueup::spec::Spec;
 use trueup::spool::Spool;
@@ -137,7 +137,7 @@ impl Fixture {
     }
 
     fn run(&self) -> Run {
-        let options = Options { writable: true, ..Options::default() };
+        let options = Options { aim: Aim::Write, ..Options::default() };
         let run =
             self.runtime.block_on(Run::connect(&self.spec(), options, Arc::new(Silent), Stop::default()));
         run.unwrap_or_else(|why| panic!("{}: {why:?}", self.pair))

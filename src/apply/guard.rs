@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{ChangeNumber, RowAction, RowStep, TablePlan};
+use crate::plan::{ChangeNumber, Checks, Part, RowAction, RowStep, TablePlan};
 use crate::value::Row;
 
 use super::copies::{self, OpenRows};
@@ -34,6 +34,12 @@ pub(super) type Spellings = HashMap<ChangeNumber, Row>;
 pub(super) struct GuardedStep {
     pub table: usize,
     pub action: RowAction,
+    /// Which half of the changes it writes.
+    pub part: Part,
+    /// How constraints are looked at.
+    pub checks: Checks,
+    /// The number of the circle that it stands in.
+    pub circle: Option<u32>,
     /// The changes that are to be written, in the step's order.
     pub pending: Vec<ChangeNumber>,
     /// How the keys of the rows to be updated or deleted are spelled, where the replica may spell one in several ways.
@@ -73,6 +79,7 @@ impl Run<'_> {
             }
             guarded.push(found);
         }
+        give_halves(&mut guarded, moment);
         match stale_failure(&self.plan.tables, &guarded) {
             Some(failure) => Err(GivenUp::stale(failure)),
             None => Ok(guarded),
@@ -86,10 +93,13 @@ impl Run<'_> {
         moment: Moment,
         open: &mut Option<OpenRows>,
     ) -> Result<GuardedStep, GivenUp> {
-        let RowStep { table, action, ref changes } = *step;
+        let RowStep { table, action, ref changes, ref part, circle } = *step;
         let mut guarded = GuardedStep {
             table,
             action,
+            part: part.clone(),
+            checks: circle.map(|circle| circle.checks).unwrap_or_default(),
+            circle: circle.map(|circle| circle.number),
             pending: Vec::new(),
             stored: Spellings::new(),
             already: 0,
@@ -99,6 +109,11 @@ impl Run<'_> {
         let table = &self.plan.tables[table];
         let Some(pair) = &table.pair else { return Ok(guarded) };
         if moment == Moment::BeforeWriting && pair.replica_missing {
+            return Ok(guarded);
+        }
+        if guarded.part.is_aside() {
+            // Guarded with the other half, which says in a moment what is to be written.
+            guarded.pending.clone_from(changes);
             return Ok(guarded);
         }
         if pair.is_keyless() && self.is_vacant(writer, step, moment).await? {
@@ -155,6 +170,28 @@ fn state(planned: &PlannedChange, found: Option<FoundRow<'_>>, seen: &[u16], col
         (RowChange::Delete { .. }, None) => State::After,
         (RowChange::Delete { before }, Some(row)) if row.equals(before, seen) => State::Before,
         _ => State::Other,
+    }
+}
+
+/// A half that is not guarded itself is written for those rows that the other one is written for.
+fn give_halves(guarded: &mut [GuardedStep], moment: Moment) {
+    if moment == Moment::BeforeWriting || guarded.iter().all(|step| !step.part.is_aside()) {
+        return;
+    }
+    let in_circle = |step: &&GuardedStep| !step.part.is_aside() && step.circle.is_some();
+    let mut pending: HashMap<(usize, ChangeNumber), Option<Row>> = HashMap::new();
+    for step in guarded.iter().filter(in_circle) {
+        let spelled = |number: &ChangeNumber| ((step.table, *number), step.stored.get(number).cloned());
+        pending.extend(step.pending.iter().map(spelled));
+    }
+    for step in guarded.iter_mut().filter(|step| step.part.is_aside()) {
+        let table = step.table;
+        step.pending.retain(|number| pending.contains_key(&(table, *number)));
+        let stored = step
+            .pending
+            .iter()
+            .filter_map(|number| Some((*number, pending.get(&(table, *number)).cloned().flatten()?)));
+        step.stored = stored.collect();
     }
 }
 

@@ -12,6 +12,7 @@
 //! the beginning writes nothing.
 
 mod cascade;
+mod circle;
 mod copies;
 mod copy;
 mod guard;
@@ -273,7 +274,7 @@ impl Run<'_> {
         options: &ApplyOptions,
         written: &mut Written,
     ) -> Result<(), GivenUp> {
-        let batches = plan::batches(plan::steps(self.plan)?, options.batch_rows);
+        let batches = plan::batches(plan::steps(self.plan, options.batch_rows)?, options.batch_rows);
         written.batches.1 = batches.rows.len() as u64;
         self.go_on()?;
         let mut writer = replica.writer().await?;
@@ -342,11 +343,7 @@ impl Run<'_> {
         }
         let suppresses = self.suppress_triggers(writer, batch.rows).await?;
         let guarded = self.guard(writer, batch.rows, Moment::UnderLock).await?;
-        for step in &guarded {
-            self.refuse_cascades(writer, step).await?;
-            self.turn_to(writer, step.table).await?;
-            written.rows += self.write(writer, step).await?;
-        }
+        written.rows += self.write_steps(writer, &guarded).await?;
         self.read_back(writer, &guarded).await?;
         self.check_foreign_keys(writer, batch.rows).await?;
         if suppresses {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compare::{PlannedChange, RowChange};
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, ChangeNumber, RowAction, TablePlan, Write};
+use crate::plan::{self, ChangeNumber, Part, RowAction, TablePlan, Write};
 use crate::schema::TablePair;
 use crate::sql::{Column, Dialect, RowUpdate, RowsToWrite, TableWrite, Trigger};
 use crate::value::Row;
@@ -54,7 +54,7 @@ impl Run<'_> {
         writer: &mut dyn Writer,
         steps: &[GuardedStep],
     ) -> Result<(), GivenUp> {
-        for step in steps {
+        for step in steps.iter().filter(|step| !step.part.is_aside()) {
             let table = &self.plan.tables[step.table];
             let Some(pair) = &table.pair else { continue };
             if pair.is_keyless() {
@@ -125,8 +125,12 @@ impl Run<'_> {
         let table = &self.plan.tables[step.table];
         for (columns, changes) in moved {
             for piece in rows::pieces(table, &changes, self.dialect) {
-                let mut write =
-                    Write { action: RowAction::Update, columns: columns.clone(), changes: piece? };
+                let mut write = Write {
+                    action: RowAction::Update,
+                    part: Part::Whole,
+                    columns: columns.clone(),
+                    changes: piece?,
+                };
                 spell(&mut write, &step.stored);
                 let Some((_, first)) = write.changes.first() else { continue };
                 let rows = RowsToWrite::Update {

@@ -23,22 +23,47 @@ impl Run<'_> {
         let table = &self.plan.tables[step.table];
         let Some(pair) = &table.pair else { return Ok(RowCounts::default()) };
         let mut counts = RowCounts::default();
-        for write in plan::writes(table, step.action, &step.pending, chunk(self.dialect)) {
+        for write in plan::writes(table, step.action, &step.part, &step.pending, chunk(self.dialect)) {
             let mut write = write?;
             spell(&mut write, &step.stored);
             if pair.is_keyless() && step.action == RowAction::Delete {
                 self.choose_copies(writer, pair, &mut write).await?;
             }
-            let rows = plan::table_writes(pair, &write, self.dialect);
-            self.write_rows(writer, table, &write, rows).await?;
-            for (_, planned) in &write.changes {
-                counts.count(&planned.change);
+            let rows = plan::table_writes(pair, &write, table.spare_salt, self.dialect);
+            match step.may_be_gone() {
+                true => drop(self.run(writer, table, write.action, rows).await?),
+                false => self.write_rows(writer, table, &write, rows).await?,
             }
-            let rows = write.changes.len() as u64;
-            self.told_rows.fetch_add(rows, Ordering::Relaxed);
-            self.observer.observe(Event::RowsWritten { rows });
+            self.count_written(&write, &mut counts);
         }
         Ok(counts)
+    }
+
+    /// Rows of which this was the other half are counted there.
+    pub(super) fn count_written(&self, write: &Write, counts: &mut RowCounts) {
+        if write.part.is_aside() {
+            return;
+        }
+        write.changes.iter().for_each(|(_, planned)| counts.count(&planned.change));
+        let rows = write.changes.len() as u64;
+        self.told_rows.fetch_add(rows, Ordering::Relaxed);
+        self.observer.observe(Event::RowsWritten { rows });
+    }
+
+    /// Writes rows, and says how many were matched.
+    async fn run(
+        &self,
+        writer: &mut dyn Writer,
+        table: &TablePlan,
+        action: RowAction,
+        rows: Vec<TableWrite>,
+    ) -> Result<u64, GivenUp> {
+        let mut matched = 0;
+        for rows in rows {
+            self.go_on()?;
+            matched += writer.write(rows).await.map_err(|error| in_table(table, action, error.into()))?;
+        }
+        Ok(matched)
     }
 
     /// Writes rows that together must match exactly those of one write.
@@ -49,12 +74,7 @@ impl Run<'_> {
         write: &Write,
         rows: Vec<TableWrite>,
     ) -> Result<(), GivenUp> {
-        let mut matched = 0;
-        for rows in rows {
-            self.go_on()?;
-            matched +=
-                writer.write(rows).await.map_err(|error| in_table(table, write.action, error.into()))?;
-        }
+        let matched = self.run(writer, table, write.action, rows).await?;
         if matched == write.changes.len() as u64 {
             return Ok(());
         }

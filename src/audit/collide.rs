@@ -30,7 +30,7 @@ use crate::value::{
 };
 
 /// Values that are asked about in one go; a row of the answer has one column for each on some engines.
-const VALUES_MAX: usize = 500;
+pub(super) const VALUES_MAX: usize = 500;
 /// Bytes of them.
 const VALUES_BYTES_MAX: usize = 128 << 10;
 
@@ -52,15 +52,15 @@ pub struct Collisions<'a> {
 }
 
 /// A unique key of the replica that is looked at.
-struct Watched<'a> {
-    rule: Rule<'a>,
+pub(super) struct Watched<'a> {
+    pub(super) rule: Rule<'a>,
     /// The columns that it is over, or speaks of, by their index in the pair.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
 }
 
 /// What says which rows are one.
 #[derive(Clone, Copy)]
-enum Rule<'a> {
+pub(super) enum Rule<'a> {
     /// Columns as they compare.
     Key(&'a UniqueKey),
     /// The replica, by what it evaluates.
@@ -149,7 +149,7 @@ impl Collisions<'_> {
         (!harmless && !self.primary_sees_to(&columns)).then_some(Watched { rule: Rule::Key(key), columns })
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
         let find = |same: &dyn Fn(&str) -> bool| {
             let columns = self.pair.columns.iter();
             columns.map(|column| &column.sides.replica.name).position(|column| same(column))
@@ -213,6 +213,16 @@ impl Collisions<'_> {
         }
     }
 
+    pub(super) fn go_on(&self) -> Result<(), Failure> {
+        match self.stop.requested() {
+            true => {
+                let message = "stopped before all unique values were looked at";
+                Err(Failure::new(ErrorKind::Interrupted, message))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// The next changes that take values of this key; rows that give theirs up are noted on the way.
     fn next_takers(
         &self,
@@ -221,10 +231,7 @@ impl Collisions<'_> {
         number: &mut ChangeNumber,
         leaving: &mut Buckets,
     ) -> Result<Vec<Taker>, Failure> {
-        if self.stop.requested() {
-            let message = "stopped before all unique values were looked at";
-            return Err(Failure::new(ErrorKind::Interrupted, message));
-        }
+        self.go_on()?;
         let (mut takers, mut bytes) = (Vec::new(), 0);
         while takers.len() < VALUES_MAX && bytes < VALUES_BYTES_MAX {
             let Some(planned) = rest.next().transpose()? else { break };
@@ -312,7 +319,7 @@ impl Collisions<'_> {
 
     /// One mark for each of these values: equal where the unique key would take them for one. `None` for values that
     /// collide with none.
-    async fn marks<'v>(
+    pub(super) async fn marks<'v>(
         &self,
         watched: &Watched<'_>,
         rows: impl Iterator<Item = &'v Key>,
@@ -468,7 +475,7 @@ fn bare(value: Value) -> Value {
 
 /// The values of a key, `None` where one is NULL: such a row collides with none. What NULLs mean to an index it says
 /// itself.
-fn values_of(watched: &Watched<'_>, row: Vec<Option<&[u8]>>) -> Option<Key> {
+pub(super) fn values_of(watched: &Watched<'_>, row: Vec<Option<&[u8]>>) -> Option<Key> {
     let mut bytes = Vec::new();
     for index in &watched.columns {
         match (row.get(*index).copied().flatten(), watched.rule) {

@@ -15,6 +15,7 @@ mod added;
 mod buckets;
 mod collide;
 mod gather;
+mod handover;
 mod lookup;
 mod reader;
 mod rules;

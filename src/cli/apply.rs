@@ -28,7 +28,7 @@ pub async fn run(args: &ApplyArgs, context: &Context) -> Result<u8, CliError> {
     refuse_scripts(Command::Apply, &args.run, &spec)?;
     let files = ReportFiles::new(&args.run.report, &args.run.replica, &spec)?;
     let found = match saved {
-        None => find(&spec, &args.run, Some(&args.write), context).await?,
+        None => find(Command::Apply, &spec, &args.run, Some(&args.write), context).await?,
         Some(plan) => {
             adopt::check_spec(&plan, &spec).map_err(CliError::Stale)?;
             find_saved(plan, &spec, &args.run, &args.write, context).await?

@@ -16,7 +16,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::plan::{CASCADES_OUTSIDE, DELETES_DATA};
+use crate::plan::{CASCADES_OUTSIDE, DELETES_DATA, REPLACES_ROWS};
 use crate::report::{Format, Rows};
 use crate::spec::{Limit, TablePattern};
 
@@ -53,10 +53,12 @@ Runs:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Hazard {
-    /// Deletes that the replica's foreign keys carry on to tables outside the plan
+    /// Deletes and updates that the replica's foreign keys carry on to tables outside the plan
     CascadesOutside,
     /// Structural changes that take values with them: dropped tables and columns
     DeletesData,
+    /// Rows that are deleted and inserted again, because they exchange unique values and can do so in no other way
+    ReplacesRows,
 }
 
 impl Hazard {
@@ -65,6 +67,7 @@ impl Hazard {
         match self {
             Hazard::CascadesOutside => CASCADES_OUTSIDE,
             Hazard::DeletesData => DELETES_DATA,
+            Hazard::ReplacesRows => REPLACES_ROWS,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::plan::{Plan, PlanKind, ReplicaPlan};
-use crate::reconcile::{Options, Run, RunError};
+use crate::reconcile::{Aim, Options, Run, RunError};
 use crate::report::{Command, Format, Report};
 use crate::spec::Spec;
 
@@ -96,8 +96,9 @@ pub struct Found {
     pub saved: bool,
 }
 
-/// Connects and compares. `write` is given by apply alone.
+/// Connects and compares for plan, apply and verify. `write` is given by apply alone.
 pub async fn find(
+    command: Command,
     spec: &Spec,
     args: &RunArgs,
     write: Option<&WriteArgs>,
@@ -110,7 +111,12 @@ pub async fn find(
             output::print_reading(reading, &terminal);
         }
     });
-    find_with(spec, args, write, context, progress).await
+    let aim = match (command, write) {
+        (_, Some(_)) => Aim::Write,
+        (Command::Plan, None) => Aim::Plan,
+        (_, None) => Aim::Look,
+    };
+    find_with(spec, args, (aim, write), context, progress).await
 }
 
 /// As [`find`], for a watch: standard output is left alone.
@@ -120,17 +126,18 @@ pub async fn find_in_silence(
     write: Option<&WriteArgs>,
     context: &Context,
 ) -> Result<Found, CliError> {
-    find_with(spec, args, write, context, Progress::begin(&context.terminal, |_| {})).await
+    let aim = if write.is_some() { Aim::Write } else { Aim::Look };
+    find_with(spec, args, (aim, write), context, Progress::begin(&context.terminal, |_| {})).await
 }
 
 async fn find_with(
     spec: &Spec,
     args: &RunArgs,
-    write: Option<&WriteArgs>,
+    (aim, write): (Aim, Option<&WriteArgs>),
     context: &Context,
     progress: Arc<Progress>,
 ) -> Result<Found, CliError> {
-    let found = connect_and_compare(spec, args, write, context, &progress).await;
+    let found = connect_and_compare(spec, options(args, aim, write), context, &progress).await;
     progress.finish();
     let (run, plan) = found?;
     note_snapshots(&plan, args.format, context);
@@ -140,13 +147,12 @@ async fn find_with(
 
 async fn connect_and_compare(
     spec: &Spec,
-    args: &RunArgs,
-    write: Option<&WriteArgs>,
+    options: Options,
     context: &Context,
     progress: &Arc<Progress>,
 ) -> Result<(Run, Plan), CliError> {
     let stop = context.signals.stop.clone();
-    let run = Run::connect(spec, options(args, write), Arc::clone(progress) as _, stop).await?;
+    let run = Run::connect(spec, options, Arc::clone(progress) as _, stop).await?;
     let plan = run.compare().await?;
     Ok((run, plan))
 }
@@ -160,7 +166,7 @@ pub async fn find_saved(
     context: &Context,
 ) -> Result<Found, CliError> {
     let progress = Progress::begin(&context.terminal, |_| {});
-    let (stop, options) = (context.signals.stop.clone(), options(args, Some(write)));
+    let (stop, options) = (context.signals.stop.clone(), options(args, Aim::Write, Some(write)));
     let observer = Arc::clone(&progress) as _;
     let run = match plan.kind {
         PlanKind::Changes => Run::connect(spec, options, observer, stop).await?,
@@ -172,7 +178,7 @@ pub async fn find_saved(
     Ok(Found { run, plan, progress, batch_rows, saved: true })
 }
 
-fn options(args: &RunArgs, write: Option<&WriteArgs>) -> Options {
+fn options(args: &RunArgs, aim: Aim, write: Option<&WriteArgs>) -> Options {
     Options {
         replicas: args.replica.clone(),
         tables: args.table.clone(),
@@ -183,7 +189,7 @@ fn options(args: &RunArgs, write: Option<&WriteArgs>) -> Options {
         max_deletes: write.and_then(|write| write.max_deletes),
         max_changes: write.and_then(|write| write.max_changes),
         allowed: write.map(WriteArgs::allowed).unwrap_or_default(),
-        writable: write.is_some(),
+        aim,
         now: jiff::Timestamp::now(),
     }
 }
@@ -248,7 +254,7 @@ pub async fn look(
     let spec = read_spec(path)?;
     refuse_scripts(command, args, &spec)?;
     let files = ReportFiles::new(&args.report, &args.replica, &spec)?;
-    let found = find(&spec, args, None, context).await?;
+    let found = find(command, &spec, args, None, context).await?;
     let report = report(command, &found, args);
     let printed = output::print_report(&report, args.format, &context.terminal);
     files.write(&report)?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ChangeNumber;
 use crate::value::Row;
 
 /// One change of one row, as encoded rows of the pair's columns (key first). The key is the prefix of either
@@ -161,4 +162,15 @@ impl std::ops::Sub for RowCounts {
             delete: self.delete - other.delete,
         }
     }
+}
+
+/// Values of a unique index of the replica that one planned row gives up and another one takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The columns that the index speaks of, by their index in the pair.
+    pub columns: Vec<u16>,
+    /// Whether rows with NULL in one of them collide with none.
+    pub empties: bool,
+    /// Who gives up and who takes, by number.
+    pub rows: Vec<(ChangeNumber, ChangeNumber)>,
 }

@@ -22,7 +22,7 @@ mod tests;
 
 pub use block::{BlockFinding, OrderError, compare_blocks};
 pub use cause::{Cause, CauseTally, ColumnCause};
-pub use change::{CopyCount, CopyNumber, PlannedChange, RowChange, RowCounts};
+pub use change::{CopyCount, CopyNumber, Handover, PlannedChange, RowChange, RowCounts};
 pub use drift::{DigestFold, RangeDrift, joined};
 pub use excuse::Excuse;
 pub use join::{Differing, DifferingRows, Joined, PartedRows, join};

@@ -74,7 +74,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     }
 
     /// The foreign keys of all the database's tables, and on the MySQL family all the server's, as far as this user may
-    /// see them, that carry a delete in one of these tables on. Engines whose catalog has them all say nothing.
+    /// see them, that point at one of these tables. Engines whose catalog has them all say nothing.
     async fn dependents(&self, _tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
         Ok(Vec::new())
     }

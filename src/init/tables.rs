@@ -140,6 +140,7 @@ mod tests {
                 foreign_keys: Vec::new(),
                 sequences: Vec::new(),
                 triggers: Vec::new(),
+                checked: Vec::new(),
                 rows_estimate: None,
                 hidden_rows: None,
             }

@@ -59,6 +59,7 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
         triggers: Vec::new(),
+        checked: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,
     }
@@ -66,7 +67,7 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
 
 fn key(columns: &[&str], primary: bool) -> UniqueKey {
     let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-    UniqueKey { name: "key".into(), columns, primary, total: true }
+    UniqueKey { name: "key".into(), columns, primary, total: true, deferrable: false }
 }
 
 struct Made {

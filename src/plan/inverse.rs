@@ -14,7 +14,7 @@ use crate::sides::Sides;
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{self, Column, Dialect};
 
-use super::{Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
+use super::{Handover, Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
 
 /// The plan that takes this one back, its row changes kept by `spool`. Its moment and what is known of the servers
 /// are this plan's. Nothing in it is refused yet: see [`refusals`](super::refusals).
@@ -49,7 +49,7 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
             tables.extend(inverse_table(table, pair, dialect, spool)?);
         }
     }
-    Ok(ReplicaPlan {
+    let mut inverse = ReplicaPlan {
         name: replica.name.clone(),
         server: Some(server_after(server)),
         snapshot: replica.snapshot.clone(),
@@ -59,7 +59,29 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
         notes: Vec::new(),
         error: None,
         stale: None,
-    })
+    };
+    super::foresee(&mut inverse);
+    Ok(inverse)
+}
+
+/// Who gave a value up takes it again, by the numbers that the changes have once withheld ones are left out.
+fn inverse_handovers(table: &TablePlan) -> Result<Vec<Handover>, SpoolError> {
+    if table.handovers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut numbers, mut next) = (Vec::new(), 0);
+    for planned in table.changes.iter() {
+        numbers.push(next);
+        next += u32::from(!planned?.withheld);
+    }
+    let number = |old: &u32| numbers.get(*old as usize).copied();
+    let inverse = |handover: &Handover| Handover {
+        rows: (handover.rows.iter())
+            .filter_map(|(gives, takes)| Some((number(takes)?, number(gives)?)))
+            .collect(),
+        ..handover.clone()
+    };
+    Ok(table.handovers.iter().map(inverse).collect())
 }
 
 /// A file that was missing is there once the plan is applied, and known by its place alone.
@@ -100,6 +122,8 @@ fn inverse_table(
         pair: Some(after),
         structure: table.structure.clone(),
         truncated: table.truncated,
+        handovers: inverse_handovers(table)?,
+        spare_salt: table.spare_salt,
         ..TablePlan::unknown(table.table.clone(), table.replica_table.clone())
     };
     let mut inverse = inverse.with_changes(changes)?;
@@ -235,7 +259,7 @@ mod tests {
     use super::*;
     use crate::failure::{ErrorKind, Failure};
     use crate::plan::testing::*;
-    use crate::plan::{RowAction, Status, statements, writes};
+    use crate::plan::{Part, RowAction, Status, statements, writes};
     use crate::sql::EngineName;
     use crate::value::{ColumnType, Decimal, Domain, Type, Value};
 
@@ -334,8 +358,11 @@ mod tests {
         let inverse = inverted(&plan_of(vec![table]));
         let table = only(&inverse);
         let limits = crate::plan::ChunkLimits { rows_max: 9, bytes_max: 1000 };
-        let write = writes(table, RowAction::Insert, &[0], limits).next().expect("one").expect("in memory");
-        let sql = statements(table.pair.as_ref().expect("paired"), &write, &FAKE).expect("they fit");
+        let write = writes(table, RowAction::Insert, &Part::Whole, &[0], limits)
+            .next()
+            .expect("one")
+            .expect("in memory");
+        let sql = statements(table.pair.as_ref().expect("paired"), &write, 0, &FAKE).expect("they fit");
         // What is generated is not ours to write.
         assert_eq!(sql, ["insert t id=1,ref=2,own=3"]);
     }

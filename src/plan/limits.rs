@@ -3,6 +3,7 @@
 //! Owns the counting and the words of a [`Refusal`]; refuses to decide what happens then (`plan` shows it,
 //! `apply` writes nothing). Invariant: all arithmetic is in whole numbers, so that "more than 10%" means it.
 
+use crate::schema::TablePair;
 use crate::spec::{Limit, Limits};
 use crate::sql::TableName;
 
@@ -50,6 +51,9 @@ pub fn refusals(
         refusals.extend(cascades_outside(replica));
     }
     refusals.extend(hazards(replica, overrides));
+    if !overrides.allows(REPLACES_ROWS) {
+        refusals.extend(replaced(replica));
+    }
     refusals
 }
 
@@ -70,7 +74,7 @@ fn hazards(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Refusal> {
     refusals
 }
 
-/// The hazard of deletes that the replica itself would carry on to tables outside the plan, where nothing shows
+/// The hazard of deletes and updates that the replica itself would carry on to tables outside the plan, where nothing shows
 /// and nothing guards the rows that go.
 pub const CASCADES_OUTSIDE: &str = "CASCADES_OUTSIDE";
 
@@ -78,23 +82,51 @@ fn cascades_outside(replica: &ReplicaPlan) -> Vec<Refusal> {
     let planned = |name: &TableName| {
         replica.tables.iter().filter_map(|table| table.pair.as_ref()).any(|pair| pair.names.replica == *name)
     };
-    let deleting = writable(replica).filter(|table| table.summary.delete > 0);
-    deleting
-        .filter_map(|table| Some((table, table.pair.as_ref()?)))
-        .flat_map(|(table, pair)| pair.dependents.iter().map(move |dependent| (table, dependent)))
-        .filter(|(_, dependent)| !planned(&dependent.table))
-        .map(|(table, dependent)| Refusal {
-            rule: CASCADES_OUTSIDE.to_owned(),
-            table: Some(table.table.clone()),
-            limit: "no change outside the plan, unless --allow CASCADES_OUTSIDE".to_owned(),
-            found: format!(
-                "{} to delete, which {} ({}) carries on",
-                rows(table.summary.delete),
-                dependent.table,
-                dependent.key.columns.join(", ")
-            ),
-        })
-        .collect()
+    let mut refusals = Vec::new();
+    for (table, pair) in writable(replica).filter_map(|table| Some((table, table.pair.as_ref()?))) {
+        for dependent in pair.dependents.iter().filter(|dependent| !planned(&dependent.table)) {
+            let deletes = dependent.key.on_delete.carries() && table.summary.delete > 0;
+            let updates = dependent.key.on_update.carries() && moves(table, pair, &dependent.key.referenced);
+            let counts =
+                [(deletes, table.summary.delete, "delete"), (updates, table.summary.update, "update")];
+            let carried = counts.into_iter().filter(|(carried, ..)| *carried);
+            refusals.extend(carried.map(|(_, count, what)| Refusal {
+                rule: CASCADES_OUTSIDE.to_owned(),
+                table: Some(table.table.clone()),
+                limit: "no change outside the plan, unless --allow CASCADES_OUTSIDE".to_owned(),
+                found: format!(
+                    "{} to {what}, which {} ({}) carries on",
+                    rows(count),
+                    dependent.table,
+                    dependent.key.columns.join(", ")
+                ),
+            }));
+        }
+    }
+    refusals
+}
+
+/// Whether updates of a table set what others point at.
+fn moves(table: &TablePlan, pair: &TablePair, referenced: &[String]) -> bool {
+    let name = |index: &u16| pair.columns.get(usize::from(*index)).map(|column| &column.sides.replica.name);
+    let set = |name: &String| referenced.iter().any(|referenced| referenced.eq_ignore_ascii_case(name));
+    table.updated.iter().filter_map(name).any(set)
+}
+
+/// The hazard of rows that are deleted and inserted again, because they exchange unique values and their columns take
+/// nothing in between: triggers see more than an update.
+pub const REPLACES_ROWS: &str = "REPLACES_ROWS";
+
+fn replaced(replica: &ReplicaPlan) -> impl Iterator<Item = Refusal> {
+    writable(replica).filter(|table| table.replaced > 0).map(|table| Refusal {
+        rule: REPLACES_ROWS.to_owned(),
+        table: Some(table.table.clone()),
+        limit: format!("not unless --allow {REPLACES_ROWS}"),
+        found: format!(
+            "{} to delete and insert again: unique values go round, and their columns take no other value in between",
+            rows(table.replaced)
+        ),
+    })
 }
 
 /// Filling a table that has no rows harms nothing.

@@ -7,43 +7,49 @@
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+mod circles;
 mod copies;
 pub mod file;
+mod foresee;
 mod inverse;
-mod layers;
 mod limits;
+mod links;
 mod order;
 #[cfg(test)]
 mod order_property;
 mod reference;
 mod sequence;
+mod spare;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trigger;
 mod values;
+mod weave;
 mod write;
 
 pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
     image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
 };
+pub use foresee::foresee;
 pub use inverse::inverse;
-pub use limits::{CASCADES_OUTSIDE, LimitOverrides, refusals};
-pub use order::{Batches, RowAction, RowStep, Step, batches, steps};
-pub use reference::{Pointing, Reference, carrying};
+pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
+pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps};
+pub use reference::{Pointing, Reference, carrying, leaving};
 pub use sequence::{Course, set_sequence};
 pub use summary::{Changes, PlanSummary, worst};
 pub use trigger::{event_of, firing, stirred};
 pub use values::{check_values, unfilled_columns, unfilled_words};
 pub use write::{
-    ChunkLimits, NumberedChange, Write, address, address_columns, pieces, replica_columns, statements,
-    table_writes, writes, written_columns,
+    ChunkLimits, NumberedChange, Write, address, address_columns, pieces, replica_columns, spare_value,
+    statements, table_writes, writes, written_columns,
 };
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::compare::{ChangeList, ChangeNumber, PlannedChange, RangeDrift};
+pub use crate::compare::RowChange;
+pub use crate::compare::{ChangeList, ChangeNumber, Handover, PlannedChange, RangeDrift};
 use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
 pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
@@ -135,6 +141,18 @@ pub struct TablePlan {
     /// Row changes in key order, withheld ones included. A saved plan holds them behind everything else.
     #[serde(skip)]
     pub changes: ChangeList,
+    /// Unique values that pass from row to row, where only the replica could tell.
+    #[serde(default)]
+    pub handovers: Vec<Handover>,
+    /// What makes the values that rows have in between others, should somebody have them already.
+    #[serde(default)]
+    pub spare_salt: u32,
+    /// The columns that its updates set.
+    #[serde(default)]
+    pub updated: Vec<u16>,
+    /// How many rows are deleted and inserted again, for want of a gentler means.
+    #[serde(default)]
+    pub replaced: u64,
     /// Rows to write.
     pub summary: RowCounts,
     /// Rows that differ and are not written.

@@ -4,11 +4,14 @@
 //! alone is pointed at by nothing; whatever cannot be told (a column out of scope, a value that the pointing column's
 //! domain does not hold) is an error of those who ask, never "nothing points there".
 
-use crate::schema::TablePair;
-use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, SelectColumn};
-use crate::value::{Domain, Key, Row, Value, decode, encode};
+use std::collections::HashSet;
 
-use super::TablePlan;
+use crate::schema::TablePair;
+use crate::spool::SpoolError;
+use crate::sql::{Column, Dialect, ForeignKey, Select, SelectColumn, Selection};
+use crate::value::{Domain, Key, Row, Value, decode, encode, fields};
+
+use super::{RowAction, RowChange, TablePlan};
 
 /// The columns of a foreign key on both ends.
 #[derive(Clone, Debug)]
@@ -35,22 +38,55 @@ pub enum Pointing {
     Untold,
 }
 
-/// The foreign keys by which deleting rows of `parent` would change rows of these tables, each with the index of the
-/// table that points; `None` where its columns are not all known to the pairs, so that nobody can tell which rows
-/// point.
+/// The foreign keys by which deleting rows of `parent`, or updating what is pointed at, would change rows of these
+/// tables, each with the index of the table that points; `None` where its columns are not all known to the pairs, so
+/// that nobody can tell which rows point.
 pub fn carrying<'a>(
     tables: &'a [TablePlan],
     parent: &'a TablePair,
+    action: RowAction,
 ) -> impl Iterator<Item = (usize, Option<Reference>)> + 'a {
     let pairs = tables.iter().enumerate().filter_map(|(index, table)| Some((index, table.pair.as_ref()?)));
     // What is to be created points at nothing yet.
     let pairs = pairs.filter(|(_, child)| !child.replica_missing);
-    let carries_on =
-        |key: &&ForeignKey| key.on_delete != ForeignKeyAction::Refuse && key.table == parent.names.replica;
+    let carries_on = move |key: &&ForeignKey| {
+        let carried = match action {
+            RowAction::Delete => key.on_delete,
+            RowAction::Update => key.on_update,
+            RowAction::Insert => return false,
+        };
+        carried.carries() && key.table == parent.names.replica
+    };
     pairs.flat_map(move |(index, child)| {
         let keys = child.foreign_keys.iter().filter(carries_on);
         keys.map(move |key| (index, Reference::new(child, parent, key)))
     })
+}
+
+/// The keys of the rows of a table that the plan deletes or points elsewhere.
+///
+/// # Errors
+/// Where the changes cannot be read.
+pub fn leaving(child: &TablePlan, reference: &Reference) -> Result<HashSet<Key>, SpoolError> {
+    let mut leaving = HashSet::new();
+    let Some(pair) = child.pair.as_ref().filter(|pair| !pair.is_keyless()) else { return Ok(leaving) };
+    let order = pair.key_order();
+    let name = |index: &u16| pair.columns[usize::from(*index)].sides.replica.name.as_str();
+    for planned in child.changes.iter() {
+        let planned = planned?;
+        let leaves = match &planned.change {
+            _ if planned.withheld => false,
+            RowChange::Insert { .. } => false,
+            RowChange::Update { columns, .. } => columns
+                .iter()
+                .any(|index| reference.pointing.iter().any(|part| part.column.name == name(index))),
+            RowChange::Delete { .. } => true,
+        };
+        if leaves {
+            leaving.insert(order.key_of(planned.change.row().bytes()));
+        }
+    }
+    Ok(leaving)
 }
 
 impl Reference {
@@ -77,6 +113,44 @@ impl Reference {
             pointing: key.columns.iter().map(pointing).collect::<Option<_>>()?,
             pointed_at,
         })
+    }
+
+    /// The read of the rows of the pointing table that point with some values, each with its key behind.
+    pub fn pointing_rows(&self, child: &TablePair, selection: Selection) -> Select {
+        let key = (0..child.key_columns).map(|index| child.replica_part(index));
+        Select {
+            table: child.names.replica.clone(),
+            columns: self.pointing.iter().cloned().chain(key).collect(),
+            key_columns: self.pointing.len(),
+            scope: None,
+            selection,
+            ordered: false,
+            locked: false,
+        }
+    }
+
+    /// The key of a row of [`pointing_rows`](Self::pointing_rows).
+    pub fn row_key(&self, row: &[u8]) -> Key {
+        let mut rest = fields(row);
+        for _ in &self.pointing {
+            rest.next();
+        }
+        Key::new(&row[row.len() - rest.remaining()..])
+    }
+
+    /// Whether a change takes away what rows point at.
+    pub fn is_moved_by(&self, change: &RowChange, action: RowAction) -> bool {
+        match change {
+            RowChange::Insert { .. } => false,
+            RowChange::Delete { .. } => action == RowAction::Delete,
+            RowChange::Update { columns, .. } => {
+                action == RowAction::Update
+                    && self
+                        .pointed_at
+                        .iter()
+                        .any(|(index, _)| columns.iter().any(|set| usize::from(*set) == *index))
+            }
+        }
     }
 
     /// Which values point, on an engine of this dialect.

@@ -32,6 +32,19 @@ pub(crate) fn with_tables(tables: Vec<TablePlan>) -> ReplicaPlan {
     }
 }
 
+pub(crate) fn server(engine: crate::sql::EngineName) -> crate::server::Server {
+    crate::server::Server {
+        engine,
+        version: "15".to_owned(),
+        identity: "eu".to_owned(),
+        instance: None,
+        place: None,
+        display: "eu".to_owned(),
+        missing: false,
+        read_only: None,
+    }
+}
+
 pub(crate) fn table(name: &str) -> TablePlan {
     planned(name, &["id", "ref"])
 }
@@ -74,6 +87,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         replica_extra: Vec::new(),
         foreign_keys: Vec::new(),
         dependents: Vec::new(),
+        checked: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
         triggers: crate::spec::TriggerMode::Fire,
@@ -127,8 +141,10 @@ pub(crate) fn with_foreign_key(mut table: TablePlan, parent: &str, from: &str, t
         columns: vec![from.to_owned()],
         table: TableName::plain(parent),
         referenced: vec![to.to_owned()],
-        on_delete: ForeignKeyAction::Refuse,
-        on_update: ForeignKeyAction::Refuse,
+        on_delete: ForeignKeyAction::NoAction,
+        on_update: ForeignKeyAction::NoAction,
+        deferrable: false,
+        whole: false,
     });
     table
 }
@@ -139,6 +155,7 @@ pub(crate) fn with_unique(mut table: TablePlan, column: &str) -> TablePlan {
         columns: vec![column.to_owned()],
         primary: false,
         total: false,
+        deferrable: false,
     });
     table
 }

@@ -88,6 +88,7 @@ mod tests {
             keys: Vec::new(),
             unique_indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checked: Vec::new(),
             sequences: Vec::new(),
             triggers: vec![trigger],
             rows_estimate: None,

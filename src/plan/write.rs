@@ -16,8 +16,8 @@ use crate::value::{Row, Value, decode};
 use super::copies::{
     EqualChanges, equal_changes, image_columns, image_parts, image_values, is_unique, scope,
 };
-use super::order::RowAction;
-use super::{PlannedChange, TablePlan};
+use super::order::{Part, RowAction};
+use super::{PlannedChange, TablePlan, spare};
 
 /// A change with its number.
 pub type NumberedChange = (ChangeNumber, PlannedChange);
@@ -27,6 +27,8 @@ pub type NumberedChange = (ChangeNumber, PlannedChange);
 pub struct Write {
     /// What happens.
     pub action: RowAction,
+    /// Which half of it.
+    pub part: Part,
     /// Indexes of the columns that are set, of [`TablePair::replica_part`], ascending; none for a delete.
     pub columns: Vec<u16>,
     /// The changes.
@@ -49,6 +51,7 @@ pub fn written_columns(pair: &TablePair) -> Vec<u16> {
 pub fn writes<'a>(
     table: &'a TablePlan,
     action: RowAction,
+    part: &'a Part,
     numbers: &'a [ChangeNumber],
     limits: ChunkLimits,
 ) -> impl Iterator<Item = Result<Write, SpoolError>> + use<'a> {
@@ -56,7 +59,7 @@ pub fn writes<'a>(
     let extra = table.pair.iter().flat_map(TablePair::extra_indexes);
     let whole: Vec<u16> = inserted.iter().copied().chain(extra).collect();
     let mut picked = table.changes.pick(numbers.iter().copied());
-    let mut groups = WriteGroups { action, limits, waiting: BTreeMap::new(), bytes: 0 };
+    let mut groups = WriteGroups { action, part: part.clone(), limits, waiting: BTreeMap::new(), bytes: 0 };
     std::iter::from_fn(move || {
         for numbered in picked.by_ref() {
             let numbered = match numbered {
@@ -64,6 +67,8 @@ pub fn writes<'a>(
                 Err(error) => return Some(Err(error)),
             };
             let columns = match &numbered.1.change {
+                _ if part.is_aside() => part.columns(),
+                RowChange::Update { .. } if *part == Part::Return => inserted.clone(),
                 RowChange::Insert { .. } if numbered.1.extra.is_some() => whole.clone(),
                 RowChange::Insert { .. } => inserted.clone(),
                 RowChange::Update { columns, .. } => columns.clone(),
@@ -82,6 +87,7 @@ const WAITING_WRITES_MAX: usize = 4;
 
 struct WriteGroups {
     action: RowAction,
+    part: Part,
     limits: ChunkLimits,
     waiting: BTreeMap<Vec<u16>, (usize, Vec<NumberedChange>)>,
     bytes: usize,
@@ -118,7 +124,7 @@ impl WriteGroups {
     fn take(&mut self, columns: &[u16]) -> Option<Write> {
         let (columns, (bytes, changes)) = self.waiting.remove_entry(columns)?;
         self.bytes -= bytes;
-        Some(Write { action: self.action, columns, changes })
+        Some(Write { action: self.action, part: self.part.clone(), columns, changes })
     }
 }
 
@@ -164,35 +170,115 @@ pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
 /// # Errors
 /// Where a value cannot be held by its column; [`check_values`](super::check_values) finds that earlier and
 /// says which.
-pub fn statements(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Result<Vec<String>, Unwritable> {
-    let statements = table_writes(pair, write, dialect).into_iter().map(|write| write.statements(dialect));
+pub fn statements(
+    pair: &TablePair,
+    write: &Write,
+    salt: u32,
+    dialect: &dyn Dialect,
+) -> Result<Vec<String>, Unwritable> {
+    let writes = table_writes(pair, write, salt, dialect);
+    let statements = writes.into_iter().map(|write| write.statements(dialect));
     Ok(statements.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// One write as rows of the replica's table: those whose rows are known as they are spelled, and the others.
-pub fn table_writes(pair: &TablePair, write: &Write, dialect: &dyn Dialect) -> Vec<TableWrite> {
-    let rows = match write.action {
-        RowAction::Insert => vec![inserts(pair, write)],
-        RowAction::Delete if pair.is_keyless() => delete_copies(pair, write),
-        RowAction::Update => {
-            let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
-            by_address(pair, write, |key, changes| {
-                let rows = changes.iter().filter_map(|planned| row_update(pair, planned, &write.columns));
-                let (columns, keep) = (columns.clone(), keep.clone());
-                RowsToWrite::Update { key, columns, keep, rows: rows.collect() }
-            })
+/// What a row that is in a circle has in between, or gets in the end.
+fn half_values(pair: &TablePair, planned: &PlannedChange, write: &Write, salt: u32) -> Option<Vec<Value>> {
+    let (fields, columns) = (planned.fields(), write.columns.iter());
+    match &write.part {
+        Part::Park { spare, .. } => {
+            let value = |column: &u16| match spare.contains(column) {
+                true => spare_value(pair, planned, *column, salt),
+                false => Some(Value::Null),
+            };
+            columns.map(value).collect()
         }
-        RowAction::Delete => by_address(pair, write, |key, changes| {
-            let keys = changes.iter().map(|planned| address(pair, planned)).collect();
-            RowsToWrite::Delete { key, keys }
-        }),
+        _ => Some(written_values(pair, &fields, &write.columns)),
+    }
+}
+
+/// The value that a column of a row has in between.
+pub fn spare_value(pair: &TablePair, planned: &PlannedChange, column: u16, salt: u32) -> Option<Value> {
+    let column = pair.replica_part(usize::from(column)).column;
+    spare::value(&column, pair.key_order().key_of(planned.change.row().bytes()).bytes(), salt)
+}
+
+/// A row that goes and comes again: what the plan sets, and all else as it was.
+fn returned_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Vec<Value> {
+    let RowChange::Update { before, after, columns: set } = &planned.change else { return Vec::new() };
+    let (before, after): (Vec<_>, Vec<_>) = (before.fields().collect(), after.fields().collect());
+    let value = |index: &u16| {
+        let place = usize::from(*index);
+        match set.contains(index) {
+            true => pair.written_value(place, after[place]),
+            false => pair.columns[place].replica_value(before[place]),
+        }
+    };
+    let mut values: Vec<Value> = columns.iter().map(value).collect();
+    spell_inserted(pair, planned, columns, &mut values);
+    values
+}
+
+/// The values of a row to insert, with NULL in what is filled later.
+fn inserted_without(pair: &TablePair, planned: &PlannedChange, write: &Write) -> Vec<Value> {
+    let mut values = inserted_values(pair, planned, &write.columns);
+    if let Part::Without(empty) = &write.part {
+        for (value, column) in values.iter_mut().zip(&write.columns) {
+            if empty.contains(column) {
+                *value = Value::Null;
+            }
+        }
+    }
+    values
+}
+
+/// One write as rows of the replica's table: those whose rows are known as they are spelled, and the others.
+pub fn table_writes(pair: &TablePair, write: &Write, salt: u32, dialect: &dyn Dialect) -> Vec<TableWrite> {
+    let half = |planned: &PlannedChange| half_values(pair, planned, write, salt);
+    let whole = |planned: &PlannedChange| updated_values(pair, planned, &write.columns);
+    let rows = match (write.action, &write.part) {
+        (_, Part::Park { .. } | Part::Fill(_)) => update_rows(pair, write, half, dialect),
+        (_, Part::Remove) => delete_rows(pair, write),
+        (_, Part::Return) => {
+            vec![inserts(pair, write, |planned| returned_values(pair, planned, &write.columns))]
+        }
+        (RowAction::Insert, _) => {
+            vec![inserts(pair, write, |planned| inserted_without(pair, planned, write))]
+        }
+        (RowAction::Delete, _) if pair.is_keyless() => delete_copies(pair, write),
+        (RowAction::Update, _) => update_rows(pair, write, whole, dialect),
+        (RowAction::Delete, _) => delete_rows(pair, write),
     };
     let table = &pair.names.replica;
     rows.into_iter().map(|rows| TableWrite { table: table.clone(), rows }).collect()
 }
 
-fn inserts(pair: &TablePair, write: &Write) -> RowsToWrite {
-    let rows = write.changes.iter().map(|(_, planned)| inserted_values(pair, planned, &write.columns));
+/// Updates the columns of a write.
+fn update_rows(
+    pair: &TablePair,
+    write: &Write,
+    values: impl Fn(&PlannedChange) -> Option<Vec<Value>>,
+    dialect: &dyn Dialect,
+) -> Vec<RowsToWrite> {
+    let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
+    let row =
+        |planned: &&PlannedChange| Some(RowUpdate { key: address(pair, planned), values: values(planned)? });
+    by_address(pair, write, |key, changes| RowsToWrite::Update {
+        key,
+        columns: columns.clone(),
+        keep: keep.clone(),
+        rows: changes.iter().filter_map(row).collect(),
+    })
+}
+
+fn delete_rows(pair: &TablePair, write: &Write) -> Vec<RowsToWrite> {
+    by_address(pair, write, |key, changes| {
+        let keys = changes.iter().map(|planned| address(pair, planned)).collect();
+        RowsToWrite::Delete { key, keys }
+    })
+}
+
+fn inserts(pair: &TablePair, write: &Write, values: impl Fn(&PlannedChange) -> Vec<Value>) -> RowsToWrite {
+    let rows = write.changes.iter().map(|(_, planned)| values(planned));
     RowsToWrite::Insert { columns: replica_columns(pair, &write.columns), rows: rows.collect() }
 }
 
@@ -233,20 +319,24 @@ pub fn address(pair: &TablePair, planned: &PlannedChange) -> Vec<Value> {
 /// The values of a row to insert; one that is put back is spelled as it was.
 fn inserted_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Vec<Value> {
     let mut values = written_values(pair, &planned.fields(), columns);
-    let Some(stored) = &planned.stored else { return values };
+    spell_inserted(pair, planned, columns, &mut values);
+    values
+}
+
+fn spell_inserted(pair: &TablePair, planned: &PlannedChange, columns: &[u16], values: &mut [Value]) {
+    let Some(stored) = &planned.stored else { return };
     for ((column, part), field) in pair.spelled().zip(pair.stored_parts()).zip(stored.fields()) {
         if let Some(place) = columns.iter().position(|written| usize::from(*written) == column) {
             values[place] = decode(&part.domain, field);
         }
     }
-    values
 }
 
-fn row_update(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Option<RowUpdate> {
+fn updated_values(pair: &TablePair, planned: &PlannedChange, columns: &[u16]) -> Option<Vec<Value>> {
     match &planned.change {
         RowChange::Update { after, .. } => {
             let fields: Vec<Option<&[u8]>> = after.fields().collect();
-            Some(RowUpdate { key: address(pair, planned), values: written_values(pair, &fields, columns) })
+            Some(written_values(pair, &fields, columns))
         }
         _ => None,
     }
@@ -339,7 +429,7 @@ mod tests {
             update(&[4, 1, 1], &[4, 2, 1], &[1]),
         ];
         let table = with_changes(wide_table("t"), changes);
-        let writes = |limits| shown(writes(&table, RowAction::Update, &[0, 1, 3], limits));
+        let writes = |limits| shown(writes(&table, RowAction::Update, &Part::Whole, &[0, 1, 3], limits));
         assert_eq!(writes(SMALL), [(vec![1], vec![0, 3]), (vec![1, 2], vec![1])]);
         // What waits is bounded.
         let tiny = ChunkLimits { rows_max: 2, bytes_max: 1 };
@@ -356,9 +446,9 @@ mod tests {
         assert_eq!(written_columns(pair), [0, 2]);
         pair.columns[1].on_replica = true;
         let changes = changes_of(&table.changes).into_iter().map(|change| (0, change)).collect();
-        let write = Write { action: RowAction::Insert, columns: vec![0, 1, 2], changes };
+        let write = Write { action: RowAction::Insert, part: Part::Whole, columns: vec![0, 1, 2], changes };
         let pair = table.pair.as_ref().expect("paired");
-        let sql = statements(pair, &write, &FAKE).expect("they fit");
+        let sql = statements(pair, &write, 0, &FAKE).expect("they fit");
         assert_eq!(sql, ["insert t id=1,ref=2,more=3"]);
     }
 }

@@ -99,6 +99,7 @@ pub fn orders() -> TablePair {
         replica_extra: vec![SelectColumn { column: column("total", Type::Other), domain: Domain::Text }],
         foreign_keys: Vec::new(),
         dependents: Vec::new(),
+        checked: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
         triggers: crate::spec::TriggerMode::Fire,
@@ -153,6 +154,10 @@ pub fn in_sync(table: &str) -> TablePlan {
         digest: None,
         schema_changes: Vec::new(),
         ranges: Vec::new(),
+        handovers: Vec::new(),
+        spare_salt: 0,
+        updated: Vec::new(),
+        replaced: 0,
         structure: Sides::default(),
         changes: ChangeList::default(),
         summary: RowCounts::default(),
@@ -169,6 +174,10 @@ pub fn drifting() -> TablePlan {
     let note = "Please leave the parcel with the neighbours on the second floor";
     let changed = "Please leave the parcel with the neighbors on the second floor";
     TablePlan {
+        handovers: Vec::new(),
+        spare_salt: 0,
+        updated: Vec::new(),
+        replaced: 0,
         pair: Some(orders()),
         table: "public.orders".into(),
         replica_table: "shop.orders".into(),

@@ -18,7 +18,8 @@ use std::io;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Batches, ChunkLimits, NumberedChange, Plan, ReplicaPlan, RowStep, SchemaAction, TablePlan,
+    self, Batches, Checks, ChunkLimits, NumberedChange, Part, Plan, ReplicaPlan, RowAction, RowStep,
+    SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
 use crate::spec::TriggerMode;
@@ -66,7 +67,7 @@ pub(super) fn write(
     }
     let Some(server) = &replica.server else { return Ok(()) };
     let dialect = crate::sql::dialect(server.engine);
-    let steps = plan::steps(replica).map_err(|failure| failed(&failure))?;
+    let steps = plan::steps(replica, batch_rows).map_err(|failure| failed(&failure))?;
     let batches = plan::batches(steps, batch_rows);
     let script = dialect.script();
     let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
@@ -154,14 +155,7 @@ impl Writer<'_> {
         self.define(schema)?;
         let suppressed = self.suppress(rows)?;
         self.guards(rows, true)?;
-        for step in rows {
-            self.cascades(step)?;
-            if !suppressed.is_empty() {
-                let text = self.script.writes_to(suppressed.contains(&step.table));
-                self.put(&text)?;
-            }
-            self.writes(step)?;
-        }
+        self.steps(rows, &suppressed)?;
         self.foreign_keys(rows)?;
         if !suppressed.is_empty() {
             let text = self.script.restore();
@@ -254,15 +248,99 @@ impl Writer<'_> {
         let Some(pair) = self.pairs[step.table].clone() else { return Ok(()) };
         let verb = step.action.as_str();
         let message = self.message(step.table, &format!("not every row to {verb} was there and taken"));
-        for write in plan::writes(table, step.action, &step.changes, self.limits()) {
+        // What is to be deleted may be gone by then, along with others of its circle.
+        let may_be_gone = step.action == RowAction::Delete
+            && step.part == Part::Whole
+            && step.circle.is_some_and(|circle| circle.checks == Checks::Deferred);
+        for write in plan::writes(table, step.action, &step.part, &step.changes, self.limits()) {
             let write = write.map_err(spool)?;
-            let text = plan::statements(&pair, &write, self.dialect)
-                .and_then(|statements| self.script.write(&statements, write.changes.len(), &message))
+            let text = plan::statements(&pair, &write, table.spare_salt, self.dialect)
+                .and_then(|statements| match may_be_gone {
+                    true => statements.iter().map(|statement| self.script.define(statement)).collect(),
+                    false => self.script.write(&statements, write.changes.len(), &message),
+                })
                 .map_err(|why| self.not_renderable(step.table, &why))?;
-            self.about(table, &write.changes, verb)?;
+            self.about(table, &write.changes, half(&step.part).unwrap_or(verb))?;
             self.put(&text)?;
         }
         Ok(())
+    }
+
+    /// The steps of a transaction; those of circles by the means that the plan says.
+    fn steps(&mut self, steps: &[RowStep], suppressed: &BTreeSet<usize>) -> io::Result<()> {
+        let ways = self.dialect.constraint_checks();
+        let (mut deferred, mut off) = (false, false);
+        let checks = |step: &RowStep| step.circle.map(|circle| circle.checks).unwrap_or_default();
+        let same = |one: &RowStep, other: &RowStep| {
+            matches!(checks(one), Checks::Together(_)) && checks(one) == checks(other)
+        };
+        for together in steps.chunk_by(same) {
+            let Some(first) = together.first() else { continue };
+            if let (false, Checks::Deferred, Some(defer)) = (deferred, checks(first), ways.defer) {
+                self.switch(first.table, defer, "constraints that can wait hold when the transaction ends")?;
+                deferred = true;
+            }
+            let wanted = checks(first) == Checks::Off;
+            if let (true, Some((switch_off, switch_on))) = (wanted != off, ways.off) {
+                let (statement, what) = match wanted {
+                    true => (switch_off, "rows that reference each other in a circle; checked below"),
+                    false => (switch_on, "foreign keys are looked at again"),
+                };
+                self.switch(first.table, statement, what)?;
+                off = wanted;
+            }
+            for step in together {
+                self.cascades(step)?;
+            }
+            if !suppressed.is_empty() {
+                let text = self.script.writes_to(suppressed.contains(&first.table));
+                self.put(&text)?;
+            }
+            match checks(first) {
+                Checks::Together(_) => self.write_together(together)?,
+                _ => self.writes(first)?,
+            }
+        }
+        if let (true, Some((_, switch_on)), Some(last)) = (off, ways.off, steps.last()) {
+            self.switch(last.table, switch_on, "foreign keys are looked at again")?;
+        }
+        if let (true, Some(hold), Some(last)) = (deferred, ways.hold, steps.last()) {
+            self.switch(last.table, hold, "constraints that were put off hold now")?;
+        }
+        let off: Vec<usize> =
+            steps.iter().filter(|step| checks(step) == Checks::Off).map(|step| step.table).collect();
+        self.orphans(&off)
+    }
+
+    fn switch(&mut self, table: usize, statement: &str, what: &str) -> io::Result<()> {
+        let text = self.script.define(statement).map_err(|why| self.not_renderable(table, &why))?;
+        self.put("\n")?;
+        self.say(what)?;
+        self.put(&text)
+    }
+
+    /// Several steps as one statement, behind which their foreign keys hold.
+    fn write_together(&mut self, steps: &[RowStep]) -> io::Result<()> {
+        let replica = self.replica;
+        let (mut statements, mut rows, mut last) = (Vec::new(), 0, 0);
+        for step in steps {
+            let table = &replica.tables[step.table];
+            let Some(pair) = self.pairs[step.table].clone() else { continue };
+            for write in plan::writes(table, step.action, &step.part, &step.changes, self.limits()) {
+                let write = write.map_err(spool)?;
+                let more = plan::statements(&pair, &write, table.spare_salt, self.dialect);
+                statements.extend(more.map_err(|why| self.not_renderable(step.table, &why))?);
+                self.about(table, &write.changes, step.action.as_str())?;
+                rows += write.changes.len();
+            }
+            last = step.table;
+        }
+        let message = self.message(last, "not every row was there and taken");
+        let text = self
+            .script
+            .write(&[self.dialect.together(&statements)], rows, &message)
+            .map_err(|why| self.not_renderable(last, &why))?;
+        self.put(&text)
     }
 
     fn limits(&self) -> ChunkLimits {
@@ -302,6 +380,18 @@ impl Writer<'_> {
     fn not_renderable(&self, table: usize, why: &Unwritable) -> io::Error {
         let message = format!("table {} cannot stand in a script: {why}", self.replica.tables[table].table);
         failed(&Failure::new(ErrorKind::Value, message).hint("use `trueup apply`"))
+    }
+}
+
+/// What a half is called, where it is not what its changes do.
+fn half(part: &Part) -> Option<&'static str> {
+    match part {
+        Part::Whole => None,
+        Part::Park { .. } => Some("make room for others"),
+        Part::Without(_) => Some("insert, without what is not there yet"),
+        Part::Fill(_) => Some("fill in"),
+        Part::Remove => Some("delete, to insert again"),
+        Part::Return => Some("insert again"),
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Table {
     /// Its triggers, as far as the login may see them.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// The columns of which a CHECK constraint speaks, its own or that of its type.
+    pub checked: Vec<String>,
     /// The server's estimate of its rows, if it has one.
     pub rows_estimate: Option<u64>,
     /// Why this session would not see all of its rows (row-level security), if so.
@@ -111,4 +113,6 @@ pub struct UniqueKey {
     pub primary: bool,
     /// Whether no row can be missing from it: all columns NOT NULL and no predicate.
     pub total: bool,
+    /// Whether a transaction may put it off to its end (DEFERRABLE).
+    pub deferrable: bool,
 }

@@ -41,8 +41,10 @@ pub struct TablePair {
     pub replica_extra: Vec<SelectColumn>,
     /// Foreign keys of the replica's table.
     pub foreign_keys: Vec<ForeignKey>,
-    /// Tables of the replica whose foreign keys carry a delete in this one on to their own rows.
+    /// The replica's foreign keys that point at this table.
     pub dependents: Vec<Dependent>,
+    /// Columns of the replica's table of which a CHECK constraint speaks, by the replica's names.
+    pub checked: Vec<String>,
     /// Unique keys of the replica's table other than the key, by the replica's column names.
     pub unique_keys: Vec<UniqueKey>,
     /// What to do with structure.
@@ -56,12 +58,12 @@ pub struct TablePair {
     pub rows_estimate: Sides<Option<u64>>,
 }
 
-/// A table whose rows change when rows of another one are deleted.
+/// A table whose rows point at those of another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependent {
     /// The table that points.
     pub table: TableName,
-    /// Its foreign key, whose ON DELETE is CASCADE, SET NULL or SET DEFAULT.
+    /// Its foreign key.
     pub key: ForeignKey,
 }
 

@@ -11,7 +11,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
-use crate::sql::{Column, Dialect, ForeignKeyAction, SelectColumn, TableName};
+use crate::sql::{Column, Dialect, SelectColumn, TableName};
 use crate::value::{ColumnType, Domain};
 
 use super::change::SchemaChange;
@@ -222,6 +222,7 @@ impl Pairer<'_> {
                 .unwrap_or_default(),
             foreign_keys: replica.map(|table| table.foreign_keys.clone()).unwrap_or_default(),
             dependents: dependents(self.databases.replica, &replica_name),
+            checked: replica.map(|table| table.checked.clone()).unwrap_or_default(),
             unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
             schema: self.entry.schema,
             triggers: self.entry.triggers,
@@ -439,7 +440,7 @@ fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
     let pointing =
         catalog.tables.iter().flat_map(|other| other.foreign_keys.iter().map(move |key| (other, key)));
     pointing
-        .filter(|(_, key)| key.table == *table && key.on_delete != ForeignKeyAction::Refuse)
+        .filter(|(_, key)| key.table == *table)
         .map(|(other, key)| Dependent { table: other.name.clone(), key: key.clone() })
         .collect()
 }

@@ -32,8 +32,13 @@ fn text(name: &str) -> Column {
 }
 
 fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
-    let key =
-        UniqueKey { name: "pk".into(), columns: vec![columns[0].name.clone()], primary: true, total: true };
+    let key = UniqueKey {
+        name: "pk".into(),
+        columns: vec![columns[0].name.clone()],
+        primary: true,
+        total: true,
+        deferrable: false,
+    };
     Table {
         name: TableName::qualified(schema, name),
         columns,
@@ -42,6 +47,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
         triggers: Vec::new(),
+        checked: Vec::new(),
         rows_estimate: None,
         hidden_rows: None,
     }
@@ -274,6 +280,7 @@ fn the_unique_key_with_the_fewest_columns_stands_in_for_a_primary_key() {
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         primary: false,
         total: true,
+        deferrable: false,
     };
     primary.keys = vec![key("z", &["a", "b"]), key("y", &["c"]), key("x", &["b"])];
     let pairing = only_pair("[t]", primary.clone(), Some(primary)).expect("pairs");

@@ -78,6 +78,19 @@ pub struct Unwritable {
     pub reason: String,
 }
 
+/// What an engine can do about constraints while rows are written that wait for each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConstraintChecks {
+    /// Puts all constraints that can be put off off to the end of the transaction that it stands in.
+    pub defer: Option<&'static str>,
+    /// Has everything that was put off looked at now, triggers of users that were put off included.
+    pub hold: Option<&'static str>,
+    /// Whether several changes can be one statement, and foreign keys are looked at behind it.
+    pub together: bool,
+    /// Has foreign keys not looked at, and looked at again. Those that say CASCADE do nothing meanwhile.
+    pub off: Option<(&'static str, &'static str)>,
+}
+
 /// One engine's SQL.
 pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The engine.
@@ -215,6 +228,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// Set-wise deletes of copies of whole rows: of each exactly so many, whichever of them.
     fn delete_copies(&self, copies: &CopiesToDelete<'_>) -> Result<Vec<String>, Unwritable>;
+
+    /// By what means rows can be written that wait for each other in a circle.
+    fn constraint_checks(&self) -> ConstraintChecks {
+        ConstraintChecks::default()
+    }
+
+    /// One statement that does what these do, each a change of rows, and matches as many rows as they do together.
+    /// Only where [`ConstraintChecks::together`] holds.
+    fn together(&self, statements: &[String]) -> String {
+        statements.join(";\n")
+    }
 
     /// CREATE TABLE with its primary key.
     fn create_table(&self, table: &TableDefinition) -> String;

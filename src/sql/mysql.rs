@@ -16,12 +16,13 @@ mod sequence;
 mod unique;
 
 pub(crate) use condition::is_incomparable;
+pub(crate) use script::orphans;
 pub(crate) use sequence::largest;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Numbering, RowUpdate, Script, Select,
-    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Numbering, RowUpdate, Script,
+    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -167,6 +168,11 @@ impl Dialect for Family {
 
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
         condition::needs_sort(column, domain)
+    }
+
+    fn constraint_checks(&self) -> ConstraintChecks {
+        let off = Some(("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"));
+        ConstraintChecks { off, ..ConstraintChecks::default() }
     }
 
     fn equates(&self, column: &Column) -> bool {

@@ -21,8 +21,8 @@ mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script, Select, SelectColumn,
-    TableDefinition, TableName, UniqueIndex, Unwritable,
+    Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script, Select,
+    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -77,6 +77,22 @@ impl Dialect for Postgres {
 
     fn order_needs_sort(&self, column: &Column, domain: &Domain) -> bool {
         select::needs_sort(column, domain)
+    }
+
+    fn constraint_checks(&self) -> ConstraintChecks {
+        let defer = Some("SET CONSTRAINTS ALL DEFERRED");
+        let hold = Some("SET CONSTRAINTS ALL IMMEDIATE");
+        ConstraintChecks { defer, hold, together: true, off: None }
+    }
+
+    fn together(&self, statements: &[String]) -> String {
+        let changes = statements.iter().enumerate();
+        let parts: Vec<String> = changes
+            .map(|(number, change)| format!("_trueup_{number} AS (\n{change}\nRETURNING 1)"))
+            .collect();
+        let rows: Vec<String> =
+            (0..statements.len()).map(|number| format!("SELECT 1 FROM _trueup_{number}")).collect();
+        format!("WITH {}\n{}", parts.join(",\n"), rows.join(" UNION ALL "))
     }
 
     fn equates(&self, column: &Column) -> bool {

@@ -6,7 +6,7 @@
 
 use crate::value::Value;
 
-use super::{SelectColumn, TableName, Unwritable};
+use super::{ForeignKey, SelectColumn, TableName, Unwritable};
 
 /// Whether the rows of a guard must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,12 @@ pub trait Script {
 
     /// Stops where rows of the table point at nothing; empty where the engine sees to that by itself.
     fn foreign_keys(&mut self, table: &TableName, message: &str) -> String;
+
+    /// Stops where rows of the table point at nothing with this key, whether the engine sees to that or not; empty
+    /// where it cannot be told not to ([`off`](super::ConstraintChecks::off)).
+    fn orphans(&mut self, _table: &TableName, _key: &ForeignKey, _message: &str) -> String {
+        String::new()
+    }
 }
 
 /// Lines of comment. Whatever could end a line or confuse a terminal becomes a space.

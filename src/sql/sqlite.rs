@@ -19,8 +19,8 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault, Numbering, RowUpdate,
-    Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault,
+    Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -93,6 +93,11 @@ impl Dialect for Sqlite {
 
     fn spells_freely(&self, column: &Column, domain: &Domain) -> bool {
         select::has_endless_spellings(column, domain)
+    }
+
+    fn constraint_checks(&self) -> ConstraintChecks {
+        // What is not RESTRICT is looked at when the transaction ends; every transaction of ours says so.
+        ConstraintChecks { defer: Some("PRAGMA defer_foreign_keys = ON"), ..ConstraintChecks::default() }
     }
 
     fn equates(&self, column: &Column) -> bool {

@@ -147,14 +147,24 @@ pub enum Alike {
 /// What a foreign key does to the rows that point at a row which goes away or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForeignKeyAction {
-    /// NO ACTION or RESTRICT.
-    Refuse,
+    /// NO ACTION: refused, where it still does not hold once the statement (or, if it is put off, the transaction)
+    /// is through.
+    NoAction,
+    /// RESTRICT: refused, and never put off.
+    Restrict,
     /// CASCADE.
     Cascade,
     /// SET NULL.
     SetNull,
     /// SET DEFAULT.
     SetDefault,
+}
+
+impl ForeignKeyAction {
+    /// Whether it changes rows that point, rather than refuse.
+    pub fn carries(self) -> bool {
+        !matches!(self, ForeignKeyAction::NoAction | ForeignKeyAction::Restrict)
+    }
 }
 
 /// A foreign key.
@@ -172,6 +182,10 @@ pub struct ForeignKey {
     pub on_delete: ForeignKeyAction,
     /// ON UPDATE.
     pub on_update: ForeignKeyAction,
+    /// Whether a transaction may put it off to its end (DEFERRABLE).
+    pub deferrable: bool,
+    /// Whether either all columns that point are NULL or none (MATCH FULL).
+    pub whole: bool,
 }
 
 /// A table to create.

@@ -67,6 +67,7 @@ impl Pair {
             replica_extra: Vec::new(),
             foreign_keys: Vec::new(),
             dependents: Vec::new(),
+            checked: Vec::new(),
             unique_keys: Vec::new(),
             schema: SchemaMode::Sync,
             triggers: crate::spec::TriggerMode::Fire,

@@ -90,7 +90,7 @@ pub(super) async fn dependents(
         table: TableName::qualified(text(&rows[0], 8), text(&rows[0], 0)),
         key: foreign_key(rows),
     };
-    Ok(keys.map(dependent).filter(|found| found.key.on_delete != ForeignKeyAction::Refuse).collect())
+    Ok(keys.map(dependent).collect())
 }
 
 async fn database(
@@ -135,20 +135,25 @@ async fn database(
          FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {schema} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME"
     ))
     .await?;
-    let json = if facts.engine == EngineName::Mariadb {
-        ask(format!(
+    // MySQL's names of constraints are one to a database, MariaDB's to a table.
+    let checks = ask(match facts.engine {
+        EngineName::Mariadb => format!(
             "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
-             WHERE CONSTRAINT_SCHEMA = {schema} AND CHECK_CLAUSE LIKE 'json_valid(`%'"
-        ))
-        .await?
-    } else {
-        Rows::new()
-    };
+             WHERE CONSTRAINT_SCHEMA = {schema}"
+        ),
+        _ => format!(
+            "SELECT t.TABLE_NAME, c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS c \
+             JOIN information_schema.TABLE_CONSTRAINTS t ON t.CONSTRAINT_SCHEMA = c.CONSTRAINT_SCHEMA \
+             AND t.CONSTRAINT_NAME = c.CONSTRAINT_NAME AND t.CONSTRAINT_TYPE = 'CHECK' \
+             WHERE c.CONSTRAINT_SCHEMA = {schema}"
+        ),
+    })
+    .await?;
     let narrow = ask(format!(
         "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {schema}"
     ))
     .await?;
-    let mut tables = Parts { facts, schema: name, columns, keys, foreign, triggers, json }.assemble(tables);
+    let mut tables = Parts { facts, schema: name, columns, keys, foreign, triggers, checks }.assemble(tables);
     for table in narrow.into_iter().filter_map(|row| row.into_iter().next()?) {
         if let Some(table) = tables.iter_mut().find(|found| found.name.name == table) {
             table.hidden_rows = hidden_columns(connection, facts, &table.name).await?;
@@ -182,12 +187,12 @@ struct Parts<'a> {
     keys: Rows,
     foreign: Rows,
     triggers: Rows,
-    json: Rows,
+    checks: Rows,
 }
 
 impl Parts<'_> {
     fn assemble(self, tables: Rows) -> Vec<Table> {
-        let json: HashSet<(String, String)> = self.json.iter().filter_map(|row| json_column(row)).collect();
+        let json: HashSet<(String, String)> = self.json().collect();
         let mut columns: HashMap<String, Vec<Column>> = HashMap::new();
         for row in self.columns.iter().filter(|row| !is_of_history(row)) {
             let is_json = json.contains(&(text(row, 0), text(row, 1)));
@@ -213,12 +218,31 @@ impl Parts<'_> {
                         .filter(|row| text(row, 0) == name)
                         .map(|row| trigger(row))
                         .collect(),
+                    checked: self.checked(&name),
                     rows_estimate: number(row, 1),
                     hidden_rows: None,
                     name: TableName::qualified(self.schema, name),
                 }
             })
             .collect()
+    }
+
+    /// Columns that MariaDB itself checks to be JSON.
+    fn json(&self) -> impl Iterator<Item = (String, String)> {
+        let checks = self.checks.iter().filter(|_| self.facts.engine == EngineName::Mariadb);
+        checks.filter_map(|row| json_column(row))
+    }
+
+    /// The columns whose names stand in a check of the table.
+    fn checked(&self, table: &str) -> Vec<String> {
+        let checks: Vec<&str> = (self.checks.iter())
+            .filter(|row| row[0].as_deref() == Some(table))
+            .filter_map(|row| row[1].as_deref())
+            .collect();
+        let names =
+            self.columns.iter().filter(|row| row[0].as_deref() == Some(table)).map(|row| text(row, 1));
+        let spoken_of = |name: &String| checks.iter().any(|check| check.contains(&backticked(name)));
+        names.filter(spoken_of).collect()
     }
 
     fn unique_keys(&self, columns: &HashMap<String, Vec<Column>>) -> HashMap<String, Vec<UniqueKey>> {
@@ -246,7 +270,7 @@ impl Parts<'_> {
             let not_null = |name: &String| known.iter().any(|one| one.name == *name && !one.nullable);
             let primary = name == "PRIMARY";
             let total = names.iter().all(not_null);
-            let key = UniqueKey { name, columns: names, primary, total };
+            let key = UniqueKey { name, columns: names, primary, total, deferrable: false };
             let keys = tables.entry(table).or_default();
             if primary { keys.insert(0, key) } else { keys.push(key) }
         }
@@ -286,6 +310,8 @@ fn foreign_key(rows: &[Vec<Option<String>>]) -> ForeignKey {
         referenced: rows.iter().map(|row| text(row, 5)).collect(),
         on_delete: action(&text(first, 6)),
         on_update: action(&text(first, 7)),
+        deferrable: false,
+        whole: false,
     }
 }
 
@@ -322,7 +348,8 @@ fn action(rule: &str) -> ForeignKeyAction {
         "CASCADE" => ForeignKeyAction::Cascade,
         "SET NULL" => ForeignKeyAction::SetNull,
         "SET DEFAULT" => ForeignKeyAction::SetDefault,
-        _ => ForeignKeyAction::Refuse,
+        "RESTRICT" => ForeignKeyAction::Restrict,
+        _ => ForeignKeyAction::NoAction,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The session is strict, so what would be a warning that changes a value is an error here; what warnings remain
 //! (deprecated syntax, an index that duplicates another) change no value and are not asked for. InnoDB checks
-//! foreign keys with each statement. Dropping the session closes the connection: the server rolls back and
+//! foreign keys with each statement, unless it is told not to: then the writer looks for rows that point at nothing. Dropping the session closes the connection: the server rolls back and
 //! releases the lock.
 
 use std::time::Duration;
@@ -14,8 +14,13 @@ use super::scan::Kept;
 use super::{Facts, query, quoted, run, scan, triggers};
 use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
-use crate::sql::{Dialect, EngineName, Select, Selection, TableName, TableWrite};
+use crate::sql::{
+    Dialect, EngineName, ForeignKey, ForeignKeyAction, Select, Selection, TableName, TableWrite, mysql,
+};
 use crate::value::{Digest, Key, RowBlock, RowsHasher};
+
+/// How many keys of orphans to show.
+const VIOLATIONS_MAX: usize = 20;
 
 /// The writing session.
 pub(super) struct Session {
@@ -23,12 +28,14 @@ pub(super) struct Session {
     facts: Facts,
     dialect: &'static dyn Dialect,
     kept: Kept,
+    /// Whether foreign keys were not looked at for some statements of the transaction.
+    unchecked: bool,
 }
 
 impl Session {
     /// Takes a connection that was opened for writing.
     pub fn new(connection: MySqlConnection, facts: Facts, dialect: &'static dyn Dialect) -> Self {
-        Session { connection, facts, dialect, kept: Kept::default() }
+        Session { connection, facts, dialect, kept: Kept::default(), unchecked: false }
     }
 
     /// One lock a database; a server's locks are shared by its databases, and names end at 64 characters.
@@ -75,6 +82,54 @@ impl Session {
             matched += self.execute(sql).await?;
         }
         Ok(matched)
+    }
+
+    /// Has foreign keys looked at, where they may not be. What it remembers it forgets only once that is done.
+    async fn look_again(&mut self) -> Result<(), EngineError> {
+        if let (true, Some((_, on))) = (self.unchecked, self.dialect.constraint_checks().off) {
+            run(&mut self.connection, on, "have foreign keys looked at again").await?;
+            self.unchecked = false;
+        }
+        Ok(())
+    }
+
+    /// The foreign keys of these tables, and those that point at them, with the tables that they are of.
+    async fn foreign_keys(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<(TableName, ForeignKey)>, EngineError> {
+        let database = self.facts.database.clone().unwrap_or_default();
+        let names: Vec<String> = (tables.iter())
+            .map(|table| {
+                let schema = table.schema.as_deref().unwrap_or(&database);
+                format!("({}, {})", quoted(schema), quoted(&table.name))
+            })
+            .collect();
+        let names = names.join(", ");
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, \
+             REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE \
+             WHERE REFERENCED_TABLE_NAME IS NOT NULL AND ((TABLE_SCHEMA, TABLE_NAME) IN ({names}) \
+             OR (REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME) IN ({names})) \
+             ORDER BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
+        );
+        let rows = query(&mut self.connection, &sql, "look for foreign keys").await?;
+        let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let keys = rows.chunk_by(|one, other| one[..3] == other[..3]).map(|rows| {
+            let first = &rows[0];
+            let key = ForeignKey {
+                name: text(first, 2),
+                columns: rows.iter().map(|row| text(row, 3)).collect(),
+                table: TableName::qualified(text(first, 4), text(first, 5)),
+                referenced: rows.iter().map(|row| text(row, 6)).collect(),
+                on_delete: ForeignKeyAction::NoAction,
+                on_update: ForeignKeyAction::NoAction,
+                deferrable: false,
+                whole: false,
+            };
+            (TableName::qualified(text(first, 0), text(first, 1)), key)
+        });
+        Ok(keys.collect())
     }
 
     async fn holder(&mut self, name: &str) -> Result<String, EngineError> {
@@ -132,6 +187,7 @@ impl Writer for Session {
     }
 
     async fn begin(&mut self) -> Result<(), EngineError> {
+        self.look_again().await?;
         run(&mut self.connection, "START TRANSACTION READ WRITE", "begin a transaction").await.map(drop)
     }
 
@@ -156,6 +212,7 @@ impl Writer for Session {
                 EngineError::new(ErrorKind::Value, message).hint("raise max_allowed_packet on the server")
             );
         }
+        self.unchecked |= self.dialect.constraint_checks().off.is_some_and(|(off, _)| off == sql);
         run(&mut self.connection, sql, "").await
     }
 
@@ -197,9 +254,31 @@ impl Writer for Session {
         Ok(!found.is_empty())
     }
 
-    async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
-        // `foreign_key_checks` is on in every session of ours.
-        Ok(Vec::new())
+    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+        // Where `foreign_key_checks` was on all the time, the server has seen to it.
+        if !self.unchecked {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for (table, key) in self.foreign_keys(tables).await? {
+            let left = VIOLATIONS_MAX - found.len();
+            let columns: Vec<String> = (key.columns.iter())
+                .map(|name| format!("CAST(c.{} AS CHAR)", self.dialect.identifier(name)))
+                .collect();
+            let orphans = mysql::orphans(self.dialect, &table, &key);
+            let sql = format!("SELECT {} FROM {orphans} LIMIT {left} LOCK IN SHARE MODE", columns.join(", "));
+            let what = format!("look for rows of {table} that point at nothing");
+            for row in query(&mut self.connection, &sql, &what).await? {
+                let values = key.columns.iter().zip(row);
+                let shown: Vec<String> =
+                    values.map(|(name, value)| format!("{name} = {}", value.unwrap_or_default())).collect();
+                found.push(format!("{table}: {} points at no row of {}", shown.join(", "), key.table));
+            }
+            if found.len() >= VIOLATIONS_MAX {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     async fn commit(&mut self) -> Result<(), EngineError> {
@@ -207,6 +286,7 @@ impl Writer for Session {
     }
 
     async fn rollback(&mut self) -> Result<(), EngineError> {
-        run(&mut self.connection, "ROLLBACK", "roll back").await.map(drop)
+        run(&mut self.connection, "ROLLBACK", "roll back").await?;
+        self.look_again().await
     }
 }

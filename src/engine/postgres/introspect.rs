@@ -86,7 +86,7 @@ const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
      JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k),
     (SELECT json_agg(a.attname ORDER BY k.place)::text
      FROM unnest(x.indkey[0:x.indnkeyatts - 1]) WITH ORDINALITY k(number, place)
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number), x.indimmediate::text
     FROM tables t JOIN pg_catalog.pg_index x ON x.indrelid = t.oid
     JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
     WHERE x.indisunique AND x.indisvalid AND x.indisready AND x.indpred IS NULL AND x.indexprs IS NULL
@@ -133,25 +133,27 @@ const FOREIGN_KEYS: &str = "SELECT t.oid::text, f.conname::text, n.nspname::text
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.conkey) WITH ORDINALITY k(number, place)
      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.confkey) WITH ORDINALITY k(number, place)
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number)
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number),
+    f.condeferrable::text, f.confmatchtype::text
     FROM tables t JOIN pg_catalog.pg_constraint f ON f.conrelid = t.oid AND f.contype = 'f' AND f.conparentid = 0
     JOIN pg_catalog.pg_class r ON r.oid = coalesce(pg_catalog.pg_partition_root(f.confrelid)::oid, f.confrelid)
     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
     ORDER BY t.oid, f.conname";
 
-/// The foreign keys of the whole database that carry a delete in some tables on. Of a partition its root is told.
+/// The foreign keys of the whole database that point at some tables. Of a partition its root is told.
 const DEPENDENTS: &str = "SELECT cn.nspname::text, f.conname::text, n.nspname::text, r.relname::text,
     f.confdeltype::text, f.confupdtype::text,
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.conkey) WITH ORDINALITY k(number, place)
      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
     (SELECT json_agg(a.attname ORDER BY k.place)::text FROM unnest(f.confkey) WITH ORDINALITY k(number, place)
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number), c.relname::text
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number),
+    f.condeferrable::text, f.confmatchtype::text, c.relname::text
     FROM pg_catalog.pg_constraint f
     JOIN pg_catalog.pg_class r ON r.oid = coalesce(pg_catalog.pg_partition_root(f.confrelid)::oid, f.confrelid)
     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
     JOIN pg_catalog.pg_class c ON c.oid = coalesce(pg_catalog.pg_partition_root(f.conrelid)::oid, f.conrelid)
     JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
-    WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
+    WHERE f.contype = 'f' AND f.conparentid = 0
       AND (n.nspname, r.relname) IN ($tables) ORDER BY cn.nspname, c.relname, f.conname";
 
 /// What numbers columns: the sequence of an identity, and the one that a default draws from, whoever owns it.
@@ -182,6 +184,14 @@ const TRIGGERS: &str = "SELECT t.oid::text, g.tgname::text, g.tgtype::int::text,
     JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
     ORDER BY t.oid, g.tgname";
 
+/// The columns of which CHECK constraints speak, those of their types (domains, over domains maybe) included.
+const CHECKED: &str = "SELECT t.oid::text, a.attname::text FROM tables t
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+    WHERE y.typtype = 'd' OR EXISTS (SELECT FROM pg_catalog.pg_constraint c
+        WHERE c.conrelid = t.oid AND c.contype = 'c' AND (a.attnum = ANY (c.conkey) OR c.conkey IS NULL OR 0 = ANY (c.conkey)))
+    ORDER BY t.oid, a.attnum";
+
 /// Schemas that are not the server's own and that the role may look into.
 const SCHEMAS: &str = "SELECT n.nspname::text FROM pg_catalog.pg_namespace n
     WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
@@ -205,7 +215,7 @@ pub(super) async fn dependents(
     }
     let found = rows(connection, &DEPENDENTS.replace("$tables", &names.join(", ")), DOING).await?;
     let dependent = |row: &PgRow| {
-        let table = TableName::qualified(required(row, 0)?, required(row, 8)?);
+        let table = TableName::qualified(required(row, 0)?, required(row, 10)?);
         Ok(Dependent { table, key: foreign_key(row)? })
     };
     found.iter().map(dependent).collect()
@@ -257,6 +267,7 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
                 columns: names(&row, 4)?,
                 primary: required(&row, 2)? == "true",
                 total: required(&row, 3)? == "true",
+                deferrable: required(&row, 5)? == "false",
             });
             Ok(())
         })?;
@@ -282,6 +293,12 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
     for row in rows(connection, &query(TRIGGERS), DOING).await? {
         each(&row, &mut |table| {
             table.triggers.push(trigger(&row)?);
+            Ok(())
+        })?;
+    }
+    for row in rows(connection, &query(CHECKED), DOING).await? {
+        each(&row, &mut |table| {
+            table.checked.push(required(&row, 1)?);
             Ok(())
         })?;
     }
@@ -331,6 +348,7 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
         triggers: Vec::new(),
+        checked: Vec::new(),
         rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
         hidden_rows: hidden,
     })
@@ -368,7 +386,8 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
         "c" => ForeignKeyAction::Cascade,
         "n" => ForeignKeyAction::SetNull,
         "d" => ForeignKeyAction::SetDefault,
-        _ => ForeignKeyAction::Refuse,
+        "r" => ForeignKeyAction::Restrict,
+        _ => ForeignKeyAction::NoAction,
     };
     Ok(ForeignKey {
         name: required(row, 1)?,
@@ -377,6 +396,8 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
         referenced: names(row, 7)?,
         on_delete: action(required(row, 4)?),
         on_update: action(required(row, 5)?),
+        deferrable: required(row, 8)? == "true",
+        whole: required(row, 9)? == "f",
     })
 }
 

@@ -90,6 +90,29 @@ pub(super) fn trigger_body(sql: &str) -> &str {
     lower.match_indices("begin").find(alone).map_or(sql, |(at, _)| &sql[at..])
 }
 
+/// What stands in the parentheses behind every CHECK of a CREATE TABLE.
+pub(super) fn checks(sql: &str) -> Option<Vec<String>> {
+    let tokens = tokens(sql)?;
+    let opens = |at: usize| tokens.get(at).is_some_and(|token| token.text == "(");
+    let begins = tokens
+        .iter()
+        .enumerate()
+        .filter(|(at, token)| token.text.eq_ignore_ascii_case("CHECK") && opens(at + 1));
+    let inner = begins.map(|(at, _)| {
+        let (mut depth, from) = (0_usize, at + 1);
+        let length = tokens[from..].iter().position(|token| {
+            match token.text.as_str() {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        })?;
+        Some(joined(&tokens[from + 1..from + length]))
+    });
+    inner.collect()
+}
+
 /// A name without its quotes.
 fn bare(token: &str) -> String {
     let inner = |quote: char| {

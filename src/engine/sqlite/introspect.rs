@@ -69,6 +69,7 @@ struct Draft {
     foreign_keys: Vec<(i64, ForeignKey)>,
     sequences: Vec<Sequence>,
     triggers: Vec<Trigger>,
+    checked: Vec<String>,
     rows_estimate: Option<u64>,
 }
 
@@ -81,6 +82,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
     read_unique_indexes(connection, &mut drafts)?;
     read_foreign_keys(connection, &mut drafts)?;
     read_triggers(connection, &mut drafts)?;
+    read_checked(connection, &mut drafts)?;
     read_estimates(connection, &mut drafts)?;
     connection.execute_batch("COMMIT")?;
     let primary_keys: BTreeMap<String, Vec<String>> = drafts
@@ -173,6 +175,7 @@ fn read_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> R
                 columns: vec![column],
                 primary: row.get(2)?,
                 total: false,
+                deferrable: false,
             }),
         }
     }
@@ -197,8 +200,13 @@ fn finish_keys(draft: &mut Draft) {
             column.nullable = false;
             column.identity = Some(Identity::ByDefault);
         }
-        let key =
-            UniqueKey { name: "PRIMARY KEY".to_owned(), columns: vec![name], primary: true, total: true };
+        let key = UniqueKey {
+            name: "PRIMARY KEY".to_owned(),
+            columns: vec![name],
+            primary: true,
+            total: true,
+            deferrable: false,
+        };
         draft.keys.push(key);
     }
     if draft.without_rowid || draft.strict {
@@ -298,6 +306,9 @@ fn read_foreign_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draf
                 referenced: Vec::new(),
                 on_update: action(&row.get::<_, String>(5)?),
                 on_delete: action(&row.get::<_, String>(6)?),
+                // Declared so or not: every transaction of ours puts them off.
+                deferrable: true,
+                whole: false,
             };
             draft.foreign_keys.push((id, key));
         }
@@ -330,12 +341,30 @@ fn read_triggers(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) 
     Ok(())
 }
 
+/// The columns of which the checks in a table's text speak; all of them where it cannot be read.
+fn read_checked(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%check%'")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, sql): (String, String) = (row.get(0)?, row.get(1)?);
+        let Some(draft) = drafts.get_mut(&table) else { continue };
+        let names = || draft.columns.iter().map(|column| column.name.as_str());
+        draft.checked = match index::checks(&sql) {
+            Some(checks) => index::mentioned(&checks.join(" "), names()),
+            None => names().map(str::to_owned).collect(),
+        };
+    }
+    Ok(())
+}
+
 fn action(words: &str) -> ForeignKeyAction {
     match words {
         "CASCADE" => ForeignKeyAction::Cascade,
         "SET NULL" => ForeignKeyAction::SetNull,
         "SET DEFAULT" => ForeignKeyAction::SetDefault,
-        _ => ForeignKeyAction::Refuse,
+        "RESTRICT" => ForeignKeyAction::Restrict,
+        _ => ForeignKeyAction::NoAction,
     }
 }
 
@@ -382,6 +411,7 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         foreign_keys: foreign_keys.collect(),
         sequences: draft.sequences.clone(),
         triggers: draft.triggers.clone(),
+        checked: draft.checked.clone(),
         rows_estimate: draft.rows_estimate,
         hidden_rows: None,
         name,

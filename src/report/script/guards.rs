@@ -8,8 +8,8 @@ use std::io;
 
 use crate::compare::RowChange;
 use crate::plan::{
-    self, EqualChanges, PlannedChange, Pointing, Progress, Reference, RowAction, RowStep, RowTally,
-    SchemaAction,
+    self, Checks, EqualChanges, Part, PlannedChange, Pointing, Progress, Reference, RowAction, RowStep,
+    RowTally, SchemaAction,
 };
 use crate::report::words::counted;
 use crate::schema::TablePair;
@@ -50,7 +50,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn guards(&mut self, batch: &[RowStep], locked: bool) -> io::Result<()> {
-        for step in batch {
+        for step in batch.iter().filter(|step| !step.part.is_aside()) {
             let replica = self.replica;
             let table = &replica.tables[step.table];
             let Some(pair) = self.pairs[step.table].clone() else { continue };
@@ -204,15 +204,44 @@ impl Writer<'_> {
     pub(super) fn cascades(&mut self, step: &RowStep) -> io::Result<()> {
         let replica = self.replica;
         let Some(parent) = replica.tables[step.table].pair.as_ref() else { return Ok(()) };
-        if step.action != RowAction::Delete {
+        let action = match step.part {
+            Part::Whole => step.action,
+            Part::Remove => RowAction::Delete,
+            _ => return Ok(()),
+        };
+        let checks = step.circle.map(|circle| circle.checks).unwrap_or_default();
+        if checks == Checks::Off {
             return Ok(());
         }
-        for (child, reference) in plan::carrying(&replica.tables, parent) {
+        for (child, reference) in plan::carrying(&replica.tables, parent, action) {
             let followed = reference.filter(|reference| reference.compares(self.dialect) == Pointing::Equal);
+            if action == RowAction::Update {
+                if self.takes_along(step, followed.as_ref())? {
+                    return Err(self.not_renderable(child, &taken_along()));
+                }
+                continue;
+            }
             let reference = followed.ok_or_else(|| self.not_renderable(child, &unfollowed()))?;
+            // Rows that the plan deletes, too, point there still; a guard cannot tell them from others.
+            if checks != Checks::AtOnce || step.part == Part::Remove {
+                return Err(self.not_renderable(child, &taken_along()));
+            }
             self.cascade(step, child, &reference)?;
         }
         Ok(())
+    }
+
+    /// Whether updates of a step change what rows may point at.
+    fn takes_along(&self, step: &RowStep, reference: Option<&Reference>) -> io::Result<bool> {
+        let changes = &self.replica.tables[step.table].changes;
+        for picked in changes.pick(step.changes.iter().copied()) {
+            let (_, planned) = picked.map_err(spool)?;
+            let moved = |reference: &Reference| reference.is_moved_by(&planned.change, RowAction::Update);
+            if reference.is_none_or(moved) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn cascade(&mut self, step: &RowStep, child: usize, reference: &Reference) -> io::Result<()> {
@@ -248,6 +277,41 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Rows that point at nothing, in tables that were written without a look at foreign keys and in those that point
+    /// at them.
+    pub(super) fn orphans(&mut self, written: &[usize]) -> io::Result<()> {
+        let replica = self.replica;
+        let mut looked_at: Vec<(TableName, String)> = Vec::new();
+        for table in written {
+            let Some(pair) = &replica.tables[*table].pair else { continue };
+            let own = pair.foreign_keys.iter().map(|key| (&pair.names.replica, key));
+            let others = pair.dependents.iter().map(|dependent| (&dependent.table, &dependent.key));
+            for (child, key) in own.chain(others) {
+                if looked_at.contains(&(child.clone(), key.name.clone())) {
+                    continue;
+                }
+                looked_at.push((child.clone(), key.name.clone()));
+                let message = self.message(*table, "rows would point at rows that are not there");
+                let (child, mut key) = (self.named(child), key.clone());
+                key.table = self.named(&key.table);
+                let text = self.script.orphans(&child, &key, &message);
+                self.put(&text)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table's name as the script has it.
+    fn named(&self, name: &TableName) -> TableName {
+        let known = self
+            .replica
+            .tables
+            .iter()
+            .zip(&self.pairs)
+            .find(|(table, _)| table.pair.as_ref().is_some_and(|pair| pair.names.replica == *name));
+        known.and_then(|(_, pair)| Some(pair.as_ref()?.names.replica.clone())).unwrap_or_else(|| name.clone())
+    }
+
     /// Rows that point at nothing are looked for in the tables written and in those of the plan that point at
     /// them, where the engine does not look by itself.
     pub(super) fn foreign_keys(&mut self, batch: &[RowStep]) -> io::Result<()> {
@@ -272,6 +336,12 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+fn taken_along() -> Unwritable {
+    let reason =
+        "the replica's foreign key takes its rows along, and a script cannot tell those that the plan knows";
+    Unwritable { reason: reason.to_owned() }
 }
 
 /// The key alone for rows that must not be there; else all that is compared and that the replica has.

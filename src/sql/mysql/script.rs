@@ -8,7 +8,7 @@
 //! Text literals hold neither backslashes nor control characters. A statement that does (an identifier can) is
 //! handed over as hex and prepared, so that the client does not read it.
 
-use super::super::{Expect, Guard, KnownSpellings, Script, ScriptChunk, TableName, Unwritable};
+use super::super::{Expect, ForeignKey, Guard, KnownSpellings, Script, ScriptChunk, TableName, Unwritable};
 use super::condition;
 use super::literal;
 use super::sequence;
@@ -193,6 +193,28 @@ impl Script for FamilyScript {
     fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {
         String::new()
     }
+
+    fn orphans(&mut self, table: &TableName, key: &ForeignKey, message: &str) -> String {
+        let count = format!("SELECT COUNT(*) FROM {}", orphans(self.family, table, key));
+        self.counted(&count, 0, message)
+    }
+}
+
+/// The rows of a table, as `c`, that point at nothing with this key.
+pub(crate) fn orphans(dialect: &dyn Dialect, table: &TableName, key: &ForeignKey) -> String {
+    let pairs = || key.columns.iter().zip(&key.referenced);
+    let equal: Vec<String> = pairs()
+        .map(|(here, there)| format!("p.{} = c.{}", dialect.identifier(there), dialect.identifier(here)))
+        .collect();
+    let present: Vec<String> =
+        pairs().map(|(here, _)| format!("c.{} IS NOT NULL", dialect.identifier(here))).collect();
+    format!(
+        "{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+        dialect.table(table),
+        present.join(" AND "),
+        dialect.table(&key.table),
+        equal.join(" AND ")
+    )
 }
 
 impl FamilyScript {

@@ -102,7 +102,11 @@ impl Script for PostgresScript {
                         _trueup_sum bigint := 0;\nBEGIN\n"
             .to_owned();
         for statement in statements {
-            body.push_str(statement);
+            // A statement that only shows what it has done has no place in a block but this.
+            match statement.starts_with("WITH ") {
+                true => body.push_str(&format!("EXECUTE {}", quoted(statement)?)),
+                false => body.push_str(statement),
+            }
             body.push_str(
                 ";\nGET DIAGNOSTICS _trueup_rows = ROW_COUNT;\n_trueup_sum := _trueup_sum + _trueup_rows;\n",
             );

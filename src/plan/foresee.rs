@@ -1,0 +1,58 @@
+//! What is found out about the order of a plan when it is made, so that apply meets no surprise.
+//!
+//! Owns which tables cannot be written and how many rows have to go and come again. Refuses to ask the replica: that
+//! is the conductor's. Invariant: a plan that went through here has an order, with its tables in error left out.
+
+use super::order::{Part, Step, Unordered, ordered, updated_columns};
+use super::{ReplicaPlan, TablePlan};
+use crate::failure::Failure;
+
+/// Finds the order of a plan, and gives its steps; tables whose rows cannot be written in any are in error
+/// afterwards, and of the others it is known how many rows are replaced.
+pub fn foresee(replica: &mut ReplicaPlan) -> Vec<Step> {
+    match updated_columns(replica) {
+        Ok(updated) => {
+            let tables = replica.tables.iter_mut().zip(updated);
+            tables.for_each(|(table, updated)| table.updated = updated.into_iter().collect());
+        }
+        Err(error) => {
+            replica.error.get_or_insert(error.into());
+            return Vec::new();
+        }
+    }
+    // Every round takes a table out.
+    for _ in 0..=replica.tables.len() {
+        match ordered(replica, u64::MAX) {
+            Ok(steps) => {
+                count_replaced(replica, &steps);
+                return steps;
+            }
+            Err(Unordered::NoMeans(no_means)) => {
+                for table in no_means.tables {
+                    fail(&mut replica.tables[table], &no_means.failure);
+                }
+            }
+            Err(Unordered::Failed(failure)) => {
+                replica.error.get_or_insert(failure);
+                return Vec::new();
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn fail(table: &mut TablePlan, failure: &Failure) {
+    let failed = std::mem::replace(table, TablePlan::unknown("", "")).failed(failure.clone());
+    *table = failed;
+}
+
+fn count_replaced(replica: &mut ReplicaPlan, steps: &[Step]) {
+    replica.tables.iter_mut().for_each(|table| table.replaced = 0);
+    for step in steps {
+        if let Step::Rows(step) = step
+            && step.part == Part::Return
+        {
+            replica.tables[step.table].replaced += step.changes.len() as u64;
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Which row change must come before which other one, found by the values that constraints compare.
+//!
+//! Works on encoded rows; of a row are held some numbers, and only of tables whose changes cannot be ordered as a
+//! whole. A row that is pointed at must be there before rows point at it, and goes once none does; a unique value is
+//! given up before it is taken. Invariant: values that a constraint takes for one are one here too; that two others
+//! are (of 64 bits of blake3, or because their collation may hold them for equal) costs order, and no more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crate::compare::{ChangeNumber, RowChange};
+use crate::schema::TablePair;
+use crate::spool::SpoolError;
+use crate::sql::{Dialect, ForeignKey};
+use crate::value::{BlockHasher, Decimal, Domain, Value, decode};
+
+use super::order::{RowAction, RowStep, parent_of};
+use super::{ReplicaPlan, TablePlan};
+
+/// One row change.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub table: usize,
+    pub number: ChangeNumber,
+    pub action: RowAction,
+    /// The columns that an update sets.
+    pub set: Rc<[u16]>,
+}
+
+/// A foreign key or a unique key, as columns of its table's pair.
+#[derive(Clone, Debug)]
+pub(super) struct Constraint {
+    pub table: usize,
+    /// The columns that point, or that are unique: indexes of [`TablePair::replica_part`].
+    pub columns: Vec<u16>,
+    pub rule: Rule,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Rule {
+    Points {
+        key: ForeignKey,
+        parent: usize,
+        referenced: Vec<u16>,
+    },
+    Unique {
+        /// Whether rows with NULL in one of its columns collide with none.
+        empties: bool,
+        /// Whether the transaction can put it off.
+        deferrable: bool,
+    },
+}
+
+/// Why one change comes before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkKind {
+    /// A row comes that the other one points at.
+    Comes,
+    /// A row stops pointing at one that goes.
+    Leaves,
+    /// As `Leaves`, of a row that is taken along where what it points at changes: the two belong into one transaction.
+    Carried,
+    /// A row gives up a unique value that the other one takes.
+    Yields,
+}
+
+/// One change comes before another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub from: u32,
+    pub to: u32,
+    pub constraint: u32,
+    pub kind: LinkKind,
+}
+
+/// Row changes and what there is between them.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    pub items: Vec<Item>,
+    pub constraints: Vec<Constraint>,
+    pub links: Vec<Link>,
+    /// Items that delete a row which points at itself.
+    pub own_parents: Vec<u32>,
+}
+
+/// Values, as numbers, with the item that has them.
+type Ends = Vec<(u64, u32)>;
+
+/// What is known of the rows at both ends of a constraint.
+#[derive(Default)]
+struct BothEnds {
+    /// Rows that come to be pointed at, or that give a unique value up.
+    first: [Ends; 2],
+    /// Rows that begin to point, or to be there; those that go, or take.
+    then: [Ends; 2],
+}
+
+/// For foreign keys: what comes and who points at it; who leaves and what goes. Unique keys use the second alone.
+const COMES: usize = 0;
+const LEAVES: usize = 1;
+
+/// Columns by their index, as their values are held against each other.
+struct Compared(Vec<(u16, Domain, bool)>);
+
+impl Links {
+    /// The links between the changes of some steps.
+    ///
+    /// # Errors
+    /// Where the changes cannot be read.
+    pub(super) fn of(
+        replica: &ReplicaPlan,
+        groups: &[&RowStep],
+        dialect: Option<&dyn Dialect>,
+    ) -> Result<Self, SpoolError> {
+        let mut links = Links { constraints: constraints(replica, groups), ..Links::default() };
+        let mut ends: Vec<BothEnds> = links.constraints.iter().map(|_| BothEnds::default()).collect();
+        let mut places = HashMap::new();
+        for group in groups {
+            links.add(&replica.tables[group.table], group, dialect, &mut ends, &mut places)?;
+        }
+        for (number, ends) in (0_u32..).zip(&mut ends) {
+            let unique = matches!(links.constraints[number as usize].rule, Rule::Unique { .. });
+            for (side, kind) in [(COMES, LinkKind::Comes), (LEAVES, LinkKind::Leaves)] {
+                let kind = if unique { LinkKind::Yields } else { kind };
+                let carried = links.is_carried(number, dialect);
+                let mut found = Vec::new();
+                join(&mut ends.first[side], &mut ends.then[side], |from, to| {
+                    let both = [from, to].map(|item| links.items[item as usize].action);
+                    let kind = match kind {
+                        LinkKind::Leaves if carried && both == [RowAction::Update; 2] => LinkKind::Carried,
+                        kind => kind,
+                    };
+                    found.push(Link { from, to, constraint: number, kind });
+                });
+                links.links.extend(found);
+            }
+        }
+        links.add_handovers(replica, groups, &places);
+        Ok(links)
+    }
+
+    /// Whether rows are taken along where what they point at changes. InnoDB does not do so within one table.
+    fn is_carried(&self, constraint: u32, dialect: Option<&dyn Dialect>) -> bool {
+        let constraint = &self.constraints[constraint as usize];
+        let off = dialect.is_some_and(|dialect| dialect.constraint_checks().off.is_some());
+        match &constraint.rule {
+            Rule::Points { key, parent, .. } => {
+                key.on_update.carries() && !(off && *parent == constraint.table)
+            }
+            Rule::Unique { .. } => false,
+        }
+    }
+
+    fn add(
+        &mut self,
+        table: &TablePlan,
+        group: &RowStep,
+        dialect: Option<&dyn Dialect>,
+        ends: &mut [BothEnds],
+        places: &mut HashMap<(usize, ChangeNumber), u32>,
+    ) -> Result<(), SpoolError> {
+        let Some(pair) = &table.pair else { return Ok(()) };
+        let asks: Vec<Asked> = (self.constraints.iter().enumerate())
+            .flat_map(|(number, constraint)| Asked::of(number, constraint, group.table, pair, dialect))
+            .collect();
+        let mut sets: BTreeMap<Vec<u16>, Rc<[u16]>> = BTreeMap::new();
+        for picked in table.changes.pick(group.changes.iter().copied()) {
+            let (number, planned) = picked?;
+            let set = match &planned.change {
+                RowChange::Update { columns, .. } => columns.clone(),
+                _ => Vec::new(),
+            };
+            let set = Rc::clone(sets.entry(set).or_insert_with_key(|set| set.as_slice().into()));
+            // Plans hold fewer changes than a number of 32 bits has room for.
+            let item = self.items.len() as u32;
+            if !table.handovers.is_empty() {
+                places.insert((group.table, number), item);
+            }
+            for asked in &asks {
+                match &planned.change {
+                    RowChange::Insert { .. } => asked.comes(&planned.fields(), item, ends),
+                    RowChange::Delete { .. } => {
+                        let row = planned.fields();
+                        asked.goes(&row, item, ends);
+                        if asked.part == Part::Child && points_at_itself(asked, &asks, &row) {
+                            self.own_parents.push(item);
+                        }
+                    }
+                    RowChange::Update { before, after, .. } if asked.moves(&set) => {
+                        asked.goes(&before.fields().collect::<Vec<_>>(), item, ends);
+                        asked.comes(&after.fields().collect::<Vec<_>>(), item, ends);
+                    }
+                    RowChange::Update { .. } => {}
+                }
+            }
+            self.items.push(Item { table: group.table, number, action: group.action, set });
+        }
+        Ok(())
+    }
+
+    /// What the replica itself said of unique values that pass from one row to another.
+    fn add_handovers(
+        &mut self,
+        replica: &ReplicaPlan,
+        groups: &[&RowStep],
+        places: &HashMap<(usize, ChangeNumber), u32>,
+    ) {
+        let mut tables: Vec<usize> = groups.iter().map(|group| group.table).collect();
+        tables.dedup();
+        for table in tables {
+            for handover in &replica.tables[table].handovers {
+                let constraint = self.constraints.len() as u32;
+                self.constraints.push(Constraint {
+                    table,
+                    columns: handover.columns.clone(),
+                    rule: Rule::Unique { empties: handover.empties, deferrable: false },
+                });
+                let place = |number: &ChangeNumber| places.get(&(table, *number)).copied();
+                let links = handover.rows.iter().filter_map(|(gives, takes)| {
+                    let (from, to) = (place(gives)?, place(takes)?);
+                    Some(Link { from, to, constraint, kind: LinkKind::Yields })
+                });
+                self.links.extend(links.filter(|link| link.from != link.to));
+            }
+        }
+    }
+}
+
+/// Whether a row is its own parent.
+fn points_at_itself(child: &Asked, asks: &[Asked], row: &[Option<&[u8]>]) -> bool {
+    let parent = asks.iter().find(|asked| asked.constraint == child.constraint && asked.part == Part::Parent);
+    parent.is_some_and(|parent| {
+        child.columns.number(row).is_some() && child.columns.number(row) == parent.columns.number(row)
+    })
+}
+
+/// All constraints between the tables of these steps.
+fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
+    let tables: std::collections::BTreeSet<usize> = groups.iter().map(|group| group.table).collect();
+    let mut constraints = Vec::new();
+    for table in tables.iter().copied() {
+        let Some(pair) = &replica.tables[table].pair else { continue };
+        for key in &pair.foreign_keys {
+            let Some(parent) = parent_of(replica, &tables, key) else { continue };
+            let Some(parent_pair) = &replica.tables[parent].pair else { continue };
+            let (Some(columns), Some(referenced)) =
+                (placed(pair, &key.columns), placed(parent_pair, &key.referenced))
+            else {
+                continue;
+            };
+            let rule = Rule::Points { key: key.clone(), parent, referenced };
+            constraints.push(Constraint { table, columns, rule });
+        }
+        for key in &pair.unique_keys {
+            let Some(columns) = placed(pair, &key.columns) else { continue };
+            let rule = Rule::Unique { empties: true, deferrable: key.deferrable };
+            constraints.push(Constraint { table, columns, rule });
+        }
+    }
+    constraints
+}
+
+/// Indexes of [`TablePair::replica_part`]. `None` where a column is not known to the pair.
+pub(super) fn placed(pair: &TablePair, names: &[String]) -> Option<Vec<u16>> {
+    let known: Vec<&str> = (pair.columns.iter().map(|column| column.sides.replica.name.as_str()))
+        .chain(pair.replica_extra.iter().map(|extra| extra.column.name.as_str()))
+        .collect();
+    let find = |name: &String| {
+        let exact = known.iter().position(|known| known == name);
+        let index = exact.or_else(|| known.iter().position(|known| known.eq_ignore_ascii_case(name)))?;
+        // Engines allow far fewer than 65,536 columns.
+        Some(index as u16)
+    };
+    names.iter().map(find).collect()
+}
+
+/// What is asked of the rows of one table for one constraint.
+struct Asked {
+    constraint: usize,
+    columns: Compared,
+    /// Its part in the constraint.
+    part: Part,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Child,
+    Parent,
+    Unique,
+}
+
+impl Asked {
+    fn of(
+        number: usize,
+        constraint: &Constraint,
+        table: usize,
+        pair: &TablePair,
+        dialect: Option<&dyn Dialect>,
+    ) -> Vec<Self> {
+        let asked = |columns: &[u16], part| Asked {
+            constraint: number,
+            columns: Compared::of(pair, columns, dialect),
+            part,
+        };
+        match &constraint.rule {
+            Rule::Unique { .. } if constraint.table == table => {
+                vec![asked(&constraint.columns, Part::Unique)]
+            }
+            Rule::Unique { .. } => Vec::new(),
+            Rule::Points { parent, referenced, .. } => {
+                let child = (constraint.table == table).then(|| asked(&constraint.columns, Part::Child));
+                let parent = (*parent == table).then(|| asked(referenced, Part::Parent));
+                child.into_iter().chain(parent).collect()
+            }
+        }
+    }
+
+    fn moves(&self, set: &[u16]) -> bool {
+        self.columns.0.iter().any(|(column, ..)| set.contains(column))
+    }
+
+    /// A row comes to have these values.
+    fn comes(&self, row: &[Option<&[u8]>], item: u32, ends: &mut [BothEnds]) {
+        let Some(value) = self.columns.number(row) else { return };
+        let ends = &mut ends[self.constraint];
+        match self.part {
+            Part::Child => ends.then[COMES].push((value, item)),
+            Part::Parent => ends.first[COMES].push((value, item)),
+            Part::Unique => ends.then[LEAVES].push((value, item)),
+        }
+    }
+
+    /// A row has these values no longer.
+    fn goes(&self, row: &[Option<&[u8]>], item: u32, ends: &mut [BothEnds]) {
+        let Some(value) = self.columns.number(row) else { return };
+        let ends = &mut ends[self.constraint];
+        match self.part {
+            Part::Child | Part::Unique => ends.first[LEAVES].push((value, item)),
+            Part::Parent => ends.then[LEAVES].push((value, item)),
+        }
+    }
+}
+
+impl Compared {
+    fn of(pair: &TablePair, columns: &[u16], dialect: Option<&dyn Dialect>) -> Self {
+        let part = |index: &u16| {
+            let part = pair.replica_part(usize::from(*index));
+            let equates = dialect.is_none_or(|dialect| dialect.equates(&part.column));
+            (*index, part.domain, equates)
+        };
+        Compared(columns.iter().map(part).collect())
+    }
+
+    /// The values as a number; `None` where one is NULL or not known, for such a row is at neither end.
+    fn number(&self, row: &[Option<&[u8]>]) -> Option<u64> {
+        let mut hasher = BlockHasher::new([]);
+        for (index, domain, equates) in &self.0 {
+            let payload = comparable(domain, row.get(usize::from(*index)).copied().flatten()?, *equates);
+            hasher.update(&(payload.len() as u64).to_be_bytes());
+            hasher.update(&payload);
+        }
+        hasher.finish().bytes().first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+/// Calls back for every two items of equal values; a row is never linked to itself.
+fn join(first: &mut Ends, then: &mut Ends, mut linked: impl FnMut(u32, u32)) {
+    first.sort_unstable();
+    then.sort_unstable();
+    let mut rest = &then[..];
+    for (value, from) in first.iter() {
+        rest = &rest[rest.partition_point(|(other, _)| other < value)..];
+        for (_, to) in rest.iter().take_while(|(other, _)| other == value) {
+            if from != to {
+                linked(*from, *to);
+            }
+        }
+    }
+}
+
+/// A pointing column may be wider than the one it points at, or print other zeros; its collation may know no case
+/// and no blanks at the end.
+fn comparable(domain: &Domain, payload: &[u8], equates: bool) -> Vec<u8> {
+    match decode(domain, Some(payload)) {
+        Value::Integer(value) => value.to_be_bytes().to_vec(),
+        Value::Decimal(value) => without_zeros(&value).into_bytes(),
+        Value::OtherStorage(value) if matches!(*value, Value::Integer(_)) => match *value {
+            Value::Integer(value) => value.to_be_bytes().to_vec(),
+            _ => payload.to_vec(),
+        },
+        Value::Text(text) if equates => text.trim_end().to_lowercase().into_bytes(),
+        _ => payload.to_vec(),
+    }
+}
+
+fn without_zeros(value: &Decimal) -> String {
+    match value.as_str().split_once('.') {
+        Some((whole, fraction)) => match fraction.trim_end_matches('0') {
+            "" => whole.to_owned(),
+            fraction => format!("{whole}.{fraction}"),
+        },
+        None => value.as_str().to_owned(),
+    }
+}
