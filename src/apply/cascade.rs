@@ -6,24 +6,26 @@
 //! no row of a table in the plan changes that the plan did not show, and where it cannot be told, none is written.
 //! Tables outside the plan are not known here.
 
-use std::collections::HashSet;
-
+use crate::compare::ChangeNumber;
 use crate::engine::Writer;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Checks, NumberedChange, Part, Pointing, Reference, RowAction, TablePlan};
+use crate::plan::{
+    self, Checks, NumberedChange, Part, Pointing, Reference, RowAction, TablePlan, Unfollowed,
+};
 use crate::schema::TablePair;
-use crate::sql::Selection;
 use crate::value::Key;
 
 use super::guard::GuardedStep;
 use super::{GivenUp, Run, rows};
 
 impl Run<'_> {
-    /// Before a step, or all steps of a circle: an error where rows would change along with them.
+    /// Before a step is written, or all those that are `written_with` it in a circle: an error where rows would change
+    /// along with its own. Rows that have left before are looked at like any other: they may have come back.
     pub(super) async fn refuse_cascades(
         &self,
         writer: &mut dyn Writer,
         step: &GuardedStep,
+        written_with: &[&GuardedStep],
     ) -> Result<(), GivenUp> {
         let table = &self.plan.tables[step.table];
         let action = match step.part {
@@ -35,64 +37,58 @@ impl Run<'_> {
         let Some(parent) = table.pair.as_ref().filter(|_| step.checks != Checks::Off) else {
             return Ok(());
         };
-        for (child, reference) in plan::carrying(&self.plan.tables, parent, action) {
-            let child = &self.plan.tables[child];
-            match (reference, &child.pair) {
-                (Some(reference), Some(_)) => {
-                    self.refuse_left(writer, step, action, child, &reference).await?;
-                }
-                (None, Some(pair)) if !step.pending.is_empty() => {
-                    return Err(untold(table, pair, "the spec leaves columns of it out").into());
-                }
-                _ => {}
-            }
+        for pointing in plan::pointing(&self.plan.tables, parent).filter(|key| key.carries(action)) {
+            let own =
+                written_with.iter().filter(|with| with.table == pointing.child && !with.part.is_aside());
+            let own: Vec<ChangeNumber> = own.flat_map(|with| with.pending.iter().copied()).collect();
+            self.refuse_left(writer, step, action, &pointing, own).await?;
         }
         Ok(())
     }
 
-    /// An error where rows of this table would change along that the plan neither deletes nor points elsewhere.
+    /// An error where rows would change along by this key that are not among the `own` changes.
     async fn refuse_left(
         &self,
         writer: &mut dyn Writer,
         step: &GuardedStep,
         action: RowAction,
-        child: &TablePlan,
-        reference: &Reference,
+        pointing: &Pointing<'_>,
+        own: Vec<ChangeNumber>,
     ) -> Result<(), GivenUp> {
-        let table = &self.plan.tables[step.table];
-        let Some(pair) = &child.pair else { return Ok(()) };
-        let compares = reference.compares(self.dialect);
-        let mut leaving: Option<HashSet<Key>> = None;
+        let (table, child) = (&self.plan.tables[step.table], &self.plan.tables[pointing.child]);
+        let (Some(parent), Some(pair)) = (&table.pair, &child.pair) else { return Ok(()) };
+        let untold = |why: Unfollowed| GivenUp::from(why.failure(&table.table, &pair.table));
+        let mut leaving = None;
         for piece in rows::pieces(table, &step.pending, self.dialect) {
             self.go_on()?;
             let mut piece = piece?;
             if action == RowAction::Update {
-                piece.retain(|(_, planned)| reference.is_moved_by(&planned.change, action));
+                piece.retain(|(_, planned)| pointing.is_moved_by(parent, &planned.change));
             }
             if piece.is_empty() {
                 continue;
             }
-            let keys = keys(reference, &piece)
-                .map_err(|_| untold(table, pair, "its two ends have different types"))?;
-            let selection = match compares {
-                Pointing::Untold => {
-                    return Err(untold(table, pair, "its two ends have different collations").into());
-                }
-                Pointing::Collated => Selection::Alike(keys),
-                Pointing::Equal => Selection::Keys(keys),
-            };
+            let reference = pointing.reference.as_ref().map_err(|why| untold(*why))?;
+            let keys = keys(reference, &piece).map_err(untold)?;
+            if keys.is_empty() {
+                continue;
+            }
+            let selection = reference.selection(keys, self.dialect).map_err(untold)?;
             let found = writer.read(&reference.pointing_rows(pair, selection)).await?;
             if found.is_empty() {
                 continue;
             }
-            let known = match leaving.take() {
-                Some(known) => known,
-                None => plan::leaving(child, reference)?,
+            if leaving.is_none() {
+                leaving = Some(plan::leaving(child, reference, own.iter().copied())?);
+            }
+            let is_own = |row: &[u8]| {
+                leaving
+                    .as_ref()
+                    .is_some_and(|own| !pair.is_keyless() && own.contains(&reference.parts_of(row).1))
             };
-            if found.rows().any(|row| !known.contains(&reference.row_key(row))) {
+            if !found.rows().all(is_own) {
                 return Err(carried_on(table, pair).into());
             }
-            leaving = Some(known);
         }
         Ok(())
     }
@@ -110,20 +106,7 @@ fn carried_on(table: &TablePlan, child: &TablePair) -> Failure {
     ))
 }
 
-/// Where it cannot be told whether rows would change along, none is deleted.
-fn untold(table: &TablePlan, child: &TablePair, why: &str) -> Failure {
-    let message = format!(
-        "whether rows of table {} point at rows of table {} that are to be deleted cannot be told, for the \
-         replica's foreign key cannot be followed ({why})",
-        child.table, table.table
-    );
-    Failure::new(ErrorKind::Key, message).hint(format!(
-        "bring the columns of that key into the spec, or withhold the deletes of {} (`delete: false`)",
-        table.table
-    ))
-}
-
 /// The values that rows which go are pointed at by.
-fn keys(reference: &Reference, gone: &[NumberedChange]) -> Result<Vec<Key>, String> {
-    gone.iter().filter_map(|(_, planned)| reference.key(planned.change.row()).transpose()).collect()
+fn keys(reference: &Reference, gone: &[NumberedChange]) -> Result<Vec<Key>, Unfollowed> {
+    gone.iter().filter_map(|(_, planned)| reference.key(&planned.fields()).transpose()).collect()
 }

@@ -48,12 +48,13 @@ impl Run<'_> {
             }
             // One step of a circle may carry on to rows of another one, and that one further.
             if first.circle.is_none() || first.circle != looked_at {
-                let of_circle = |step: &&GuardedStep| first.circle.is_some() && step.circle == first.circle;
-                for step in steps.iter().filter(of_circle) {
-                    self.refuse_cascades(writer, step).await?;
-                }
-                if first.circle.is_none() {
-                    self.refuse_cascades(writer, first).await?;
+                let with = |step: &&GuardedStep| first.circle.is_some() && step.circle == first.circle;
+                let written_with: Vec<&GuardedStep> = match first.circle {
+                    Some(_) => steps.iter().filter(with).collect(),
+                    None => vec![first],
+                };
+                for step in &written_with {
+                    self.refuse_cascades(writer, step, &written_with).await?;
                 }
                 looked_at = first.circle;
             }

@@ -36,7 +36,7 @@ pub use foresee::foresee;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
 pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps};
-pub use reference::{Pointing, Reference, carrying, leaving};
+pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
 pub use sequence::{Course, set_sequence};
 pub use summary::{Changes, PlanSummary, worst};
 pub use trigger::{event_of, firing, stirred};

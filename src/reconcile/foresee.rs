@@ -5,7 +5,7 @@
 //! somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
 //! applying it changes in the tables of the plan.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::patience::answered;
@@ -14,7 +14,7 @@ use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
     self, ChangeNumber, ChunkLimits, Part, PlannedChange, Pointing, Reference, ReplicaPlan, RowAction,
-    RowStep, Step, TablePlan,
+    RowStep, Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
 use crate::sql::{Select, Selection};
@@ -33,7 +33,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
     }
     let mut moment = Moment { replica, snapshot: None };
     for table in 0..plan.tables.len() {
-        if let Err(failure) = answered(stop, carried_on(plan, table, &mut moment)).await {
+        if let Err(failure) = answered(stop, pointed_at(plan, table, &mut moment)).await {
             fail(plan, table, failure);
         }
     }
@@ -76,32 +76,43 @@ fn fail(plan: &mut ReplicaPlan, table: usize, failure: Failure) {
     }
 }
 
-/// An error where rows would change along with those of this table.
-async fn carried_on(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -> Result<(), Failure> {
+/// An error where rows that the plan does not name point at rows of this table that go or change, so that the replica's
+/// foreign keys would change them along, or refuse.
+async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -> Result<(), Failure> {
     let parent = &plan.tables[table];
     let Some(pair) = parent.pair.as_ref().filter(|pair| parent.error.is_none() && !pair.replica_missing)
     else {
         return Ok(());
     };
-    for action in [RowAction::Delete, RowAction::Update] {
-        for (child, reference) in plan::carrying(&plan.tables, pair, action) {
-            // What cannot be followed apply refuses.
-            let Some(reference) = reference else { continue };
-            let numbers = concerned(parent, &reference, action)?;
-            if !numbers.is_empty()
-                && !plan.tables[child].pair.as_ref().is_none_or(|pair| pair.replica_missing)
-            {
-                pointed_at(parent, &plan.tables[child], &reference, numbers, moment).await?;
+    for pointing in plan::pointing(&plan.tables, pair) {
+        for action in [RowAction::Delete, RowAction::Update] {
+            let numbers = moved(parent, pair, &pointing, action)?;
+            let left = moment.left(plan, parent, &pointing, numbers).await?;
+            if left.count == 0 {
+                continue;
+            }
+            let child = &plan.tables[pointing.child];
+            match pointing.carries(action) {
+                true => return Err(left.failure(parent, child, CARRIES)),
+                false if left.stays_without(parent, &pointing)? => {
+                    return Err(left.failure(parent, child, REFUSES));
+                }
+                // Another row comes to be pointed at.
+                false => {}
             }
         }
     }
     Ok(())
 }
 
-/// The changes after which rows would point at nothing.
-fn concerned(
+const CARRIES: &str = "would change them too, which is not in the plan";
+const REFUSES: &str = "refuses that";
+
+/// The changes after which what was pointed at is not there any more.
+fn moved(
     parent: &TablePlan,
-    reference: &Reference,
+    pair: &TablePair,
+    pointing: &Pointing<'_>,
     action: RowAction,
 ) -> Result<Vec<ChangeNumber>, Failure> {
     let counted = if action == RowAction::Delete { parent.summary.delete } else { parent.summary.update };
@@ -111,57 +122,134 @@ fn concerned(
     }
     for (number, planned) in (0..).zip(parent.changes.iter()) {
         let planned = planned?;
-        if !planned.withheld && reference.is_moved_by(&planned.change, action) {
+        let is_it = !planned.withheld && RowAction::of(&planned.change) == action;
+        if is_it && pointing.is_moved_by(pair, &planned.change) {
             numbers.push(number);
         }
     }
     Ok(numbers)
 }
 
-async fn pointed_at(
-    parent: &TablePlan,
-    child: &TablePlan,
-    reference: &Reference,
-    numbers: Vec<ChangeNumber>,
-    moment: &mut Moment<'_>,
-) -> Result<(), Failure> {
-    // Which of equal rows without a key leave cannot be told by their keys; apply looks once they have left.
-    let Some(pair) = child.pair.as_ref().filter(|pair| !pair.is_keyless()) else { return Ok(()) };
-    let leaving = plan::leaving(child, reference)?;
-    let (mut left, mut count) = (Vec::new(), 0);
-    for piece in plan::pieces(&parent.changes, numbers, CHUNK) {
-        let piece = piece?;
-        let keys = piece.iter().filter_map(|(_, planned)| reference.key(planned.change.row()).transpose());
-        let Ok(keys) = keys.collect::<Result<Vec<Key>, String>>() else { return Ok(()) };
-        if keys.is_empty() {
-            continue;
+/// Rows that point at what goes, and are not in the plan.
+#[derive(Default)]
+struct Left {
+    count: usize,
+    /// The keys of the first.
+    keys: Vec<Key>,
+    /// What they point with.
+    with: HashSet<Key>,
+}
+
+/// The rows that point and that the plan deletes or points elsewhere.
+enum Leaving {
+    /// By their keys.
+    Keys(HashSet<Key>),
+    /// By what they point with, and how many.
+    Copies(HashMap<Key, u64>),
+}
+
+impl Leaving {
+    fn of(child: &TablePlan, pair: &TablePair, reference: &Reference) -> Result<Self, Failure> {
+        // A table in error is not written.
+        if child.error.is_some() {
+            return Ok(Leaving::Keys(HashSet::new()));
         }
-        let selection = match reference.compares(moment.replica.dialect()) {
-            Pointing::Untold => return Ok(()),
-            Pointing::Collated => Selection::Alike(keys),
-            Pointing::Equal => Selection::Keys(keys),
-        };
-        let mut rows = moment.scan(reference.pointing_rows(pair, selection)).await?;
-        while let Some(block) = rows.next().await? {
-            for key in block.rows().map(|row| reference.row_key(row)) {
-                if !leaving.contains(&key) {
-                    count += 1;
-                    left.extend((left.len() < KEYS_MAX).then_some(key));
+        Ok(match pair.is_keyless() {
+            true => Leaving::Copies(plan::leaving_copies(child, reference)?),
+            false => Leaving::Keys(plan::leaving(child, reference, 0..child.changes.len() as ChangeNumber)?),
+        })
+    }
+
+    /// Whether this row, met once, is among them.
+    fn takes(&mut self, with: &Key, key: &Key) -> bool {
+        match self {
+            Leaving::Keys(keys) => keys.contains(key),
+            Leaving::Copies(copies) => match copies.get_mut(with) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    true
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+impl Left {
+    fn failure(&self, parent: &TablePlan, child: &TablePlan, does: &str) -> Failure {
+        let message = format!(
+            "rows of table {} still point at rows of table {} that are to be deleted or changed, and the replica's \
+             foreign key {does}",
+            child.table, parent.table
+        );
+        let failure = Failure::new(ErrorKind::Key, message).hint(format!(
+            "bring those rows of {} into the scope of the spec, or let it delete them",
+            child.table
+        ));
+        match child.pair.as_ref().filter(|pair| !pair.is_keyless()) {
+            Some(pair) => failure.key(keys_text(pair, self.keys.iter().map(Key::bytes), self.count)),
+            None => failure,
+        }
+    }
+
+    /// Whether one of them would point at nothing in the end.
+    fn stays_without(&self, parent: &TablePlan, pointing: &Pointing<'_>) -> Result<bool, Failure> {
+        let Ok(reference) = &pointing.reference else { return Ok(true) };
+        let mut without = self.with.clone();
+        for planned in parent.changes.iter() {
+            let planned = planned?;
+            if let plan::RowChange::Insert { after } | plan::RowChange::Update { after, .. } = &planned.change
+                && !planned.withheld
+                && let Ok(Some(key)) = reference.key(&after.fields().collect::<Vec<_>>())
+            {
+                without.remove(&key);
+            }
+        }
+        Ok(!without.is_empty())
+    }
+}
+
+impl Moment<'_> {
+    /// Those rows that point at what some changes take away, and that the plan leaves.
+    async fn left(
+        &mut self,
+        plan: &ReplicaPlan,
+        parent: &TablePlan,
+        pointing: &Pointing<'_>,
+        numbers: Vec<ChangeNumber>,
+    ) -> Result<Left, Failure> {
+        let (mut left, child) = (Left::default(), &plan.tables[pointing.child]);
+        let Some(pair) = child.pair.as_ref().filter(|_| !numbers.is_empty()) else { return Ok(left) };
+        let dialect = self.replica.dialect();
+        let untold = |why: &Unfollowed| why.failure(&parent.table, &child.table);
+        let reference = pointing.reference.as_ref().map_err(untold)?;
+        let mut leaving = None;
+        for piece in plan::pieces(&parent.changes, numbers, CHUNK) {
+            let piece = piece?;
+            let keys = piece.iter().filter_map(|(_, planned)| reference.key(&planned.fields()).transpose());
+            let keys: Vec<Key> = keys.collect::<Result<_, _>>().map_err(|why| untold(&why))?;
+            if keys.is_empty() {
+                continue;
+            }
+            let selection = reference.selection(keys, dialect).map_err(|why| untold(&why))?;
+            let mut rows = self.scan(reference.pointing_rows(pair, selection)).await?;
+            while let Some(block) = rows.next().await? {
+                for row in block.rows() {
+                    let (with, key) = reference.parts_of(row);
+                    let leaving = match &mut leaving {
+                        Some(leaving) => leaving,
+                        none => none.insert(Leaving::of(child, pair, reference)?),
+                    };
+                    if !leaving.takes(&with, &key) {
+                        left.count += 1;
+                        left.keys.extend((left.keys.len() < KEYS_MAX).then_some(key));
+                        left.with.insert(with);
+                    }
                 }
             }
         }
+        Ok(left)
     }
-    if count == 0 {
-        return Ok(());
-    }
-    let message = format!(
-        "rows of table {} still point at rows of table {} that are to be deleted or changed, and the replica's \
-         foreign key would change them too, which is not in the plan",
-        child.table, parent.table
-    );
-    Err(Failure::new(ErrorKind::Key, message).key(keys_text(pair, left.iter().map(Key::bytes), count)).hint(
-        format!("bring those rows of {} into the scope of the spec, or let it delete them", child.table),
-    ))
 }
 
 /// Makes sure that no row has a value that stands in for others, or chooses others.

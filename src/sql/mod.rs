@@ -158,6 +158,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// case, accents or padding.
     fn equates(&self, column: &Column) -> bool;
 
+    /// How a foreign key whose ends have different collations compares what points; `None` where that is not known.
+    fn points_as(&self, _pointing: &Column, _pointed_at: &Column) -> Option<IndexPart> {
+        None
+    }
+
     /// Whether this column may store one value of the domain in several ways: a UUID in either case, a document with
     /// other spaces, a moment in another zone. A row with such a key is written by the spelling that was read.
     fn spells_freely(&self, column: &Column, domain: &Domain) -> bool {

@@ -19,8 +19,9 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, LiteralDefault,
-    Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Alike, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, IndexPart,
+    LiteralDefault, Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
+    UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -102,6 +103,12 @@ impl Dialect for Sqlite {
 
     fn equates(&self, column: &Column) -> bool {
         column.collation.is_some()
+    }
+
+    /// By the parent's collation: <https://sqlite.org/foreignkeys.html>, section 3.
+    fn points_as(&self, pointing: &Column, pointed_at: &Column) -> Option<IndexPart> {
+        let collation = pointed_at.collation.clone().unwrap_or_else(|| "BINARY".to_owned());
+        Some(IndexPart { sql: identifier(&pointing.name), alike: Alike::Collation(collation) })
     }
 
     fn equated(&self, _table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {

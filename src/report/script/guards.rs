@@ -9,7 +9,7 @@ use std::io;
 use crate::compare::RowChange;
 use crate::plan::{
     self, Checks, EqualChanges, Part, PlannedChange, Pointing, Progress, Reference, RowAction, RowStep,
-    RowTally, SchemaAction,
+    RowTally, SchemaAction, Unfollowed,
 };
 use crate::report::words::counted;
 use crate::schema::TablePair;
@@ -213,14 +213,15 @@ impl Writer<'_> {
         if checks == Checks::Off {
             return Ok(());
         }
-        for (child, reference) in plan::carrying(&replica.tables, parent, action) {
-            let followed = reference.filter(|reference| reference.compares(self.dialect) == Pointing::Equal);
+        for pointing in plan::pointing(&replica.tables, parent).filter(|key| key.carries(action)) {
+            let child = pointing.child;
             if action == RowAction::Update {
-                if self.takes_along(step, followed.as_ref())? {
+                if self.takes_along(step, parent, &pointing)? {
                     return Err(self.not_renderable(child, &taken_along()));
                 }
                 continue;
             }
+            let followed = pointing.reference.ok().filter(|reference| reference.is_exact(self.dialect));
             let reference = followed.ok_or_else(|| self.not_renderable(child, &unfollowed()))?;
             // Rows that the plan deletes, too, point there still; a guard cannot tell them from others.
             if checks != Checks::AtOnce || step.part == Part::Remove {
@@ -232,12 +233,11 @@ impl Writer<'_> {
     }
 
     /// Whether updates of a step change what rows may point at.
-    fn takes_along(&self, step: &RowStep, reference: Option<&Reference>) -> io::Result<bool> {
+    fn takes_along(&self, step: &RowStep, parent: &TablePair, pointing: &Pointing<'_>) -> io::Result<bool> {
         let changes = &self.replica.tables[step.table].changes;
         for picked in changes.pick(step.changes.iter().copied()) {
             let (_, planned) = picked.map_err(spool)?;
-            let moved = |reference: &Reference| reference.is_moved_by(&planned.change, RowAction::Update);
-            if reference.is_none_or(moved) {
+            if pointing.is_moved_by(parent, &planned.change) {
                 return Ok(true);
             }
         }
@@ -254,9 +254,10 @@ impl Writer<'_> {
         for piece in plan::pieces(&parent.changes, step.changes.iter().copied(), self.limits()) {
             let piece = piece.map_err(spool)?;
             let rows =
-                piece.iter().filter_map(|(_, planned)| reference.values(planned.change.row()).transpose());
-            let rows: Vec<Vec<Value>> =
-                rows.collect::<Result<_, String>>().map_err(|_| self.not_renderable(child, &unfollowed()))?;
+                piece.iter().filter_map(|(_, planned)| reference.values(&planned.fields()).transpose());
+            let rows: Vec<Vec<Value>> = rows
+                .collect::<Result<_, Unfollowed>>()
+                .map_err(|_| self.not_renderable(child, &unfollowed()))?;
             if rows.is_empty() {
                 continue;
             }
