@@ -12,9 +12,9 @@ use crate::engine::{Engine, Snapshot};
 use crate::event::Silent;
 use crate::plan::TablePlan;
 use crate::plan::testing::*;
-use crate::schema::Catalog;
+use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
-use crate::sql::{EngineName, Select, Selection, TableWrite};
+use crate::sql::{EngineName, Select, Selection, TableName, TableWrite};
 use crate::value::{Digest, RowBlock, RowsHasher, Value, put_field, put_null};
 
 /// Column → value.
@@ -116,6 +116,10 @@ impl Engine for FakeEngine {
     }
 
     async fn catalog(&self, _schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+        Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
+    }
+
+    async fn dependents(&self, _tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
         Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
     }
 

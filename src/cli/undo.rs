@@ -27,6 +27,12 @@ pub fn run(args: &UndoArgs, context: &Context) -> Result<u8, CliError> {
 pub fn note_what_cannot_be_applied(inverse: &Plan, context: &Context) -> Result<(), CliError> {
     for replica in &inverse.replicas {
         for table in &replica.tables {
+            if let Some(failure) = &table.error {
+                context.terminal.note(&format!(
+                    "{}: table {}: apply cannot do this: {}",
+                    replica.name, table.table, failure.message
+                ));
+            }
             if plan::has_ambiguous(table).map_err(|error| CliError::Failure(Failure::from(error)))? {
                 context.terminal.note(&format!(
                     "{}: table {}: apply will refuse this: of rows that are equal in scope some would go and some \

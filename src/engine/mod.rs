@@ -74,10 +74,8 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     }
 
     /// The foreign keys of all the database's tables, and on the MySQL family all the server's, as far as this user may
-    /// see them, that point at one of these tables. Engines whose catalog has them all say nothing.
-    async fn dependents(&self, _tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
-        Ok(Vec::new())
-    }
+    /// see them, that point at one of these tables.
+    async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError>;
 
     /// Whether there is a schema of this name that this user may look into, so that a table can be created in it.
     async fn has_schema(&self, _name: &str) -> Result<bool, EngineError> {

@@ -9,14 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::{ColumnPair, TablePair};
-use crate::sql::{ConstraintChecks, ForeignKeyAction};
+use crate::schema::{ColumnPair, Dependent, TablePair};
+use crate::sql::{ConstraintChecks, ForeignKeyAction, TableName};
 use crate::value::{Domain, Type};
 
 use super::links::{Link, LinkKind, Links, Rule};
 use super::order::{Checks, RowAction};
 use super::weave::{Edges, circles, components};
-use super::{ReplicaPlan, TablePlan, spare};
+use super::{ReplicaPlan, spare};
 
 /// How a change is written in two halves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,10 +63,23 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn of(table: &TablePlan) -> Self {
-        let Some(pair) = &table.pair else {
+    pub(super) fn of(replica: &ReplicaPlan, table: usize) -> Self {
+        let Some(pair) = &replica.tables[table].pair else {
             return Columns { empty: Vec::new(), spare: Vec::new(), replace: false };
         };
+        let planned = |name: &TableName| {
+            replica
+                .tables
+                .iter()
+                .filter_map(|table| table.pair.as_ref())
+                .any(|pair| pair.names.replica == *name)
+        };
+        // What points there would become NULL too; whether rows outside the plan point there nobody asks.
+        let takes_along =
+            |dependent: &&Dependent| dependent.key.on_update.carries() || !planned(&dependent.table);
+        let carried =
+            pair.dependents.iter().filter(takes_along).flat_map(|dependent| &dependent.key.referenced);
+        let carried: BTreeSet<String> = carried.map(|name| name.to_ascii_lowercase()).collect();
         let mut tied: BTreeSet<&str> = BTreeSet::new();
         for key in &pair.foreign_keys {
             tied.extend(key.columns.iter().map(String::as_str));
@@ -81,7 +94,7 @@ impl Columns {
                 && index >= pair.key_columns
                 && column.generated.is_none()
                 && !named(&pair.checked, &column.name);
-            empty.push(free && column.nullable);
+            empty.push(free && column.nullable && !carried.contains(&column.name.to_ascii_lowercase()));
             let tied = tied.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
             spare.push(free && !tied && column.identity.is_none() && spare::has(&column));
         }
@@ -202,9 +215,7 @@ impl Solver<'_> {
         };
         let to = match link.kind {
             LinkKind::Comes | LinkKind::Yields => self.is_taken_late(open, link),
-            LinkKind::Leaves | LinkKind::Carried => {
-                !open.circle.splits.get(&link.to).is_some_and(|split| split.replace)
-            }
+            LinkKind::Leaves | LinkKind::Carried => !self.is_gone_first(open, link),
         };
         (half(link.from, from), half(link.to, to))
     }
@@ -223,6 +234,16 @@ impl Solver<'_> {
     fn is_given_up_first(&self, open: &Open<'_>, link: &Link) -> bool {
         let Some(split) = open.circle.splits.get(&link.from) else { return true };
         split.replace || self.frees(link, &split.empty, &split.spare)
+    }
+
+    /// Whether it is the first half that takes away what is pointed at.
+    fn is_gone_first(&self, open: &Open<'_>, link: &Link) -> bool {
+        let Some(split) = open.circle.splits.get(&link.to) else { return true };
+        let Rule::Points { referenced, .. } = &self.links.constraints[link.constraint as usize].rule else {
+            return true;
+        };
+        split.replace
+            || referenced.iter().any(|column| split.empty.contains(column) || split.spare.contains(column))
     }
 
     fn frees(&self, link: &Link, empty: &BTreeSet<u16>, spare: &BTreeSet<u16>) -> bool {

@@ -332,7 +332,7 @@ fn solved(
     }
     let tables: BTreeSet<usize> = links.items.iter().map(|item| item.table).collect();
     let columns: BTreeMap<usize, Columns> =
-        tables.iter().map(|table| (*table, Columns::of(&replica.tables[*table]))).collect();
+        tables.iter().map(|table| (*table, Columns::of(replica, *table))).collect();
     let solver = Solver { replica, links, checks, columns };
     let solved = members.into_iter().zip(inner).map(|(items, links)| solver.solve(items, links));
     let mut solved = solved.collect::<Result<Vec<Circle>, _>>()?;

@@ -6,7 +6,7 @@
 use crate::engine::Replica;
 use crate::failure::Failure;
 use crate::plan::{ReplicaPlan, TablePlan};
-use crate::schema::{Dependent, TablePair};
+use crate::schema::TablePair;
 use crate::sql::TableName;
 
 /// Adds the foreign keys that carry the plan's changes on to tables which the catalog of the spec's schemas does not show.
@@ -25,10 +25,8 @@ pub(super) async fn add(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(),
     for pair in plan.tables.iter_mut().filter(|table| changes(table)).filter_map(|table| table.pair.as_mut())
     {
         for dependent in found.iter().filter(|found| found.key.table == pair.names.replica) {
-            let is_it = |known: &Dependent| {
-                known.table == dependent.table && known.key.columns == dependent.key.columns
-            };
-            if !pair.dependents.iter().any(is_it) {
+            // The catalog of the plan's day may have known it, with another action.
+            if !pair.dependents.contains(dependent) {
                 pair.dependents.push(dependent.clone());
             }
         }

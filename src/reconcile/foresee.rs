@@ -1,7 +1,7 @@
 //! What only the replica knows of a plan's order, asked behind the comparison.
 //!
 //! Owns two questions: whether rows that the plan does not name point at rows that go or change, so that the replica's
-//! own foreign keys would carry the change on to them; and whether a value that stands in for another for a moment is
+//! own foreign keys would carry the change on to them, or refuse it; and whether a value that stands in for another for a moment is
 //! somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
 //! applying it changes in the tables of the plan.
 
@@ -13,11 +13,11 @@ use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, ChangeNumber, ChunkLimits, Part, PlannedChange, Pointing, Reference, ReplicaPlan, RowAction,
-    RowStep, Step, TablePlan, Unfollowed,
+    self, ChangeNumber, Checks, ChunkLimits, Part, PlannedChange, Pointing, Reference, ReplicaPlan,
+    RowAction, RowStep, Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{Select, Selection};
+use crate::sql::{ForeignKeyAction, Select, Selection};
 use crate::value::{Key, Row, encode};
 
 /// How many keys are asked about at once.
@@ -42,7 +42,14 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
         Step::Rows(step) => Some(step),
         _ => None,
     });
-    for step in rows {
+    let rows: Vec<&RowStep> = rows.collect();
+    for step in rows.iter().copied() {
+        if let Err(failure) = answered(stop, held_fast(plan, step, &mut moment)).await {
+            fail(plan, step.table, failure);
+        }
+        if let Some(failure) = carries_copies(plan, step, &rows) {
+            fail(plan, step.table, failure);
+        }
         if let Part::Park { spare, .. } = &step.part
             && let Err(failure) = answered(stop, settle(plan, step, spare, &mut moment)).await
         {
@@ -103,6 +110,52 @@ async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -
         }
     }
     Ok(())
+}
+
+/// An error where rows point at those that are parked, and hold them fast.
+async fn held_fast(plan: &ReplicaPlan, step: &RowStep, moment: &mut Moment<'_>) -> Result<(), Failure> {
+    let parent = &plan.tables[step.table];
+    let (Some(pair), Part::Park { empty, spare }) = (&parent.pair, &step.part) else { return Ok(()) };
+    let parked: Vec<String> =
+        (empty.iter().chain(spare)).map(|index| pair.replica_part(usize::from(*index)).column.name).collect();
+    let put_off = moment.replica.dialect().constraint_checks().always_deferred;
+    for pointing in plan::pointing(&plan.tables, pair) {
+        let is_held = !(put_off && pointing.key.on_update == ForeignKeyAction::NoAction);
+        if is_held && pointing.key.referenced.iter().any(|name| parked.contains(name)) {
+            let left = moment.left(plan, parent, &pointing, step.changes.clone()).await?;
+            if left.count > 0 {
+                return Err(left.failure(parent, &plan.tables[pointing.child], REFUSES));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why rows of a circle cannot be written together with those that a foreign key takes along with them: which of equal
+/// rows without a key these are nobody can tell before they have left.
+fn carries_copies(plan: &ReplicaPlan, step: &RowStep, steps: &[&RowStep]) -> Option<Failure> {
+    let parent = &plan.tables[step.table];
+    let (Some(pair), Some(circle), Part::Whole) = (&parent.pair, step.circle, &step.part) else {
+        return None;
+    };
+    let with_it = |child: usize| {
+        let same = |other: &&&RowStep| other.circle.is_some_and(|of| of.number == circle.number);
+        steps.iter().filter(same).any(|other| other.table == child)
+    };
+    let keyless = |pointing: &Pointing<'_>| {
+        plan.tables[pointing.child].pair.as_ref().is_some_and(TablePair::is_keyless)
+            && pointing.carries(step.action)
+            && circle.checks != Checks::Off
+            && with_it(pointing.child)
+    };
+    let pointing = plan::pointing(&plan.tables, pair).find(keyless)?;
+    let child = &plan.tables[pointing.child].table;
+    let message = format!(
+        "rows of tables {} and {child} wait for each other in a circle, and which rows of {child}, that have no key, the \
+         replica's foreign key would take along cannot be told",
+        parent.table
+    );
+    Some(Failure::new(ErrorKind::Key, message).hint(format!("give {child} a `key` in the spec")))
 }
 
 const CARRIES: &str = "would change them too, which is not in the plan";

@@ -22,7 +22,8 @@ pub use document::types as types_document;
 pub use domain::choose as choose_domain;
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{
-    Databases, Pairing, pair_or_problems, pair_table, primary_problems, replica_table_name, takes_option,
+    Databases, Pairing, dependents, pair_or_problems, pair_table, primary_problems, replica_table_name,
+    takes_option,
 };
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use since::table_difference;

@@ -436,7 +436,8 @@ fn own_domain(column_type: &ColumnType, dialect: &dyn Dialect) -> Domain {
         .unwrap_or_else(|| super::domain::same_type(&column_type.meaning))
 }
 
-fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
+/// The foreign keys of the catalog's tables that point at one of them.
+pub fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
     let pointing =
         catalog.tables.iter().flat_map(|other| other.foreign_keys.iter().map(move |key| (other, key)));
     pointing

@@ -83,6 +83,8 @@ pub struct Unwritable {
 pub struct ConstraintChecks {
     /// Puts all constraints that can be put off off to the end of the transaction that it stands in.
     pub defer: Option<&'static str>,
+    /// Whether every transaction of a writer puts off what can be put off.
+    pub always_deferred: bool,
     /// Has everything that was put off looked at now, triggers of users that were put off included.
     pub hold: Option<&'static str>,
     /// Whether several changes can be one statement, and foreign keys are looked at behind it.

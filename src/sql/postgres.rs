@@ -82,7 +82,7 @@ impl Dialect for Postgres {
     fn constraint_checks(&self) -> ConstraintChecks {
         let defer = Some("SET CONSTRAINTS ALL DEFERRED");
         let hold = Some("SET CONSTRAINTS ALL IMMEDIATE");
-        ConstraintChecks { defer, hold, together: true, off: None }
+        ConstraintChecks { defer, hold, together: true, ..ConstraintChecks::default() }
     }
 
     fn together(&self, statements: &[String]) -> String {

@@ -98,7 +98,11 @@ impl Dialect for Sqlite {
 
     fn constraint_checks(&self) -> ConstraintChecks {
         // What is not RESTRICT is looked at when the transaction ends; every transaction of ours says so.
-        ConstraintChecks { defer: Some("PRAGMA defer_foreign_keys = ON"), ..ConstraintChecks::default() }
+        ConstraintChecks {
+            defer: Some("PRAGMA defer_foreign_keys = ON"),
+            always_deferred: true,
+            ..ConstraintChecks::default()
+        }
     }
 
     fn equates(&self, column: &Column) -> bool {

@@ -28,11 +28,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Engine, EngineError, Snapshot, Writer};
 use crate::failure::{ErrorKind, system_words};
-use crate::schema::Catalog;
+use crate::schema::{self, Catalog, Dependent};
 use crate::server::Server;
 use crate::spec::{Side, SnapshotMode};
 use crate::sql::sqlite::{Encoding, Sqlite};
-use crate::sql::{Dialect, EngineName};
+use crate::sql::{Dialect, EngineName, TableName};
 use crate::value::Digest;
 
 /// How long to wait for another connection's lock where the spec does not say.
@@ -299,6 +299,18 @@ impl Engine for SqliteEngine {
             introspect::catalog(&connection, &schemas).map_err(|error| session.failed(error))
         })
         .await
+    }
+
+    /// The catalog has them all; a saved plan has that of its own day.
+    async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
+        let mut schemas: Vec<Option<String>> = tables.iter().map(|table| table.schema.clone()).collect();
+        schemas.sort_unstable();
+        schemas.dedup();
+        if schemas.is_empty() {
+            return Ok(Vec::new());
+        }
+        let catalog = self.catalog(&schemas).await?;
+        Ok(tables.iter().flat_map(|table| schema::dependents(&catalog, table)).collect())
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
