@@ -228,8 +228,8 @@ impl Writer<'_> {
         let (known, used) = names;
         let (known, used) =
             (self.dialect.table(&known.names.replica), self.dialect.table(&used.names.replica));
-        // A sequence of the table's own schema goes the way of its table.
-        if sql.starts_with("SELECT setval(")
+        // What moves a sequence is a query; one of the table's own schema goes the way of its table.
+        if sql.starts_with("SELECT ")
             && let (Some(schema), None) = (&names.0.names.replica.schema, &names.1.names.replica.schema)
         {
             return Cow::Owned(sql.replace(&format!("{}.", self.dialect.identifier(schema)), ""));
