@@ -229,6 +229,36 @@ fn a_sequence_is_driven_as_far_as_the_primary_is_and_no_further() {
     }
 }
 
+/// Its UPDATE is refused by the server, whatever is said in it: known before anything is written.
+#[test]
+fn a_number_that_is_generated_always_and_differs_is_an_error_of_the_plan() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    pair.both("CREATE TABLE t (id integer PRIMARY KEY, n integer GENERATED ALWAYS AS IDENTITY, v text)");
+    pair.primary.execute_script("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1, 10, 'a'), (2, 20, 'b')");
+    pair.replica.execute_script("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1, 11, 'a')");
+    pair.tables("[{ table: t }]");
+    let document = pair.document(&["plan", "spec.yml"], 1);
+    let error = &document["replicas"][0]["tables"][0]["error"];
+    assert_eq!(error["kind"], "value", "{document}");
+    let before = pair.replica.dump();
+    let run = pair.exits(&["apply", "spec.yml", "-y"], 1);
+    for words in
+        ["table t, column n: ", "GENERATED ALWAYS", "id = 1", "in line 4", "`compare: { n: ignore }`"]
+    {
+        assert!(run.told().contains(words), "{words}: {}", run.told());
+    }
+    assert_eq!(pair.replica.dump(), before);
+    // What settles it: the new row still has its number.
+    pair.tables("[{ table: t, compare: { n: ignore } }]");
+    pair.exits(&["apply", "spec.yml", "-y"], 0);
+    assert_eq!(
+        pair.replica.query("SELECT n::text FROM t ORDER BY id").concat(),
+        ["11", "20"].map(|n| Some(n.to_owned()))
+    );
+    pair.tables("[{ table: t, exclude_columns: [n] }]");
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+}
+
 #[test]
 fn a_sequence_of_two_tables_has_one_step_that_minds_both() {
     let pair = Pair::new(Engine::Postgres, Engine::Postgres);
