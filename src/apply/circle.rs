@@ -17,7 +17,7 @@ use super::{GivenUp, Run};
 impl GuardedStep {
     /// Whether rows to delete may have gone along with others of their circle.
     pub(super) fn may_be_gone(&self) -> bool {
-        self.checks == Checks::Deferred && self.action == RowAction::Delete && !self.part.is_aside()
+        self.deferred && self.action == RowAction::Delete && !self.part.is_aside()
     }
 }
 
@@ -37,7 +37,7 @@ impl Run<'_> {
         };
         for together in steps.chunk_by(same) {
             let Some(first) = together.first() else { continue };
-            if let (false, Checks::Deferred, Some(defer)) = (deferred, first.checks, ways.defer) {
+            if let (false, true, Some(defer)) = (deferred, first.deferred, ways.defer) {
                 writer.execute(defer).await?;
                 deferred = true;
             }
@@ -114,7 +114,7 @@ impl Run<'_> {
                 format!("could not write rows of {tables} that wait for each other: {}", failure.message);
             failure
         })?;
-        if matched == rows {
+        if matched == rows || (matched < rows && steps.iter().any(GuardedStep::may_be_gone)) {
             return Ok(counts);
         }
         let message =

@@ -38,6 +38,8 @@ pub(super) struct GuardedStep {
     pub part: Part,
     /// How constraints are looked at.
     pub checks: Checks,
+    /// Whether those that can wait are put off in its circle.
+    pub deferred: bool,
     /// The number of the circle that it stands in.
     pub circle: Option<u32>,
     /// The changes that are to be written, in the step's order.
@@ -99,6 +101,7 @@ impl Run<'_> {
             action,
             part: part.clone(),
             checks: circle.map(|circle| circle.checks).unwrap_or_default(),
+            deferred: circle.is_some_and(|circle| circle.deferred),
             circle: circle.map(|circle| circle.number),
             pending: Vec::new(),
             stored: Spellings::new(),

@@ -142,6 +142,9 @@ pub struct InCircle {
     pub number: u32,
     /// How constraints are looked at.
     pub checks: Checks,
+    /// Whether those that can wait are looked at when the transaction ends, from the circle's first step on, whatever
+    /// the means of this one.
+    pub deferred: bool,
 }
 
 /// How the replica looks at constraints while a step of a circle is written.
@@ -355,6 +358,7 @@ impl Emitted {
     /// Adds the first circles that can be written in one go, and says how many that are.
     fn circles(&mut self, links: &Links, circles: &[&Circle]) -> usize {
         let checks = circles[0].checks;
+        let deferred = checks == Checks::Deferred;
         let mut rows = 0_u64;
         let fits = |circle: &&&Circle| {
             let first = rows == 0;
@@ -399,7 +403,7 @@ impl Emitted {
                 }
             }
             for (Kind { table, action, part, .. }, changes) in of_kind {
-                let circle = Some(InCircle { number, checks });
+                let circle = Some(InCircle { number, checks, deferred });
                 self.push(RowStep { table, action, changes, part, circle });
             }
             Ok(1)
@@ -858,6 +862,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_off_is_so_before_the_first_statement_of_its_circle() {
+        // Three that wait for each other at once, and one more that waits only if it is not put off.
+        let a = with_changes(with_foreign_key(table("a"), "b", "ref", "id"), vec![insert(&[1, 1])]);
+        let b = with_foreign_key(wide_table("b"), "c", "ref", "id");
+        let mut b = with_changes(with_foreign_key(b, "d", "more", "id"), vec![insert(&[1, 1, 1])]);
+        let c = with_changes(with_foreign_key(table("c"), "a", "ref", "id"), vec![insert(&[1, 1])]);
+        let d = with_changes(with_foreign_key(table("d"), "a", "ref", "id"), vec![insert(&[1, 1])]);
+        let pair = b.pair.as_mut().expect("paired");
+        pair.foreign_keys[1].deferrable = true;
+        pair.columns[2].sides.replica.nullable = false;
+        let tables = [a, b, c, d].map(not_null);
+        let plan = on(crate::sql::EngineName::Postgres, tables.to_vec());
+        let together = |table| format!("insert {table} [0] Together(1)");
+        let expected = [together("a"), together("b"), together("c"), "insert d [0] Deferred".to_owned()];
+        assert_eq!(order(&plan), expected);
+        for step in steps(&plan, 9).expect("there is an order") {
+            let Step::Rows(RowStep { circle: Some(circle), .. }) = step else { panic!("{step:?}") };
+            assert!(circle.deferred, "{circle:?}");
+        }
+    }
+
+    #[test]
     fn unique_values_go_round() {
         let changes = || vec![update(&[1, 10], &[1, 20], &[1]), update(&[2, 20], &[2, 10], &[1])];
         let swap = || with_changes(with_unique(table("t"), "ref"), changes());
@@ -980,7 +1006,7 @@ mod tests {
     #[test]
     fn a_circle_is_never_cut() {
         let circle = |changes: std::ops::Range<u32>, number| RowStep {
-            circle: Some(InCircle { number, checks: Checks::AtOnce }),
+            circle: Some(InCircle { number, checks: Checks::AtOnce, deferred: false }),
             ..RowStep::new(0, RowAction::Update, changes.collect())
         };
         let plain = RowStep::new(0, RowAction::Delete, vec![9]);

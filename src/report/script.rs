@@ -248,10 +248,7 @@ impl Writer<'_> {
         let Some(pair) = self.pairs[step.table].clone() else { return Ok(()) };
         let verb = step.action.as_str();
         let message = self.message(step.table, &format!("not every row to {verb} was there and taken"));
-        // What is to be deleted may be gone by then, along with others of its circle.
-        let may_be_gone = step.action == RowAction::Delete
-            && step.part == Part::Whole
-            && step.circle.is_some_and(|circle| circle.checks == Checks::Deferred);
+        let may_be_gone = may_be_gone(step);
         for write in plan::writes(table, step.action, &step.part, &step.changes, self.limits()) {
             let write = write.map_err(spool)?;
             let text = plan::statements(&pair, &write, table.spare_salt, self.dialect)
@@ -276,7 +273,8 @@ impl Writer<'_> {
         };
         for together in steps.chunk_by(same) {
             let Some(first) = together.first() else { continue };
-            if let (false, Checks::Deferred, Some(defer)) = (deferred, checks(first), ways.defer) {
+            let put_off = first.circle.is_some_and(|circle| circle.deferred);
+            if let (false, true, Some(defer)) = (deferred, put_off, ways.defer) {
                 self.switch(first.table, defer, "constraints that can wait hold when the transaction ends")?;
                 deferred = true;
             }
@@ -336,10 +334,12 @@ impl Writer<'_> {
             last = step.table;
         }
         let message = self.message(last, "not every row was there and taken");
-        let text = self
-            .script
-            .write(&[self.dialect.together(&statements)], rows, &message)
-            .map_err(|why| self.not_renderable(last, &why))?;
+        let statement = self.dialect.together(&statements);
+        let text = match steps.iter().any(may_be_gone) {
+            true => self.script.define(&statement),
+            false => self.script.write(&[statement], rows, &message),
+        };
+        let text = text.map_err(|why| self.not_renderable(last, &why))?;
         self.put(&text)
     }
 
@@ -381,6 +381,13 @@ impl Writer<'_> {
         let message = format!("table {} cannot stand in a script: {why}", self.replica.tables[table].table);
         failed(&Failure::new(ErrorKind::Value, message).hint("use `trueup apply`"))
     }
+}
+
+/// Whether what a step is to delete may be gone by then, along with others of its circle.
+fn may_be_gone(step: &RowStep) -> bool {
+    step.action == RowAction::Delete
+        && step.part == Part::Whole
+        && step.circle.is_some_and(|circle| circle.deferred)
 }
 
 /// What a half is called, where it is not what its changes do.
