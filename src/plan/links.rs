@@ -15,7 +15,7 @@ use crate::sql::{Dialect, ForeignKey};
 use crate::value::{BlockHasher, Decimal, Domain, Value, decode};
 
 use super::order::{RowAction, RowStep, parent_of};
-use super::{ReplicaPlan, TablePlan};
+use super::{PlannedChange, ReplicaPlan, TablePlan};
 
 /// One row change.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ pub(super) struct Links {
     pub items: Vec<Item>,
     pub constraints: Vec<Constraint>,
     pub links: Vec<Link>,
-    /// Items that delete a row which points at itself.
+    /// Items of rows that point at themselves, and that go or give up what is pointed at.
     pub own_parents: Vec<u32>,
 }
 
@@ -176,16 +176,13 @@ impl Links {
             if !table.handovers.is_empty() {
                 places.insert((group.table, number), item);
             }
+            if is_own_parent(&asks, &planned, &set) {
+                self.own_parents.push(item);
+            }
             for asked in &asks {
                 match &planned.change {
                     RowChange::Insert { .. } => asked.comes(&planned.fields(), item, ends),
-                    RowChange::Delete { .. } => {
-                        let row = planned.fields();
-                        asked.goes(&row, item, ends);
-                        if asked.part == Part::Child && points_at_itself(asked, &asks, &row) {
-                            self.own_parents.push(item);
-                        }
-                    }
+                    RowChange::Delete { .. } => asked.goes(&planned.fields(), item, ends),
                     RowChange::Update { before, after, .. } if asked.moves(&set) => {
                         asked.goes(&before.fields().collect::<Vec<_>>(), item, ends);
                         asked.comes(&after.fields().collect::<Vec<_>>(), item, ends);
@@ -226,11 +223,23 @@ impl Links {
     }
 }
 
-/// Whether a row is its own parent.
-fn points_at_itself(child: &Asked, asks: &[Asked], row: &[Option<&[u8]>]) -> bool {
-    let parent = asks.iter().find(|asked| asked.constraint == child.constraint && asked.part == Part::Parent);
-    parent.is_some_and(|parent| {
-        child.columns.number(row).is_some() && child.columns.number(row) == parent.columns.number(row)
+/// Whether a row that is its own parent, before or afterwards, goes or gives up what is pointed at.
+fn is_own_parent(asks: &[Asked], planned: &PlannedChange, set: &[u16]) -> bool {
+    let rows: Vec<Vec<Option<&[u8]>>> = match &planned.change {
+        RowChange::Insert { .. } => return false,
+        RowChange::Delete { .. } => vec![planned.fields()],
+        RowChange::Update { before, after, .. } => vec![before.fields().collect(), after.fields().collect()],
+    };
+    let is_update = matches!(planned.change, RowChange::Update { .. });
+    let parents = asks.iter().filter(|asked| asked.part == Part::Parent && (!is_update || asked.moves(set)));
+    let mut ends = parents.filter_map(|parent| {
+        let child = |asked: &&Asked| asked.part == Part::Child && asked.constraint == parent.constraint;
+        Some((asks.iter().find(child)?, parent))
+    });
+    ends.any(|(child, parent)| {
+        rows.iter().any(|row| {
+            child.columns.number(row).is_some_and(|value| parent.columns.number(row) == Some(value))
+        })
     })
 }
 

@@ -315,7 +315,7 @@ fn solved(
 ) -> Result<Vec<Circle>, Unordered> {
     let members = circles(component);
     let checks = dialect.map_or_else(ConstraintChecks::default, Dialect::constraint_checks);
-    // InnoDB does not let go of such a row while it looks.
+    // InnoDB does not let go of what such a row points at while it looks.
     let own_parents: BTreeSet<u32> =
         links.own_parents.iter().copied().filter(|_| checks.off.is_some()).collect();
     if members.is_empty() && own_parents.is_empty() {
@@ -684,7 +684,8 @@ impl Edges {
             self.must.push(((parent, Update), (child, Insert)));
             self.must.push(((child, Delete), (parent, Update)));
         }
-        if renamed && repointed {
+        // A row may point at itself.
+        if renamed && (repointed || child == parent) {
             self.must.push(((parent, Update), (child, Update)));
             self.must.push(((child, Update), (parent, Update)));
         }
@@ -931,6 +932,22 @@ mod tests {
         );
         let deletes = with_changes(tree, vec![delete(&[1, 2]), delete(&[2, 1])]);
         assert_eq!(order_of(deletes), ["delete tree [0] park [1] []", "delete tree [1]", "delete tree [0]"]);
+    }
+
+    #[test]
+    fn a_row_that_points_at_itself_is_renamed_without_a_look_where_nothing_else_helps() {
+        use crate::sql::EngineName::{Mariadb, Postgres};
+        let tree = |changes| {
+            let tree = with_unique(wide_table("tree"), "more");
+            vec![with_changes(with_foreign_key(tree, "tree", "ref", "more"), changes)]
+        };
+        let both =
+            || tree(vec![update(&[1, 5, 5], &[1, 3, 3], &[1, 2]), update(&[2, 7, 7], &[2, 7, 8], &[2])]);
+        assert_eq!(order(&on(Mariadb, both())), ["update tree [0, 1] Off"]);
+        assert_eq!(order(&on(Postgres, both())), ["update tree [0, 1]"]);
+        // Where it points alone changes nothing for those that point.
+        let repointed = tree(vec![update(&[1, 5, 5], &[1, 7, 5], &[1])]);
+        assert_eq!(order(&on(Mariadb, repointed)), ["update tree [0]"]);
     }
 
     #[test]
