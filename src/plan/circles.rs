@@ -163,7 +163,7 @@ impl Solver<'_> {
     /// Where there is none.
     pub(super) fn solve(&self, items: Vec<u32>, links: Vec<&Link>) -> Result<Circle, NoMeans> {
         let place = items.iter().copied().zip(0..).collect();
-        let circle = Circle { items, ..Circle::default() };
+        let circle = Circle { items, checks: self.checks_while_tied(&links), ..Circle::default() };
         // Those that point are taken along by the replica itself.
         let carried = |(_, link): &(usize, &&Link)| link.kind == LinkKind::Carried;
         let ignored = links.iter().enumerate().filter(carried).map(|(number, _)| number).collect();
@@ -193,6 +193,37 @@ impl Solver<'_> {
             let waiting: Vec<&Link> =
                 inner.iter().flatten().take(KEYS_SHOWN).map(|number| open.links[*number]).collect();
             return Err(self.no_means(&open, &waiting));
+        }
+    }
+
+    /// How constraints are looked at, so that rows may point at a value while it passes from one row to another: keys
+    /// that carry changes on do so in any case.
+    fn checks_while_tied(&self, links: &[&Link]) -> Checks {
+        let mut waits = None;
+        for link in links.iter().filter(|link| self.links.is_tied(link)) {
+            let Rule::Unique { pointed_by, .. } = &self.links.constraints[link.constraint as usize].rule
+            else {
+                continue;
+            };
+            let gone = self.links.items[link.from as usize].action == RowAction::Delete;
+            for key in pointed_by {
+                let action = if gone { key.on_delete } else { key.on_update };
+                let waits_here = match (self.checks.defer, self.checks.off) {
+                    (Some(_), _) => key.deferrable && action == ForeignKeyAction::NoAction,
+                    (None, Some(_)) => !action.carries(),
+                    (None, None) => false,
+                };
+                // One that is not looked at carries nothing on.
+                waits = Some(match self.checks.off {
+                    Some(_) => waits.unwrap_or(true) && waits_here,
+                    None => waits.unwrap_or(false) || waits_here,
+                });
+            }
+        }
+        match waits {
+            Some(true) if self.checks.defer.is_some() => Checks::Deferred,
+            Some(true) => Checks::Off,
+            _ => Checks::AtOnce,
         }
     }
 

@@ -48,6 +48,9 @@ pub(super) enum Rule {
         empties: bool,
         /// Whether the transaction can put it off.
         deferrable: bool,
+        /// The foreign keys that point at these columns: who gives a value up and who takes it belong into one
+        /// transaction, for rows may point at it all the while.
+        pointed_by: Vec<ForeignKey>,
     },
 }
 
@@ -139,6 +142,14 @@ impl Links {
         Ok(links)
     }
 
+    /// Whether both belong into one transaction, for rows may point at the value that passes from one to the other.
+    pub(super) fn is_tied(&self, link: &Link) -> bool {
+        match &self.constraints[link.constraint as usize].rule {
+            Rule::Unique { pointed_by, .. } => !pointed_by.is_empty(),
+            Rule::Points { .. } => false,
+        }
+    }
+
     /// Whether rows are taken along where what they point at changes. InnoDB does not do so within one table.
     fn is_carried(&self, constraint: u32, dialect: Option<&dyn Dialect>) -> bool {
         let constraint = &self.constraints[constraint as usize];
@@ -210,7 +221,11 @@ impl Links {
                 self.constraints.push(Constraint {
                     table,
                     columns: handover.columns.clone(),
-                    rule: Rule::Unique { empties: handover.empties, deferrable: false },
+                    rule: Rule::Unique {
+                        empties: handover.empties,
+                        deferrable: false,
+                        pointed_by: pointed_by(replica, table, &handover.columns),
+                    },
                 });
                 let place = |number: &ChangeNumber| places.get(&(table, *number)).copied();
                 let links = handover.rows.iter().filter_map(|(gives, takes)| {
@@ -262,11 +277,26 @@ fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
         }
         for key in &pair.unique_keys {
             let Some(columns) = placed(pair, &key.columns) else { continue };
-            let rule = Rule::Unique { empties: true, deferrable: key.deferrable };
+            let pointed_by = pointed_by(replica, table, &columns);
+            let rule = Rule::Unique { empties: true, deferrable: key.deferrable, pointed_by };
             constraints.push(Constraint { table, columns, rule });
         }
     }
     constraints
+}
+
+/// The replica's foreign keys that point at just these columns of a table.
+pub(super) fn pointed_by(replica: &ReplicaPlan, table: usize, columns: &[u16]) -> Vec<ForeignKey> {
+    let Some(pair) = &replica.tables[table].pair else { return Vec::new() };
+    let sorted = |mut columns: Vec<u16>| {
+        columns.sort_unstable();
+        columns
+    };
+    let columns = sorted(columns.to_vec());
+    let pairs = replica.tables.iter().filter_map(|table| table.pair.as_ref());
+    let planned = pairs.flat_map(|child| &child.foreign_keys).filter(|key| key.table == pair.names.replica);
+    let all = pair.dependents.iter().map(|dependent| &dependent.key).chain(planned);
+    all.filter(|key| placed(pair, &key.referenced).map(sorted).as_ref() == Some(&columns)).cloned().collect()
 }
 
 /// Indexes of [`TablePair::replica_part`]. `None` where a column is not known to the pair.

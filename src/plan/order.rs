@@ -16,7 +16,7 @@ use crate::spool::SpoolError;
 use crate::sql::{ConstraintChecks, Dialect, ForeignKey};
 
 use super::circles::{Circle, Columns, NoMeans, Solver};
-use super::links::{Link, Links, placed};
+use super::links::{Link, Links, placed, pointed_by};
 use super::weave::{Edges as NumberedEdges, Ready, circles, components, weave};
 use super::{ReplicaPlan, TablePlan};
 
@@ -273,7 +273,9 @@ fn by_rows(replica: &ReplicaPlan, groups: Vec<RowStep>, emitted: &mut Emitted) -
     let refs: Vec<&RowStep> = groups.iter().collect();
     let links = Links::of(replica, &refs, dialect)?;
     drop(groups);
-    let edges: NumberedEdges = links.links.iter().map(|link| (link.from, link.to)).collect();
+    let mut edges: NumberedEdges = links.links.iter().map(|link| (link.from, link.to)).collect();
+    // What belongs into one transaction is a circle, if one that has an order.
+    edges.extend(links.links.iter().filter(|link| links.is_tied(link)).map(|link| (link.to, link.from)));
     let component = components(links.items.len(), &edges);
     let solved = solved(replica, &links, &component, dialect)?;
     // A circle is one unit; every other row is one.
@@ -666,7 +668,7 @@ impl Edges {
             }
         }
         for table in tables {
-            edges.unique_keys(table, &replica.tables[table], &updated[table]);
+            edges.unique_keys(replica, table, &updated[table]);
         }
         edges
     }
@@ -693,9 +695,10 @@ impl Edges {
 
     /// A value is given up before another row takes it. The key itself is unique too: where the replica
     /// holds two texts for equal, a row may go and another come under what it calls the same key.
-    fn unique_keys(&mut self, table: usize, plan: &TablePlan, updated: &BTreeSet<u16>) {
+    fn unique_keys(&mut self, replica: &ReplicaPlan, table: usize, updated: &BTreeSet<u16>) {
         use RowAction::{Delete, Insert, Update};
         self.wished.push(((table, Delete), (table, Insert)));
+        let plan = &replica.tables[table];
         let Some(pair) = &plan.pair else { return };
         let unique = pair.unique_keys.iter().filter_map(|key| placed(pair, &key.columns));
         let columns: Vec<Vec<u16>> =
@@ -704,6 +707,10 @@ impl Edges {
             return;
         }
         self.must.push(((table, Delete), (table, Insert)));
+        if columns.iter().any(|columns| !pointed_by(replica, table, columns).is_empty()) {
+            // Rows are looked at one by one, for some may belong together.
+            self.must.push(((table, Insert), (table, Delete)));
+        }
         if columns.iter().flatten().any(|column| updated.contains(column)) {
             self.must.push(((table, Delete), (table, Update)));
             self.must.push(((table, Update), (table, Update)));
@@ -948,6 +955,39 @@ mod tests {
         // Where it points alone changes nothing for those that point.
         let repointed = tree(vec![update(&[1, 5, 5], &[1, 7, 5], &[1])]);
         assert_eq!(order(&on(Mariadb, repointed)), ["update tree [0]"]);
+    }
+
+    #[test]
+    fn a_value_that_rows_point_at_passes_on_within_one_transaction() {
+        use crate::sql::EngineName::{Mariadb, Postgres};
+        let parent = || {
+            let changes = vec![delete(&[6, 2]), insert(&[7, 2]), delete(&[8, 9]), insert(&[9, 10])];
+            with_changes(with_unique(table("parent"), "ref"), changes)
+        };
+        let plan = |engine, deferrable, on_delete| {
+            let mut child = with_foreign_key(table("child"), "parent", "ref", "ref");
+            let key = &mut child.pair.as_mut().expect("paired").foreign_keys[0];
+            (key.deferrable, key.on_delete) = (deferrable, on_delete);
+            on(engine, vec![parent(), child])
+        };
+        let no_action = crate::sql::ForeignKeyAction::NoAction;
+        let expected = |how: &str| {
+            [
+                "delete parent [2]".to_owned(),
+                "insert parent [3]".to_owned(),
+                format!("delete parent [0]{how}"),
+                format!("insert parent [1]{how}"),
+            ]
+        };
+        assert_eq!(order(&plan(Postgres, true, no_action)), expected(" Deferred"));
+        assert_eq!(order(&plan(Postgres, false, no_action)), expected(""));
+        assert_eq!(order(&plan(Mariadb, false, no_action)), expected(" Off"));
+        let cascade = plan(Mariadb, false, crate::sql::ForeignKeyAction::Cascade);
+        assert_eq!(order(&cascade), expected(""));
+        let cut = batches(steps(&plan(Postgres, true, no_action), 1).expect("there is an order"), 1);
+        assert_eq!(cut.rows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
+        // Where nobody points it is of no account.
+        assert_eq!(order(&with_tables(vec![parent()])), ["delete parent [0, 2]", "insert parent [1, 3]"]);
     }
 
     #[test]
