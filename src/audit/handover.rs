@@ -41,10 +41,11 @@ impl Collisions<'_> {
                 .filter(|column| self.is_indexed(index, *column))
                 .map(|at| at as u16)
                 .collect();
-            let all = || watched.columns.iter().map(|at| *at as u16).collect();
-            let columns = if spoken_of.is_empty() { all() } else { spoken_of };
+            let all: Vec<u16> = watched.columns.iter().map(|at| *at as u16).collect();
+            let columns = if spoken_of.is_empty() { all.clone() } else { spoken_of };
             let rows = self.handed_over(&watched, changes).await?;
-            handovers.push(Handover { columns, empties: takes_null_for_none(index), rows });
+            let empties = takes_null_for_none(index);
+            handovers.push(Handover { columns, watched: all, empties, rows });
         }
         for key in &replica.keys {
             let columns = key.columns.iter().map(|name| self.place(name)).collect::<Option<Vec<_>>>();
@@ -55,8 +56,8 @@ impl Collisions<'_> {
             }
             let watched = Watched { rule: Rule::Key(key), columns };
             let rows = self.handed_over(&watched, changes).await?;
-            let columns = watched.columns.iter().map(|at| *at as u16).collect();
-            handovers.push(Handover { columns, empties: true, rows });
+            let columns: Vec<u16> = watched.columns.iter().map(|at| *at as u16).collect();
+            handovers.push(Handover { watched: columns.clone(), columns, empties: true, rows });
         }
         handovers.retain(|handover| !handover.rows.is_empty());
         Ok(handovers)

@@ -167,8 +167,12 @@ impl std::ops::Sub for RowCounts {
 /// Values of a unique index of the replica that one planned row gives up and another one takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
-    /// The columns that the index speaks of, by their index in the pair.
+    /// The columns whose values are held against each other, by their index in the pair: a row that gives one of them
+    /// up gives the value up.
     pub columns: Vec<u16>,
+    /// All that the index speaks of, its condition included: whoever changes one of them may give the value up, or
+    /// take it.
+    pub watched: Vec<u16>,
     /// Whether rows with NULL in one of them collide with none.
     pub empties: bool,
     /// Who gives up and who takes, by number.

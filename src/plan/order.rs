@@ -703,6 +703,7 @@ impl Edges {
         let unique = pair.unique_keys.iter().filter_map(|key| placed(pair, &key.columns));
         let columns: Vec<Vec<u16>> =
             unique.chain(plan.handovers.iter().map(|handover| handover.columns.clone())).collect();
+        let watched = plan.handovers.iter().flat_map(|handover| &handover.watched);
         if columns.is_empty() {
             return;
         }
@@ -711,7 +712,7 @@ impl Edges {
             // Rows are looked at one by one, for some may belong together.
             self.must.push(((table, Insert), (table, Delete)));
         }
-        if columns.iter().flatten().any(|column| updated.contains(column)) {
+        if columns.iter().flatten().chain(watched).any(|column| updated.contains(column)) {
             self.must.push(((table, Delete), (table, Update)));
             self.must.push(((table, Update), (table, Update)));
             self.must.push(((table, Update), (table, Insert)));
@@ -745,6 +746,7 @@ fn sets_any(table: &TablePlan, set: &BTreeSet<u16>, columns: &[String]) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Handover;
     use crate::failure::ErrorKind;
     use crate::plan::testing::*;
 
@@ -988,6 +990,24 @@ mod tests {
         assert_eq!(cut.rows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
         // Where nobody points it is of no account.
         assert_eq!(order(&with_tables(vec![parent()])), ["delete parent [0, 2]", "insert parent [1, 3]"]);
+    }
+
+    #[test]
+    fn who_leaves_an_index_by_its_condition_goes_first() {
+        let changes = vec![update(&[1, 7, 0], &[1, 7, 1], &[2]), update(&[2, 7, 1], &[2, 7, 0], &[2])];
+        let mut table = with_changes(wide_table("t"), changes);
+        let handover = |columns: &[u16], rows: &[(u32, u32)]| Handover {
+            columns: columns.to_vec(),
+            watched: vec![1, 2],
+            empties: true,
+            rows: rows.to_vec(),
+        };
+        table.handovers = vec![handover(&[1], &[(1, 0)])];
+        assert_eq!(order(&with_tables(vec![table.clone()])), ["update t [1]", "update t [0]"]);
+        // Under two conditions both would have to: nothing that is set can be given up first.
+        table.handovers.push(handover(&[1], &[(0, 1)]));
+        let replaced = ["update t [1] Remove", "update t [0]", "update t [1] Return"];
+        assert_eq!(order(&with_tables(vec![table])), replaced);
     }
 
     #[test]
