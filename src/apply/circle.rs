@@ -95,7 +95,7 @@ impl Run<'_> {
                 let mut write = write?;
                 spell(&mut write, &step.stored);
                 let Some(pair) = &table.pair else { continue };
-                let more = plan::statements(pair, &write, table.spare_salt, self.dialect);
+                let more = plan::statements(pair, &write, table.spares(), self.dialect);
                 statements.extend(more.map_err(|error| unwritable(table, &error.reason))?);
                 rows += write.changes.len() as u64;
                 self.count_written(&write, &mut counts);

@@ -29,7 +29,7 @@ impl Run<'_> {
             if pair.is_keyless() && step.action == RowAction::Delete {
                 self.choose_copies(writer, pair, &mut write).await?;
             }
-            let rows = plan::table_writes(pair, &write, table.spare_salt, self.dialect);
+            let rows = plan::table_writes(pair, &write, table.spares(), self.dialect);
             match step.may_be_gone() {
                 true => drop(self.run(writer, table, write.action, rows).await?),
                 false => self.write_rows(writer, table, &write, rows).await?,

@@ -172,6 +172,7 @@ pub struct Handover {
     pub columns: Vec<u16>,
     /// All that the index speaks of, its condition included: whoever changes one of them may give the value up, or
     /// take it.
+    #[serde(default)]
     pub watched: Vec<u16>,
     /// Whether rows with NULL in one of them collide with none.
     pub empties: bool,

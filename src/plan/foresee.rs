@@ -24,7 +24,7 @@ pub fn foresee(replica: &mut ReplicaPlan) -> Vec<Step> {
     for _ in 0..=replica.tables.len() {
         match ordered(replica, u64::MAX) {
             Ok(steps) => {
-                count_replaced(replica, &steps);
+                note_halves(replica, &steps);
                 return steps;
             }
             Err(Unordered::NoMeans(no_means)) => {
@@ -46,13 +46,20 @@ fn fail(table: &mut TablePlan, failure: &Failure) {
     *table = failed;
 }
 
-fn count_replaced(replica: &mut ReplicaPlan, steps: &[Step]) {
-    replica.tables.iter_mut().for_each(|table| table.replaced = 0);
+/// How many rows go and come again, and which have another value in between.
+fn note_halves(replica: &mut ReplicaPlan, steps: &[Step]) {
+    for table in &mut replica.tables {
+        table.replaced = 0;
+        table.spare_rows.clear();
+    }
     for step in steps {
-        if let Step::Rows(step) = step
-            && step.part == Part::Return
-        {
-            replica.tables[step.table].replaced += step.changes.len() as u64;
+        let Step::Rows(step) = step else { continue };
+        let table = &mut replica.tables[step.table];
+        match &step.part {
+            Part::Return => table.replaced += step.changes.len() as u64,
+            Part::Park { spare, .. } if !spare.is_empty() => table.spare_rows.extend(&step.changes),
+            _ => {}
         }
     }
+    replica.tables.iter_mut().for_each(|table| table.spare_rows.sort_unstable());
 }

@@ -38,6 +38,7 @@ pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
 pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps};
 pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
 pub use sequence::{Course, set_sequence};
+pub use spare::Spares;
 pub use summary::{Changes, PlanSummary, worst};
 pub use trigger::{event_of, firing, stirred};
 pub use values::{check_values, unfilled_columns, unfilled_words};
@@ -147,6 +148,9 @@ pub struct TablePlan {
     /// What makes the values that rows have in between others, should somebody have them already.
     #[serde(default)]
     pub spare_salt: u32,
+    /// The changes whose rows have such values, ascending.
+    #[serde(default)]
+    pub spare_rows: Vec<ChangeNumber>,
     /// The columns that its updates set.
     #[serde(default)]
     pub updated: Vec<u16>,

@@ -219,7 +219,13 @@ impl Simulated<'_> {
         Ok(())
     }
 
-    fn run(&mut self, plan: &ReplicaPlan, step: &RowStep, change: &PlannedChange) -> Result<(), String> {
+    fn run(
+        &mut self,
+        plan: &ReplicaPlan,
+        step: &RowStep,
+        number: u32,
+        change: &PlannedChange,
+    ) -> Result<(), String> {
         let checks = step.circle.map(|circle| circle.checks).unwrap_or_default();
         let (id, _) = values(change.change.row());
         let pair = plan.tables[step.table].pair.as_ref().expect("paired");
@@ -235,7 +241,8 @@ impl Simulated<'_> {
                     if *column == 1 { row.0 = None } else { row.1 = None }
                 }
                 for column in spare {
-                    let Some(crate::value::Value::Integer(value)) = spare_value(pair, change, *column, 0)
+                    let Some(crate::value::Value::Integer(value)) =
+                        spare_value(pair, number, *column, plan.tables[step.table].spares())
                     else {
                         return Err("no value".to_owned());
                     };
@@ -306,7 +313,7 @@ proptest! {
                         _ => step.changes.clone(),
                     };
                     for change in order {
-                        let done = database.run(&plan, step, &lists[step.table][change as usize]);
+                        let done = database.run(&plan, step, change, &lists[step.table][change as usize]);
                         prop_assert!(done.is_ok(), "{done:?} in {step:?} of {cut:?}");
                         if step.part.is_aside() {
                             prop_assert!(step.circle.is_some());

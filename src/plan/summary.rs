@@ -10,7 +10,9 @@ use crate::sides::Sides;
 use crate::spool::SpoolError;
 use crate::value::{Row, decode};
 
-use super::{Applied, ChangeList, Outcome, Plan, Remaining, ReplicaPlan, SchemaChange, Status, TablePlan};
+use super::{
+    Applied, ChangeList, Outcome, Plan, Remaining, ReplicaPlan, SchemaChange, Spares, Status, TablePlan,
+};
 
 /// Changes of structure and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,6 +100,7 @@ impl TablePlan {
             ranges: Vec::new(),
             handovers: Vec::new(),
             spare_salt: 0,
+            spare_rows: Vec::new(),
             updated: Vec::new(),
             replaced: 0,
             structure: Sides::default(),
@@ -110,6 +113,11 @@ impl TablePlan {
             error: None,
             further_errors: Vec::new(),
         }
+    }
+
+    /// The values that rows have in between others.
+    pub fn spares(&self) -> Spares<'_> {
+        Spares { salt: self.spare_salt, rows: &self.spare_rows }
     }
 
     /// The same table with these row changes, counted, and with the causes that its updates share.

@@ -17,7 +17,7 @@ use super::copies::{
     EqualChanges, equal_changes, image_columns, image_parts, image_values, is_unique, scope,
 };
 use super::order::{Part, RowAction};
-use super::{PlannedChange, TablePlan, spare};
+use super::{PlannedChange, Spares, TablePlan};
 
 /// A change with its number.
 pub type NumberedChange = (ChangeNumber, PlannedChange);
@@ -173,21 +173,27 @@ pub fn pieces<N: IntoIterator<Item = ChangeNumber>>(
 pub fn statements(
     pair: &TablePair,
     write: &Write,
-    salt: u32,
+    spares: Spares<'_>,
     dialect: &dyn Dialect,
 ) -> Result<Vec<String>, Unwritable> {
-    let writes = table_writes(pair, write, salt, dialect);
+    let writes = table_writes(pair, write, spares, dialect);
     let statements = writes.into_iter().map(|write| write.statements(dialect));
     Ok(statements.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// What a row that is in a circle has in between, or gets in the end.
-fn half_values(pair: &TablePair, planned: &PlannedChange, write: &Write, salt: u32) -> Option<Vec<Value>> {
+fn half_values(
+    pair: &TablePair,
+    numbered: &NumberedChange,
+    write: &Write,
+    spares: Spares<'_>,
+) -> Option<Vec<Value>> {
+    let (number, planned) = numbered;
     let (fields, columns) = (planned.fields(), write.columns.iter());
     match &write.part {
         Part::Park { spare, .. } => {
             let value = |column: &u16| match spare.contains(column) {
-                true => spare_value(pair, planned, *column, salt),
+                true => spare_value(pair, *number, *column, spares),
                 false => Some(Value::Null),
             };
             columns.map(value).collect()
@@ -197,9 +203,8 @@ fn half_values(pair: &TablePair, planned: &PlannedChange, write: &Write, salt: u
 }
 
 /// The value that a column of a row has in between.
-pub fn spare_value(pair: &TablePair, planned: &PlannedChange, column: u16, salt: u32) -> Option<Value> {
-    let column = pair.replica_part(usize::from(column)).column;
-    spare::value(&column, pair.key_order().key_of(planned.change.row().bytes()).bytes(), salt)
+pub fn spare_value(pair: &TablePair, number: ChangeNumber, column: u16, spares: Spares<'_>) -> Option<Value> {
+    spares.value(&pair.replica_part(usize::from(column)).column, number)
 }
 
 /// A row that goes and comes again: what the plan sets, and all else as it was.
@@ -232,9 +237,14 @@ fn inserted_without(pair: &TablePair, planned: &PlannedChange, write: &Write) ->
 }
 
 /// One write as rows of the replica's table: those whose rows are known as they are spelled, and the others.
-pub fn table_writes(pair: &TablePair, write: &Write, salt: u32, dialect: &dyn Dialect) -> Vec<TableWrite> {
-    let half = |planned: &PlannedChange| half_values(pair, planned, write, salt);
-    let whole = |planned: &PlannedChange| updated_values(pair, planned, &write.columns);
+pub fn table_writes(
+    pair: &TablePair,
+    write: &Write,
+    spares: Spares<'_>,
+    dialect: &dyn Dialect,
+) -> Vec<TableWrite> {
+    let half = |numbered: &NumberedChange| half_values(pair, numbered, write, spares);
+    let whole = |numbered: &NumberedChange| updated_values(pair, &numbered.1, &write.columns);
     let rows = match (write.action, &write.part) {
         (_, Part::Park { .. } | Part::Fill(_)) => update_rows(pair, write, half, dialect),
         (_, Part::Remove) => delete_rows(pair, write),
@@ -256,12 +266,13 @@ pub fn table_writes(pair: &TablePair, write: &Write, salt: u32, dialect: &dyn Di
 fn update_rows(
     pair: &TablePair,
     write: &Write,
-    values: impl Fn(&PlannedChange) -> Option<Vec<Value>>,
+    values: impl Fn(&NumberedChange) -> Option<Vec<Value>>,
     dialect: &dyn Dialect,
 ) -> Vec<RowsToWrite> {
     let (columns, keep) = (replica_columns(pair, &write.columns), self_writing(pair, dialect));
-    let row =
-        |planned: &&PlannedChange| Some(RowUpdate { key: address(pair, planned), values: values(planned)? });
+    let row = |numbered: &&NumberedChange| {
+        Some(RowUpdate { key: address(pair, &numbered.1), values: values(numbered)? })
+    };
     by_address(pair, write, |key, changes| RowsToWrite::Update {
         key,
         columns: columns.clone(),
@@ -272,7 +283,7 @@ fn update_rows(
 
 fn delete_rows(pair: &TablePair, write: &Write) -> Vec<RowsToWrite> {
     by_address(pair, write, |key, changes| {
-        let keys = changes.iter().map(|planned| address(pair, planned)).collect();
+        let keys = changes.iter().map(|(_, planned)| address(pair, planned)).collect();
         RowsToWrite::Delete { key, keys }
     })
 }
@@ -286,13 +297,13 @@ fn inserts(pair: &TablePair, write: &Write, values: impl Fn(&PlannedChange) -> V
 fn by_address(
     pair: &TablePair,
     write: &Write,
-    rows: impl Fn(Vec<SelectColumn>, &[&PlannedChange]) -> RowsToWrite,
+    rows: impl Fn(Vec<SelectColumn>, &[&NumberedChange]) -> RowsToWrite,
 ) -> Vec<RowsToWrite> {
-    let changes = write.changes.iter().map(|(_, planned)| planned);
-    let (spelled, others): (Vec<_>, Vec<_>) = changes.partition(|planned| planned.stored.is_some());
+    let changes = write.changes.iter();
+    let (spelled, others): (Vec<_>, Vec<_>) = changes.partition(|(_, planned)| planned.stored.is_some());
     [spelled, others]
         .iter()
-        .filter_map(|changes| Some(rows(address_columns(pair, changes.first()?), changes)))
+        .filter_map(|changes| Some(rows(address_columns(pair, &changes.first()?.1), changes)))
         .collect()
 }
 
@@ -448,7 +459,7 @@ mod tests {
         let changes = changes_of(&table.changes).into_iter().map(|change| (0, change)).collect();
         let write = Write { action: RowAction::Insert, part: Part::Whole, columns: vec![0, 1, 2], changes };
         let pair = table.pair.as_ref().expect("paired");
-        let sql = statements(pair, &write, 0, &FAKE).expect("they fit");
+        let sql = statements(pair, &write, Spares { salt: 0, rows: &[] }, &FAKE).expect("they fit");
         assert_eq!(sql, ["insert t id=1,ref=2,more=3"]);
     }
 }

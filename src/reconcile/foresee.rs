@@ -13,8 +13,8 @@ use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, ChangeNumber, Checks, ChunkLimits, Part, PlannedChange, Pointing, Reference, ReplicaPlan,
-    RowAction, RowStep, Step, TablePlan, Unfollowed,
+    self, ChangeNumber, Checks, ChunkLimits, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
+    Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
 use crate::sql::{ForeignKeyAction, Select, Selection};
@@ -341,8 +341,8 @@ async fn is_free(
     let mut taken: HashSet<Row> = HashSet::new();
     for piece in plan::pieces(&table.changes, step.changes.iter().copied(), CHUNK) {
         let mut keys = Vec::new();
-        for (_, planned) in piece? {
-            let Some(bytes) = encoded(table, pair, &planned, column) else { continue };
+        for (number, _) in piece? {
+            let Some(bytes) = encoded(table, pair, number, column) else { continue };
             if !taken.insert(Row::new(bytes.clone())) {
                 return Ok(false);
             }
@@ -383,8 +383,8 @@ async fn is_free(
 }
 
 /// The value that stands in; `None` where the pair's domain cannot say it, so that it cannot be asked for either.
-fn encoded(table: &TablePlan, pair: &TablePair, planned: &PlannedChange, column: u16) -> Option<Vec<u8>> {
-    let value = plan::spare_value(pair, planned, column, table.spare_salt)?;
+fn encoded(table: &TablePlan, pair: &TablePair, number: ChangeNumber, column: u16) -> Option<Vec<u8>> {
+    let value = plan::spare_value(pair, number, column, table.spares())?;
     let mut bytes = Vec::new();
     encode(&mut bytes, &pair.replica_part(usize::from(column)).domain, &value).ok()?;
     Some(bytes)

@@ -156,6 +156,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         ranges: Vec::new(),
         handovers: Vec::new(),
         spare_salt: 0,
+        spare_rows: Vec::new(),
         updated: Vec::new(),
         replaced: 0,
         structure: Sides::default(),
@@ -176,6 +177,7 @@ pub fn drifting() -> TablePlan {
     TablePlan {
         handovers: Vec::new(),
         spare_salt: 0,
+        spare_rows: Vec::new(),
         updated: Vec::new(),
         replaced: 0,
         pair: Some(orders()),

@@ -251,7 +251,7 @@ impl Writer<'_> {
         let may_be_gone = may_be_gone(step);
         for write in plan::writes(table, step.action, &step.part, &step.changes, self.limits()) {
             let write = write.map_err(spool)?;
-            let text = plan::statements(&pair, &write, table.spare_salt, self.dialect)
+            let text = plan::statements(&pair, &write, table.spares(), self.dialect)
                 .and_then(|statements| match may_be_gone {
                     true => statements.iter().map(|statement| self.script.define(statement)).collect(),
                     false => self.script.write(&statements, write.changes.len(), &message),
@@ -326,7 +326,7 @@ impl Writer<'_> {
             let Some(pair) = self.pairs[step.table].clone() else { continue };
             for write in plan::writes(table, step.action, &step.part, &step.changes, self.limits()) {
                 let write = write.map_err(spool)?;
-                let more = plan::statements(&pair, &write, table.spare_salt, self.dialect);
+                let more = plan::statements(&pair, &write, table.spares(), self.dialect);
                 statements.extend(more.map_err(|why| self.not_renderable(step.table, &why))?);
                 self.about(table, &write.changes, step.action.as_str())?;
                 rows += write.changes.len();
