@@ -274,7 +274,9 @@ impl Run<'_> {
         options: &ApplyOptions,
         written: &mut Written,
     ) -> Result<(), GivenUp> {
-        let batches = plan::batches(plan::steps(self.plan, options.batch_rows)?, options.batch_rows);
+        let stopped = || self.stop.requested();
+        let steps = plan::steps_unless(&stopped, self.plan, options.batch_rows)?;
+        let batches = plan::batches(steps, options.batch_rows);
         written.batches.1 = batches.rows.len() as u64;
         self.go_on()?;
         let mut writer = replica.writer().await?;

@@ -14,7 +14,7 @@ use crate::sql::{ConstraintChecks, ForeignKeyAction, TableName};
 use crate::value::{Domain, Type};
 
 use super::links::{Link, LinkKind, Links, Rule};
-use super::order::{Checks, RowAction};
+use super::order::{Checks, RowAction, Unordered};
 use super::weave::{Edges, circles, components};
 use super::{ReplicaPlan, spare};
 
@@ -136,6 +136,7 @@ fn named(names: &[String], name: &str) -> bool {
 
 /// What is known while means are looked for.
 pub(super) struct Solver<'a> {
+    pub stopped: &'a dyn Fn() -> bool,
     pub replica: &'a ReplicaPlan,
     pub links: &'a Links,
     pub checks: ConstraintChecks,
@@ -160,8 +161,8 @@ impl Solver<'_> {
     /// The means for one circle.
     ///
     /// # Errors
-    /// Where there is none.
-    pub(super) fn solve(&self, items: Vec<u32>, links: Vec<&Link>) -> Result<Circle, NoMeans> {
+    /// Where there is none, or nobody wants it any more.
+    pub(super) fn solve(&self, items: Vec<u32>, links: Vec<&Link>) -> Result<Circle, Unordered> {
         let place = items.iter().copied().zip(0..).collect();
         let circle = Circle { items, checks: self.checks_while_tied(&links), ..Circle::default() };
         // Those that point are taken along by the replica itself.
@@ -169,6 +170,7 @@ impl Solver<'_> {
         let ignored = links.iter().enumerate().filter(carried).map(|(number, _)| number).collect();
         let mut open = Open { links, ignored, place, circle, rounds: 0 };
         loop {
+            Unordered::unless(self.stopped)?;
             open.rounds += 1;
             let edges = self.edges(&open);
             let component = components(2 * open.circle.items.len(), &edges);
@@ -192,7 +194,7 @@ impl Solver<'_> {
             }
             let waiting: Vec<&Link> =
                 inner.iter().flatten().take(KEYS_SHOWN).map(|number| open.links[*number]).collect();
-            return Err(self.no_means(&open, &waiting));
+            return Err(self.no_means(&open, &waiting).into());
         }
     }
 

@@ -8,8 +8,9 @@ use super::{ReplicaPlan, TablePlan};
 use crate::failure::Failure;
 
 /// Finds the order of a plan, and gives its steps; tables whose rows cannot be written in any are in error
-/// afterwards, and of the others it is known how many rows are replaced.
-pub fn foresee(replica: &mut ReplicaPlan) -> Vec<Step> {
+/// afterwards, and of the others it is known how many rows are replaced. Where it is `stopped`, the replica's error says
+/// so.
+pub fn foresee(stopped: &dyn Fn() -> bool, replica: &mut ReplicaPlan) -> Vec<Step> {
     match updated_columns(replica) {
         Ok(updated) => {
             let tables = replica.tables.iter_mut().zip(updated);
@@ -22,7 +23,7 @@ pub fn foresee(replica: &mut ReplicaPlan) -> Vec<Step> {
     }
     // Every round takes a table out.
     for _ in 0..=replica.tables.len() {
-        match ordered(replica, u64::MAX) {
+        match ordered(stopped, replica, u64::MAX) {
             Ok(steps) => {
                 note_halves(replica, &steps);
                 return steps;

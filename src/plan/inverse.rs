@@ -60,7 +60,7 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
         error: None,
         stale: None,
     };
-    super::foresee(&mut inverse);
+    super::foresee(&|| false, &mut inverse);
     Ok(inverse)
 }
 
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use crate::failure::{ErrorKind, Failure};
     use crate::plan::testing::*;
-    use crate::plan::{Part, RowAction, Status, statements, writes};
+    use crate::plan::{Part, RowAction, Spares, Status, statements, writes};
     use crate::sql::EngineName;
     use crate::value::{ColumnType, Decimal, Domain, Type, Value};
 
@@ -362,7 +362,9 @@ mod tests {
             .next()
             .expect("one")
             .expect("in memory");
-        let sql = statements(table.pair.as_ref().expect("paired"), &write, 0, &FAKE).expect("they fit");
+        let sql =
+            statements(table.pair.as_ref().expect("paired"), &write, Spares { salt: 0, rows: &[] }, &FAKE)
+                .expect("they fit");
         // What is generated is not ours to write.
         assert_eq!(sql, ["insert t id=1,ref=2,own=3"]);
     }

@@ -14,7 +14,7 @@ use crate::spool::SpoolError;
 use crate::sql::{Dialect, ForeignKey};
 use crate::value::{BlockHasher, Decimal, Domain, Value, decode};
 
-use super::order::{RowAction, RowStep, parent_of};
+use super::order::{RowAction, RowStep, Unordered, parent_of};
 use super::{PlannedChange, ReplicaPlan, TablePlan};
 
 /// One row change.
@@ -109,19 +109,22 @@ impl Links {
     /// The links between the changes of some steps.
     ///
     /// # Errors
-    /// Where the changes cannot be read.
+    /// Where the changes cannot be read; where nobody wants them any more.
     pub(super) fn of(
+        stopped: &dyn Fn() -> bool,
         replica: &ReplicaPlan,
         groups: &[&RowStep],
         dialect: Option<&dyn Dialect>,
-    ) -> Result<Self, SpoolError> {
+    ) -> Result<Self, Unordered> {
         let mut links = Links { constraints: constraints(replica, groups), ..Links::default() };
         let mut ends: Vec<BothEnds> = links.constraints.iter().map(|_| BothEnds::default()).collect();
         let mut places = HashMap::new();
         for group in groups {
+            Unordered::unless(stopped)?;
             links.add(&replica.tables[group.table], group, dialect, &mut ends, &mut places)?;
         }
         for (number, ends) in (0_u32..).zip(&mut ends) {
+            Unordered::unless(stopped)?;
             let unique = matches!(links.constraints[number as usize].rule, Rule::Unique { .. });
             for (side, kind) in [(COMES, LinkKind::Comes), (LEAVES, LinkKind::Leaves)] {
                 let kind = if unique { LinkKind::Yields } else { kind };

@@ -35,7 +35,7 @@ pub use copies::{
 pub use foresee::foresee;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
-pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps};
+pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps, steps_unless};
 pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
 pub use sequence::{Course, set_sequence};
 pub use spare::Spares;

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::compare::{ChangeNumber, RowChange};
-use crate::failure::Failure;
+use crate::failure::{ErrorKind, Failure};
 use crate::spool::SpoolError;
 use crate::sql::{ConstraintChecks, Dialect, ForeignKey};
 
@@ -168,7 +168,19 @@ pub enum Checks {
 /// Of kind `key` where rows wait for each other and there is no means to write them; where the changes cannot be
 /// read.
 pub fn steps(replica: &ReplicaPlan, rows_max: u64) -> Result<Vec<Step>, Failure> {
-    ordered(replica, rows_max).map_err(Unordered::into_failure)
+    steps_unless(&|| false, replica, rows_max)
+}
+
+/// As [`steps`], unless it is `stopped`: many rows that wait for each other take a while.
+///
+/// # Errors
+/// As [`steps`]; `Interrupted`.
+pub fn steps_unless(
+    stopped: &dyn Fn() -> bool,
+    replica: &ReplicaPlan,
+    rows_max: u64,
+) -> Result<Vec<Step>, Failure> {
+    ordered(stopped, replica, rows_max).map_err(Unordered::into_failure)
 }
 
 /// Why there is no order.
@@ -181,6 +193,17 @@ pub(super) enum Unordered {
 }
 
 impl Unordered {
+    /// An error where somebody wants no order any more.
+    pub(super) fn unless(stopped: &dyn Fn() -> bool) -> Result<(), Self> {
+        match stopped() {
+            true => Err(Unordered::Failed(Failure::new(
+                ErrorKind::Interrupted,
+                "stopped before the order of the rows was found",
+            ))),
+            false => Ok(()),
+        }
+    }
+
     fn into_failure(self) -> Failure {
         match self {
             Unordered::NoMeans(no_means) => no_means.failure,
@@ -201,8 +224,12 @@ impl From<NoMeans> for Unordered {
     }
 }
 
-/// As [`steps`].
-pub(super) fn ordered(replica: &ReplicaPlan, rows_max: u64) -> Result<Vec<Step>, Unordered> {
+/// As [`steps_unless`].
+pub(super) fn ordered(
+    stopped: &dyn Fn() -> bool,
+    replica: &ReplicaPlan,
+    rows_max: u64,
+) -> Result<Vec<Step>, Unordered> {
     let Groups { steps: groups, updated } = Groups::of(replica)?;
     let graph = Graph::new(replica, &groups, &updated);
     let (mut steps, last) = schema_steps(replica);
@@ -213,7 +240,7 @@ pub(super) fn ordered(replica: &ReplicaPlan, rows_max: u64) -> Result<Vec<Step>,
             nodes.iter().filter_map(|node| groups.get_mut(*node).and_then(Option::take)).collect();
         match graph.is_circle(&nodes) {
             false => rows.steps.extend(group),
-            true => by_rows(replica, group, &mut rows)?,
+            true => by_rows(stopped, replica, group, &mut rows)?,
         }
     }
     steps.extend(rows.steps.into_iter().map(Step::Rows));
@@ -268,16 +295,21 @@ impl Kind {
 }
 
 /// The steps of groups that wait for each other, row by row.
-fn by_rows(replica: &ReplicaPlan, groups: Vec<RowStep>, emitted: &mut Emitted) -> Result<(), Unordered> {
+fn by_rows(
+    stopped: &dyn Fn() -> bool,
+    replica: &ReplicaPlan,
+    groups: Vec<RowStep>,
+    emitted: &mut Emitted,
+) -> Result<(), Unordered> {
     let dialect = replica.server.as_ref().map(|server| crate::sql::dialect(server.engine));
     let refs: Vec<&RowStep> = groups.iter().collect();
-    let links = Links::of(replica, &refs, dialect)?;
+    let links = Links::of(stopped, replica, &refs, dialect)?;
     drop(groups);
     let mut edges: NumberedEdges = links.links.iter().map(|link| (link.from, link.to)).collect();
     // What belongs into one transaction is a circle, if one that has an order.
     edges.extend(links.links.iter().filter(|link| links.is_tied(link)).map(|link| (link.to, link.from)));
     let component = components(links.items.len(), &edges);
-    let solved = solved(replica, &links, &component, dialect)?;
+    let solved = solved(stopped, replica, &links, &component, dialect)?;
     // A circle is one unit; every other row is one.
     let mut unit = vec![u32::MAX; links.items.len()];
     for (number, circle) in (0_u32..).zip(&solved) {
@@ -310,6 +342,7 @@ fn by_rows(replica: &ReplicaPlan, groups: Vec<RowStep>, emitted: &mut Emitted) -
 
 /// The means for every circle.
 fn solved(
+    stopped: &dyn Fn() -> bool,
     replica: &ReplicaPlan,
     links: &Links,
     component: &[u32],
@@ -338,7 +371,7 @@ fn solved(
     let tables: BTreeSet<usize> = links.items.iter().map(|item| item.table).collect();
     let columns: BTreeMap<usize, Columns> =
         tables.iter().map(|table| (*table, Columns::of(replica, *table))).collect();
-    let solver = Solver { replica, links, checks, columns };
+    let solver = Solver { stopped, replica, links, checks, columns };
     let solved = members.into_iter().zip(inner).map(|(items, links)| solver.solve(items, links));
     let mut solved = solved.collect::<Result<Vec<Circle>, _>>()?;
     let mut alone = own_parents.clone();
@@ -747,7 +780,6 @@ fn sets_any(table: &TablePlan, set: &BTreeSet<u16>, columns: &[String]) -> bool 
 mod tests {
     use super::*;
     use crate::compare::Handover;
-    use crate::failure::ErrorKind;
     use crate::plan::testing::*;
 
     fn order(replica: &ReplicaPlan) -> Vec<String> {
@@ -906,7 +938,7 @@ mod tests {
         let replaced = ["update t [0] Remove", "update t [1]", "update t [0] Return"];
         assert_eq!(order(&with_tables(vec![checked.clone()])), replaced);
         let mut replica = with_tables(vec![checked]);
-        crate::plan::foresee(&mut replica);
+        crate::plan::foresee(&|| false, &mut replica);
         assert_eq!(replica.tables[0].replaced, 1);
     }
 
@@ -1008,6 +1040,33 @@ mod tests {
         table.handovers.push(handover(&[1], &[(0, 1)]));
         let replaced = ["update t [1] Remove", "update t [0]", "update t [1] Return"];
         assert_eq!(order(&with_tables(vec![table])), replaced);
+    }
+
+    #[test]
+    fn who_asks_to_stop_is_heard_while_the_order_is_sought() {
+        let changes = vec![update(&[1, 10], &[1, 20], &[1]), update(&[2, 20], &[2, 10], &[1])];
+        let mut plan = with_tables(vec![with_changes(with_unique(table("t"), "ref"), changes)]);
+        // However late: what is asked last is not overheard.
+        let asked = std::cell::Cell::new(0);
+        let count = || {
+            asked.set(asked.get() + 1);
+            false
+        };
+        steps_unless(&count, &plan, 9).expect("there is an order");
+        let times = asked.get();
+        assert!(times > 3);
+        for heard in 1..=times {
+            asked.set(0);
+            let stopped = || {
+                asked.set(asked.get() + 1);
+                asked.get() >= heard
+            };
+            let failure = steps_unless(&stopped, &plan, 9).expect_err("stopped");
+            assert_eq!(failure.kind, ErrorKind::Interrupted);
+        }
+        crate::plan::foresee(&|| true, &mut plan);
+        assert_eq!(plan.error.map(|failure| failure.kind), Some(ErrorKind::Interrupted));
+        assert!(plan.tables[0].error.is_none());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
             fail(plan, table, failure);
         }
     }
-    let steps = plan::foresee(plan);
+    let steps = plan::foresee(&|| stop.requested(), plan);
     let rows = steps.iter().filter_map(|step| match step {
         Step::Rows(step) => Some(step),
         _ => None,
