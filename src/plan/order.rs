@@ -187,7 +187,7 @@ pub fn steps_unless(
 #[derive(Debug)]
 pub(super) enum Unordered {
     /// Of some tables the rows cannot be written.
-    NoMeans(NoMeans),
+    NoMeans(Box<NoMeans>),
     /// It could not be told.
     Failed(Failure),
 }
@@ -220,7 +220,7 @@ impl From<SpoolError> for Unordered {
 
 impl From<NoMeans> for Unordered {
     fn from(no_means: NoMeans) -> Self {
-        Unordered::NoMeans(no_means)
+        Unordered::NoMeans(Box::new(no_means))
     }
 }
 
