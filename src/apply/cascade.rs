@@ -79,7 +79,7 @@ impl Run<'_> {
                 continue;
             }
             if leaving.is_none() {
-                leaving = Some(plan::leaving(child, reference, own.iter().copied())?);
+                leaving = Some(plan::leaving(child, reference, own.iter().copied(), self.dialect)?);
             }
             let is_own = |row: &[u8]| {
                 leaving

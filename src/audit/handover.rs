@@ -43,7 +43,7 @@ impl Collisions<'_> {
                 .collect();
             let all: Vec<u16> = watched.columns.iter().map(|at| *at as u16).collect();
             let columns = if spoken_of.is_empty() { all.clone() } else { spoken_of };
-            let rows = self.handed_over(&watched, changes).await?;
+            let rows = self.handed_over(&watched, changes, true).await?;
             let empties = takes_null_for_none(index);
             handovers.push(Handover { columns, watched: all, empties, rows });
         }
@@ -51,11 +51,13 @@ impl Collisions<'_> {
             let columns = key.columns.iter().map(|name| self.place(name)).collect::<Option<Vec<_>>>();
             let Some(columns) = columns else { continue };
             let equates = |at: &usize| self.dialects.replica.equates(&self.pair.columns[*at].sides.replica);
-            if !columns.iter().any(equates) || columns.iter().all(|at| *at < self.pair.key_columns) {
+            // Of the rows' own key it matters where rows point at it: what comes may else have to come first.
+            let is_own = columns.iter().all(|at| *at < self.pair.key_columns);
+            if !columns.iter().any(equates) || (is_own && self.pair.dependents.is_empty()) {
                 continue;
             }
             let watched = Watched { rule: Rule::Key(key), columns };
-            let rows = self.handed_over(&watched, changes).await?;
+            let rows = self.handed_over(&watched, changes, is_own).await?;
             let columns: Vec<u16> = watched.columns.iter().map(|at| *at as u16).collect();
             handovers.push(Handover { watched: columns.clone(), columns, empties: true, rows });
         }
@@ -73,8 +75,9 @@ impl Collisions<'_> {
         &self,
         watched: &Watched<'_>,
         changes: &ChangeList,
+        always: bool,
     ) -> Result<Vec<(ChangeNumber, ChangeNumber)>, Failure> {
-        let (given, taken) = moving(watched, changes)?;
+        let (given, taken) = moving(watched, changes, always)?;
         if given.is_empty() || taken.is_empty() {
             return Ok(Vec::new());
         }
@@ -96,9 +99,9 @@ impl Collisions<'_> {
     }
 }
 
-/// The rows that give values up, and those that take some. Of keys that only collations widen, the plan's order itself
-/// has what goes come before what comes, where no update does either.
-fn moving(watched: &Watched<'_>, changes: &ChangeList) -> Result<(Rows, Rows), Failure> {
+/// The rows that give values up, and those that take some; unless `always`, only where an update does either: that what
+/// goes comes before what comes, the plan's order itself sees to.
+fn moving(watched: &Watched<'_>, changes: &ChangeList, always: bool) -> Result<(Rows, Rows), Failure> {
     let (mut given, mut taken, mut updated) = (Rows::new(), Rows::new(), false);
     for (number, planned) in (0..).zip(changes.iter()) {
         let planned = planned?;
@@ -119,8 +122,7 @@ fn moving(watched: &Watched<'_>, changes: &ChangeList) -> Result<(Rows, Rows), F
         given.extend(before.and_then(|row| Some((number, values_of(watched, row.fields().collect())?))));
         taken.extend(after.and_then(|row| Some((number, values_of(watched, row.fields().collect())?))));
     }
-    let needed = updated || matches!(watched.rule, Rule::Index(_));
-    Ok(if needed { (given, taken) } else { (Rows::new(), Rows::new()) })
+    Ok(if updated || always { (given, taken) } else { (Rows::new(), Rows::new()) })
 }
 
 /// Whether a NULL in a column surely makes a row collide with none.

@@ -422,7 +422,7 @@ fn join(first: &mut Ends, then: &mut Ends, mut linked: impl FnMut(u32, u32)) {
 
 /// A pointing column may be wider than the one it points at, or print other zeros; its collation may know no case
 /// and no blanks at the end.
-fn comparable(domain: &Domain, payload: &[u8], equates: bool) -> Vec<u8> {
+pub(super) fn comparable(domain: &Domain, payload: &[u8], equates: bool) -> Vec<u8> {
     match decode(domain, Some(payload)) {
         Value::Integer(value) => value.to_be_bytes().to_vec(),
         Value::Decimal(value) => without_zeros(&value).into_bytes(),

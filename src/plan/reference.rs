@@ -13,6 +13,7 @@ use crate::spool::SpoolError;
 use crate::sql::{Column, Dialect, ForeignKey, Select, SelectColumn, Selection, UniqueIndex};
 use crate::value::{Key, Value, decode, encode, fields, put_field, put_null};
 
+use super::links::comparable;
 use super::{RowAction, TablePlan};
 
 /// The columns of a foreign key on both ends.
@@ -90,7 +91,8 @@ impl Pointing<'_> {
     }
 }
 
-/// The keys of the rows of a table that some of its changes delete or point elsewhere.
+/// The keys of the rows of a table that some of its changes delete or point elsewhere: at what the replica, too, takes
+/// for another value.
 ///
 /// # Errors
 /// Where the changes cannot be read.
@@ -98,19 +100,22 @@ pub fn leaving(
     child: &TablePlan,
     reference: &Reference,
     numbers: impl IntoIterator<Item = ChangeNumber>,
+    dialect: &dyn Dialect,
 ) -> Result<HashSet<Key>, SpoolError> {
     let mut leaving = HashSet::new();
     let Some(pair) = child.pair.as_ref().filter(|pair| !pair.is_keyless()) else { return Ok(leaving) };
     let order = pair.key_order();
-    let name = |index: &u16| pair.columns[usize::from(*index)].sides.replica.name.as_str();
+    let exact = reference.is_exact(dialect);
     for picked in child.changes.pick(numbers) {
         let (_, planned) = picked?;
         let leaves = match &planned.change {
             _ if planned.withheld => false,
             RowChange::Insert { .. } => false,
-            RowChange::Update { columns, .. } => columns
-                .iter()
-                .any(|index| reference.pointing.iter().any(|part| part.column.name == name(index))),
+            RowChange::Update { before, after, .. } => reference.moves(
+                &before.fields().collect::<Vec<_>>(),
+                &after.fields().collect::<Vec<_>>(),
+                exact,
+            ),
             RowChange::Delete { .. } => true,
         };
         if leaves {
@@ -200,6 +205,17 @@ impl Reference {
     /// Whether rows point with just the values that are pointed at.
     pub fn is_exact(&self, dialect: &dyn Dialect) -> bool {
         !self.ends().any(|(one, other)| dialect.equates(one) || dialect.equates(other))
+    }
+
+    /// Whether a row that becomes another one points elsewhere then.
+    fn moves(&self, before: &[Option<&[u8]>], after: &[Option<&[u8]>], exact: bool) -> bool {
+        self.places.iter().zip(&self.pointing).any(|(place, part)| {
+            let value = |row: &[Option<&[u8]>]| {
+                let payload = row.get(*place).copied().flatten();
+                payload.map(|payload| comparable(&part.domain, payload, !exact))
+            };
+            value(before) != value(after)
+        })
     }
 
     fn ends(&self) -> impl Iterator<Item = (&Column, &Column)> {

@@ -17,7 +17,7 @@ use crate::plan::{
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{ForeignKeyAction, Select, Selection};
+use crate::sql::{Dialect, ForeignKeyAction, Select, Selection};
 use crate::value::{Key, Row, encode};
 
 /// How many keys are asked about at once.
@@ -202,14 +202,24 @@ enum Leaving {
 }
 
 impl Leaving {
-    fn of(child: &TablePlan, pair: &TablePair, reference: &Reference) -> Result<Self, Failure> {
+    fn of(
+        child: &TablePlan,
+        pair: &TablePair,
+        reference: &Reference,
+        dialect: &dyn Dialect,
+    ) -> Result<Self, Failure> {
         // A table in error is not written.
         if child.error.is_some() {
             return Ok(Leaving::Keys(HashSet::new()));
         }
         Ok(match pair.is_keyless() {
             true => Leaving::Copies(plan::leaving_copies(child, reference)?),
-            false => Leaving::Keys(plan::leaving(child, reference, 0..child.changes.len() as ChangeNumber)?),
+            false => Leaving::Keys(plan::leaving(
+                child,
+                reference,
+                0..child.changes.len() as ChangeNumber,
+                dialect,
+            )?),
         })
     }
 
@@ -291,7 +301,7 @@ impl Moment<'_> {
                     let (with, key) = reference.parts_of(row);
                     let leaving = match &mut leaving {
                         Some(leaving) => leaving,
-                        none => none.insert(Leaving::of(child, pair, reference)?),
+                        none => none.insert(Leaving::of(child, pair, reference, dialect)?),
                     };
                     if !leaving.takes(&with, &key) {
                         left.count += 1;
