@@ -4,6 +4,7 @@
 //! is the conductor's. Invariant: a plan that went through here has an order, with its tables in error left out.
 
 use super::order::{Part, Step, Unordered, ordered, updated_columns};
+use super::trigger::fires_twice;
 use super::{ReplicaPlan, TablePlan};
 use crate::failure::Failure;
 
@@ -47,8 +48,9 @@ fn fail(table: &mut TablePlan, failure: &Failure) {
     *table = failed;
 }
 
-/// How many rows go and come again, and which have another value in between.
+/// How many rows go and come again, which have another value in between, and whose triggers fire for both.
 fn note_halves(replica: &mut ReplicaPlan, steps: &[Step]) {
+    let mut twice = vec![0_u64; replica.tables.len()];
     for table in &mut replica.tables {
         table.replaced = 0;
         table.spare_rows.clear();
@@ -56,6 +58,9 @@ fn note_halves(replica: &mut ReplicaPlan, steps: &[Step]) {
     for step in steps {
         let Step::Rows(step) = step else { continue };
         let table = &mut replica.tables[step.table];
+        if matches!(step.part, Part::Park { .. } | Part::Fill(_)) {
+            twice[step.table] += step.changes.len() as u64;
+        }
         match &step.part {
             Part::Return => table.replaced += step.changes.len() as u64,
             Part::Park { spare, .. } if !spare.is_empty() => table.spare_rows.extend(&step.changes),
@@ -63,4 +68,7 @@ fn note_halves(replica: &mut ReplicaPlan, steps: &[Step]) {
         }
     }
     replica.tables.iter_mut().for_each(|table| table.spare_rows.sort_unstable());
+    let notes = replica.tables.iter().zip(twice).filter_map(|(table, rows)| fires_twice(table, rows));
+    let notes: Vec<String> = notes.collect();
+    replica.notes.extend(notes);
 }

@@ -28,6 +28,25 @@ pub fn firing(table: &TablePlan, event: RowEvent) -> Vec<&Trigger> {
     known.filter(|trigger| trigger.fires_for(event)).collect()
 }
 
+/// That triggers fire twice for so many rows, which wait for others in a circle and are written in two halves.
+pub(super) fn fires_twice(table: &TablePlan, rows: u64) -> Option<String> {
+    let firing = firing(table, RowEvent::Update);
+    if rows == 0 || firing.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = firing.iter().map(|trigger| trigger.name.as_str()).collect();
+    let (rows, are) = match rows {
+        1 => ("1 row".to_owned(), "is"),
+        rows => (format!("{rows} rows"), "are"),
+    };
+    Some(format!(
+        "{rows} of table {} {are} written in two halves, for rows wait for each other in a circle, and what fires for \
+         an update fires for both: {}",
+        table.table,
+        names.join(", ")
+    ))
+}
+
 /// Indexes of the tables that triggers may write while this plan is applied.
 pub fn stirred(replica: &ReplicaPlan) -> BTreeSet<usize> {
     let mut open: Vec<&Trigger> = Vec::new();
@@ -95,6 +114,22 @@ mod tests {
             hidden_rows: None,
         });
         table
+    }
+
+    #[test]
+    fn what_fires_for_both_halves_of_a_row_is_said() {
+        let plan = |event| {
+            let mut table = with_unique(triggered("t", "SET NEW.ver = OLD.ver + 1"), "ref");
+            table.structure.replica.as_mut().expect("there").triggers[0].events = vec![event];
+            let changes = vec![update(&[1, 10], &[1, 20], &[1]), update(&[2, 20], &[2, 10], &[1])];
+            let mut plan = with_tables(vec![with_changes(table, changes)]);
+            crate::plan::foresee(&|| false, &mut plan);
+            plan
+        };
+        let note = "1 row of table t is written in two halves, for rows wait for each other in a circle, and what fires \
+                    for an update fires for both: tell";
+        assert_eq!(plan(RowEvent::Update).notes, [note]);
+        assert!(plan(RowEvent::Insert).notes.is_empty());
     }
 
     #[test]
