@@ -234,7 +234,61 @@ impl Solver<'_> {
         let links = open.links.iter().enumerate().filter(|(number, _)| !open.ignored.contains(number));
         let mut edges: Edges = links.map(|(_, link)| self.ends(open, link)).collect();
         edges.extend(open.circle.splits.keys().map(|item| (2 * open.place[item], 2 * open.place[item] + 1)));
+        edges.extend(self.taken_along(open));
         edges
+    }
+
+    /// A row that the replica takes along goes, or takes its value, as soon as what it points at does: what comes before
+    /// the row comes before that too.
+    fn taken_along(&self, open: &Open<'_>) -> Edges {
+        let mut takers: HashMap<u32, Vec<&Link>> = HashMap::new();
+        // Keys that are not looked at take nothing along.
+        let looked_at = open.circle.checks != Checks::Off;
+        for number in open.ignored.iter().filter(|_| looked_at) {
+            let link = open.links[*number];
+            if link.kind == LinkKind::Carried || self.cascades(link) {
+                takers.entry(link.from).or_default().push(link);
+            }
+        }
+        let mut edges = Edges::new();
+        let links = open.links.iter().enumerate().filter(|(number, _)| !open.ignored.contains(number));
+        for (_, waits) in links.filter(|(_, link)| takers.contains_key(&link.to)) {
+            let (mut seen, mut reached) = (BTreeSet::from([waits.to]), vec![waits.to]);
+            while let Some(row) = reached.pop() {
+                for taker in takers.get(&row).into_iter().flatten().filter(|taker| self.hastens(taker, waits))
+                {
+                    if taker.to != waits.from && seen.insert(taker.to) {
+                        edges.push((self.ends(open, waits).0, self.ends(open, taker).1));
+                        reached.push(taker.to);
+                    }
+                }
+            }
+        }
+        // Of a set they come in any order.
+        edges.sort_unstable();
+        edges
+    }
+
+    /// Whether a row that is deleted takes along one that is to be deleted too.
+    fn cascades(&self, link: &Link) -> bool {
+        let goes = |item: u32| self.links.items[item as usize].action == RowAction::Delete;
+        let Rule::Points { key, .. } = &self.links.constraints[link.constraint as usize].rule else {
+            return false;
+        };
+        link.kind == LinkKind::Leaves
+            && key.on_delete == ForeignKeyAction::Cascade
+            && goes(link.from)
+            && goes(link.to)
+    }
+
+    /// Whether what a row waits for has to be done before the row is taken along: it goes as a whole, but of its values
+    /// those that point change alone.
+    fn hastens(&self, taker: &Link, waits: &Link) -> bool {
+        let columns = |link: &Link| &self.links.constraints[link.constraint as usize].columns;
+        taker.kind != LinkKind::Carried
+            || waits.kind == LinkKind::Yields
+                && waits.to == taker.from
+                && columns(waits).iter().any(|column| columns(taker).contains(column))
     }
 
     fn ends(&self, open: &Open<'_>, link: &Link) -> (u32, u32) {

@@ -1070,6 +1070,27 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_a_row_waits_for_those_that_take_it_along() {
+        let tree = with_unique(with_foreign_key(wide_table("t"), "t", "ref", "id"), "more");
+        let mut tree = with_changes(
+            tree,
+            vec![
+                insert(&[1, 1, 50]),
+                update(&[2, 4, 20], &[2, 1, 20], &[1]),
+                delete(&[4, 5, 50]),
+                delete(&[5, 4, 60]),
+            ],
+        );
+        let pair = tree.pair.as_mut().expect("paired");
+        pair.columns.iter_mut().for_each(|column| column.sides.replica.nullable = false);
+        pair.foreign_keys[0].on_delete = crate::sql::ForeignKeyAction::Cascade;
+        pair.foreign_keys[0].deferrable = true;
+        // With 5 goes 4, and with 4 whatever points there.
+        let order = order(&on(crate::sql::EngineName::Sqlite, vec![tree]));
+        assert!(before(&order, "update t [1]", "delete t [2, 3]"), "{order:?}");
+    }
+
+    #[test]
     fn withheld_changes_and_tables_in_error_have_no_step() {
         let mut kept = with_changes(table("a"), vec![insert(&[1, 1]), insert(&[2, 1])]);
         kept.changes = withheld(kept.changes, 0);
