@@ -264,6 +264,15 @@ impl Reference {
         Ok(self.encoded(row)?.map(|(_, bytes)| Key::new(bytes)))
     }
 
+    /// Whether a row points at itself, where the key leads from a table to itself.
+    pub fn leads_back(&self, row: &[Option<&[u8]>]) -> bool {
+        let from = self.places.iter().zip(&self.pointing).map(|(index, part)| {
+            row.get(*index).copied().flatten().map(|field| decode(&part.domain, Some(field)))
+        });
+        let to = self.values(row).ok().flatten();
+        to.is_some_and(|to| from.eq(to.into_iter().map(Some)))
+    }
+
     fn encoded(&self, row: &[Option<&[u8]>]) -> Result<Option<Encoded>, Unfollowed> {
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
         for ((index, part), pointing) in self.pointed_at.iter().zip(&self.pointing) {

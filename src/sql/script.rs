@@ -15,8 +15,21 @@ pub enum Expect<'a> {
     AsGiven,
     /// No row with one of these keys.
     Absent,
+    /// So many rows with one of these keys, whatever else is in them.
+    Holding(usize),
     /// Of each of these rows exactly so many copies; there is no key.
     Copies(&'a [u64]),
+}
+
+impl Expect<'_> {
+    /// How many rows are to be found for so many that are given.
+    pub fn rows(self, given: usize) -> usize {
+        match self {
+            Expect::AsGiven => given,
+            Expect::Holding(rows) => rows,
+            Expect::Absent | Expect::Copies(_) => 0,
+        }
+    }
 }
 
 /// What a guard looks at: some rows of one table.

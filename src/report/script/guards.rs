@@ -261,12 +261,17 @@ impl Writer<'_> {
             if rows.is_empty() {
                 continue;
             }
+            // A row that points at itself is in nobody's way.
+            let own = piece
+                .iter()
+                .filter(|(_, planned)| child == step.table && reference.leads_back(&planned.fields()));
+            let own = own.count();
             let guard = Guard {
                 table: &name,
                 columns: &reference.pointing,
                 key_columns: reference.pointing.len(),
                 rows: &rows,
-                expect: Expect::Absent,
+                expect: if own == 0 { Expect::Absent } else { Expect::Holding(own) },
                 scope: None,
                 locked: true,
                 message: &message,

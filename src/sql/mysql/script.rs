@@ -129,7 +129,7 @@ impl Script for FamilyScript {
             let rows: Vec<String> = guard.rows.iter().map(|row| self.row_condition(guard, row)).collect();
             condition = format!("{condition}\nAND ({}\n)", rows.join("\nOR "));
         }
-        let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };
+        let expected = guard.expect.rows(guard.rows.len());
         let lock = if guard.locked { " FOR UPDATE" } else { "" };
         let table = self.family.table(guard.table);
         let count = format!("SELECT COUNT(*) FROM {table} WHERE {condition}{lock}");

@@ -87,7 +87,7 @@ impl Script for PostgresScript {
             return Ok(block(&copies::guard(guard, counts, &raise(guard.message))?));
         }
         let found = matching_rows(guard)?;
-        let expected = if guard.expect == Expect::AsGiven { guard.rows.len() } else { 0 };
+        let expected = guard.expect.rows(guard.rows.len());
         let body = format!(
             "#variable_conflict use_column\nDECLARE\n  _trueup_rows bigint;\nBEGIN\n\
              SELECT count(*) INTO _trueup_rows FROM (\n{found}\n) AS found;\n\

@@ -75,10 +75,10 @@ impl Script for SqliteScript {
             return sound(self.check("0", &found, guard.message));
         }
         let name = format!("{} AS t", table(guard.table));
-        if guard.expect == Expect::Absent {
+        if guard.expect != Expect::AsGiven {
             let found = select::matching(&key, guard.rows, ALIAS);
             return sound(self.check(
-                "0",
+                &guard.expect.rows(guard.rows.len()).to_string(),
                 &format!("(SELECT count(*) FROM {name} WHERE {found})"),
                 guard.message,
             ));
