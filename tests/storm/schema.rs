@@ -77,7 +77,8 @@ pub fn tables(dice: &mut Dice) -> Vec<Table> {
             let parent = if dice.chance(30) { child } else { dice.below(count) };
             let reference = reference(&tables, parent, dice);
             let kinds = kinds(&tables[parent]);
-            tables[child].point(reference, &kinds, dice);
+            let by_null = reference.to.iter().any(|column| tables[parent].columns[*column].nullable);
+            tables[child].point(reference, &kinds, by_null, dice);
         }
     }
     tables
@@ -154,7 +155,8 @@ impl Table {
     }
 
     /// Adds a foreign key with columns of its own, or over the first column of a key of two.
-    fn point(&mut self, mut reference: Reference, parent: &[Kind], dice: &mut Dice) {
+    /// `by_null`: whether what is pointed at takes NULL.
+    fn point(&mut self, mut reference: Reference, parent: &[Kind], by_null: bool, dice: &mut Dice) {
         let taken = self.references.iter().any(|other| other.columns == [self.key[0]]);
         let by_integer = reference.to.len() == 1 && parent[reference.to[0]] == Kind::Integer;
         let own = self.name == format!("t{}", reference.parent);
@@ -177,6 +179,10 @@ impl Table {
             if *action == Action::SetNull && !nullable {
                 *action = Action::Cascade;
             }
+        }
+        // MariaDB takes no such key.
+        if by_null && !nullable && reference.on_update == Action::Cascade {
+            reference.on_update = Action::Refuse;
         }
         self.references.push(reference);
     }

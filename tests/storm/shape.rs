@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::schema::{Action, Reference, Table};
+use super::schema::{Action, Kind, Reference, Table};
 use super::state::{Cell, Row, State, held, values};
 
 /// A row that differs.
@@ -47,6 +47,7 @@ impl Shape {
         }
         shape.find_circles(tables);
         shape.find_kinds(tables, replica);
+        shape.find_traps(tables);
         shape.find_moved(tables, primary, replica);
         shape
     }
@@ -84,6 +85,13 @@ impl Shape {
             all.iter().map(|(a, b)| (self.group(*a), self.group(*b))).filter(|(a, b)| a != b).collect();
         if !circles(tables.len() * 3, &of_tables).is_empty() {
             self.kinds.insert("no order of whole tables");
+            let any_case = |change: &Change| {
+                let mut columns = tables[change.table].columns.iter();
+                columns.any(|column| column.kind == Kind::AnyCase)
+            };
+            if unique.iter().any(|(gives, _)| any_case(&self.changes[*gives])) {
+                self.kinds.insert("chain of values in any case against the order of tables");
+            }
         }
     }
 
@@ -91,6 +99,26 @@ impl Shape {
     fn group(&self, change: usize) -> usize {
         let change = &self.changes[change];
         change.table * 3 + usize::from(change.before.is_some()) + usize::from(change.after.is_some()) * 2 - 1
+    }
+
+    /// What is known to go wrong.
+    fn find_traps(&mut self, tables: &[Table]) {
+        for change in &self.changes {
+            let table = &tables[change.table];
+            let own = table.references.iter().filter(|reference| reference.parent == change.table);
+            let row = change.before.as_ref().or(change.after.as_ref()).expect("a change has a side");
+            let mut at_itself =
+                own.filter_map(|one| Some(values(row, &one.columns)? == values(row, &one.to)?));
+            if change.action() != "update" && at_itself.any(|points| points) {
+                self.kinds.insert("row that points at itself comes or goes");
+            }
+            if let (Some(before), Some(after)) = (&change.before, &change.after)
+                && before[table.flag()] != after[table.flag()]
+                && table.uniques.iter().any(|unique| unique.partial)
+            {
+                self.kinds.insert("condition of a partial key changes");
+            }
+        }
     }
 
     fn find_kinds(&mut self, tables: &[Table], replica: &State) {
@@ -114,6 +142,7 @@ impl Shape {
                         "cascading update"
                     });
                     kinds.insert("cascade");
+                    kinds.extend((child == change.table).then_some("cascade within a table"));
                     entangled.insert(number);
                 }
             }
@@ -176,6 +205,13 @@ impl Shape {
     /// How often a row may be written at most.
     pub fn writes_max(&self, change: usize) -> u64 {
         if self.entangled.contains(&change) { 3 } else { 1 }
+    }
+
+    /// Whether constraints that are looked at row by row may leave no way: rows wait for each other, or a value that is
+    /// pointed at goes from one row to another.
+    pub fn may_be_hopeless(&self) -> bool {
+        let hard = ["circle of tables", "circle in a table", "referenced value that moves"];
+        hard.iter().any(|kind| self.kinds.contains(kind))
     }
 
     /// The changes of a table as the document shows them.
