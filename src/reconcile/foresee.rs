@@ -17,7 +17,7 @@ use crate::plan::{
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{Dialect, ForeignKeyAction, Select, Selection};
+use crate::sql::{Dialect, ForeignKey, ForeignKeyAction, Select, Selection};
 use crate::value::{Key, Row, encode};
 
 /// How many keys are asked about at once.
@@ -104,12 +104,29 @@ async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -
                 false if left.stays_without(parent, &pointing)? => {
                     return Err(left.failure(parent, child, REFUSES));
                 }
-                // Another row comes to be pointed at.
+                // Another row comes to be pointed at, but not at once.
+                false if is_held(pointing.key, action, moment.replica.dialect()) => {
+                    let failure = left.failure(parent, child, REFUSES);
+                    return Err(failure.hint(format!(
+                        "another row takes what they point at: declare the foreign key of {} ({}) NO ACTION and \
+                         DEFERRABLE",
+                        child.replica_table,
+                        pointing.key.columns.join(", ")
+                    )));
+                }
                 false => {}
             }
         }
     }
     Ok(())
+}
+
+/// Whether a row that others point at may not go before another one takes its place.
+fn is_held(key: &ForeignKey, action: RowAction, dialect: &dyn Dialect) -> bool {
+    let checks = dialect.constraint_checks();
+    let does = if action == RowAction::Delete { key.on_delete } else { key.on_update };
+    let put_off = checks.always_deferred || (checks.defer.is_some() && key.deferrable);
+    checks.off.is_none() && !(put_off && does == ForeignKeyAction::NoAction)
 }
 
 /// An error where rows point at those that are parked, and hold them fast.
