@@ -143,11 +143,11 @@ fn plan_of(before: &Database, after: &Database, shapes: &[Shape], engine: Option
         with_changes(table, changes(&before[number], &after[number]))
     });
     let mut plan = with_tables(tables.collect());
-    for child in 0..TABLES {
+    for (child, shape) in shapes.iter().enumerate() {
         let pair = plan.tables[child].pair.as_ref().expect("paired");
         let (table, keys) = (pair.names.replica.clone(), pair.foreign_keys.clone());
         for key in keys {
-            let parent = shapes[child].parent.expect("it points");
+            let parent = shape.parent.expect("it points");
             let dependent = crate::schema::Dependent { table: table.clone(), key };
             plan.tables[parent].pair.as_mut().expect("paired").dependents.push(dependent);
         }

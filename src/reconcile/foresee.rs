@@ -193,11 +193,20 @@ fn moved(
     for (number, planned) in (0..).zip(parent.changes.iter()) {
         let planned = planned?;
         let is_it = !planned.withheld && RowAction::of(&planned.change) == action;
-        if is_it && pointing.is_moved_by(pair, &planned.change) {
+        if is_it && pointing.is_moved_by(pair, &planned.change) && !stays(pointing, &planned.change) {
             numbers.push(number);
         }
     }
     Ok(numbers)
+}
+
+/// Whether rows point at the same value afterwards.
+fn stays(pointing: &Pointing<'_>, change: &plan::RowChange) -> bool {
+    let (Ok(reference), plan::RowChange::Update { before, after, .. }) = (&pointing.reference, change) else {
+        return false;
+    };
+    let key = |row: &Row| reference.key(&row.fields().collect::<Vec<_>>());
+    matches!((key(before), key(after)), (Ok(Some(one)), Ok(Some(other))) if one == other)
 }
 
 /// Rows that point at what goes, and are not in the plan.
@@ -400,7 +409,9 @@ async fn is_free(
         if let plan::RowChange::Insert { after } | plan::RowChange::Update { after, .. } = &planned.change {
             let field = after.fields().nth(usize::from(column)).flatten();
             let mut bytes = Vec::new();
-            field.map(|payload| crate::value::put_field(&mut bytes, payload));
+            if let Some(payload) = field {
+                crate::value::put_field(&mut bytes, payload);
+            }
             if taken.contains(&Row::new(bytes)) {
                 return Ok(false);
             }
