@@ -79,7 +79,12 @@ impl Run<'_> {
                 continue;
             }
             if leaving.is_none() {
-                leaving = Some(plan::leaving(child, reference, own.iter().copied(), self.dialect)?);
+                leaving = Some(plan::leaving(
+                    child,
+                    reference,
+                    own.iter().copied(),
+                    reference.is_exact(self.dialect),
+                )?);
             }
             let is_own = |row: &[u8]| {
                 leaving

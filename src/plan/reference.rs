@@ -91,8 +91,8 @@ impl Pointing<'_> {
     }
 }
 
-/// The keys of the rows of a table that some of its changes delete or point elsewhere: at what the replica, too, takes
-/// for another value.
+/// The keys of the rows of a table that some of its changes delete or point elsewhere; unless `exact`, at what the
+/// replica, too, takes for another value.
 ///
 /// # Errors
 /// Where the changes cannot be read.
@@ -100,12 +100,11 @@ pub fn leaving(
     child: &TablePlan,
     reference: &Reference,
     numbers: impl IntoIterator<Item = ChangeNumber>,
-    dialect: &dyn Dialect,
+    exact: bool,
 ) -> Result<HashSet<Key>, SpoolError> {
     let mut leaving = HashSet::new();
     let Some(pair) = child.pair.as_ref().filter(|pair| !pair.is_keyless()) else { return Ok(leaving) };
     let order = pair.key_order();
-    let exact = reference.is_exact(dialect);
     for picked in child.changes.pick(numbers) {
         let (_, planned) = picked?;
         let leaves = match &planned.change {

@@ -17,7 +17,7 @@ use crate::plan::{
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{Dialect, ForeignKey, ForeignKeyAction, Select, Selection};
+use crate::sql::{ForeignKey, ForeignKeyAction, Select, Selection};
 use crate::value::{Key, Row, encode};
 
 /// How many keys are asked about at once.
@@ -94,7 +94,7 @@ async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -
     for pointing in plan::pointing(&plan.tables, pair) {
         for action in [RowAction::Delete, RowAction::Update] {
             let numbers = moved(parent, pair, &pointing, action)?;
-            let left = moment.left(plan, parent, &pointing, numbers).await?;
+            let left = moment.left(plan, parent, &pointing, action, numbers).await?;
             if left.count == 0 {
                 continue;
             }
@@ -139,7 +139,7 @@ async fn held_fast(plan: &ReplicaPlan, step: &RowStep, moment: &mut Moment<'_>) 
     for pointing in plan::pointing(&plan.tables, pair) {
         let is_held = !(put_off && pointing.key.on_update == ForeignKeyAction::NoAction);
         if is_held && pointing.key.referenced.iter().any(|name| parked.contains(name)) {
-            let left = moment.left(plan, parent, &pointing, step.changes.clone()).await?;
+            let left = moment.left(plan, parent, &pointing, RowAction::Update, step.changes.clone()).await?;
             if left.count > 0 {
                 return Err(left.failure(parent, &plan.tables[pointing.child], REFUSES));
             }
@@ -228,24 +228,16 @@ enum Leaving {
 }
 
 impl Leaving {
-    fn of(
-        child: &TablePlan,
-        pair: &TablePair,
-        reference: &Reference,
-        dialect: &dyn Dialect,
-    ) -> Result<Self, Failure> {
+    fn of(child: &TablePlan, pair: &TablePair, reference: &Reference, exact: bool) -> Result<Self, Failure> {
         // A table in error is not written.
         if child.error.is_some() {
             return Ok(Leaving::Keys(HashSet::new()));
         }
         Ok(match pair.is_keyless() {
             true => Leaving::Copies(plan::leaving_copies(child, reference)?),
-            false => Leaving::Keys(plan::leaving(
-                child,
-                reference,
-                0..child.changes.len() as ChangeNumber,
-                dialect,
-            )?),
+            false => {
+                Leaving::Keys(plan::leaving(child, reference, 0..child.changes.len() as ChangeNumber, exact)?)
+            }
         })
     }
 
@@ -305,11 +297,14 @@ impl Moment<'_> {
         plan: &ReplicaPlan,
         parent: &TablePlan,
         pointing: &Pointing<'_>,
+        action: RowAction,
         numbers: Vec<ChangeNumber>,
     ) -> Result<Left, Failure> {
         let (mut left, child) = (Left::default(), &plan.tables[pointing.child]);
         let Some(pair) = child.pair.as_ref().filter(|_| !numbers.is_empty()) else { return Ok(left) };
         let dialect = self.replica.dialect();
+        // A row that follows in letters alone is there to be taken along; what only refuses waits for its update.
+        let exact = |reference: &Reference| !pointing.carries(action) || reference.is_exact(dialect);
         let untold = |why: &Unfollowed| why.failure(&parent.table, &child.table);
         let reference = pointing.reference.as_ref().map_err(untold)?;
         let mut leaving = None;
@@ -327,7 +322,7 @@ impl Moment<'_> {
                     let (with, key) = reference.parts_of(row);
                     let leaving = match &mut leaving {
                         Some(leaving) => leaving,
-                        none => none.insert(Leaving::of(child, pair, reference, dialect)?),
+                        none => none.insert(Leaving::of(child, pair, reference, exact(reference))?),
                     };
                     if !leaving.takes(&with, &key) {
                         left.count += 1;
