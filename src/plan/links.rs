@@ -281,7 +281,8 @@ fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
         for key in &pair.unique_keys {
             let Some(columns) = placed(pair, &key.columns) else { continue };
             let pointed_by = pointed_by(replica, table, &columns);
-            let rule = Rule::Unique { empties: true, deferrable: key.deferrable, pointed_by };
+            let empties = !replica.tables[table].nulls_are_one(&key.name);
+            let rule = Rule::Unique { empties, deferrable: key.deferrable, pointed_by };
             constraints.push(Constraint { table, columns, rule });
         }
     }

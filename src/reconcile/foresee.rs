@@ -17,7 +17,7 @@ use crate::plan::{
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{ForeignKey, ForeignKeyAction, Select, Selection};
+use crate::sql::{Dialect, ForeignKey, ForeignKeyAction, Select, Selection};
 use crate::value::{Key, Row, encode};
 
 /// How many keys are asked about at once.
