@@ -110,7 +110,7 @@ impl Table {
         table
     }
 
-    /// A table of types that not every engine has: as many rounds as are run have them all.
+    /// A table of types in turn, those that not every engine has too: as many rounds as are run have them all.
     fn of_odd_types(
         name: &str,
         seed: u64,
@@ -119,9 +119,10 @@ impl Table {
         seen: &mut Seen,
     ) -> Self {
         let mut names: Vec<&str> = NAMES.to_vec();
-        let odd = native::kinds(engines, true);
-        let at_once = odd.len().div_ceil(ROUNDS as usize);
-        let chosen = odd.chunks(at_once).nth((seed % ROUNDS) as usize).unwrap_or_default();
+        let common = KINDS.iter().copied();
+        let all: Vec<Kind> = native::kinds(engines, true).into_iter().chain(common).collect();
+        let at_once = all.len().div_ceil(ROUNDS as usize);
+        let chosen = all.chunks(at_once).nth((seed % ROUNDS) as usize).unwrap_or_default();
         let kinds = [Kind::Int].iter().chain(chosen);
         let column = |kind: &Kind| {
             let name = dice.draw(&mut names).to_owned();

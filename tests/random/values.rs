@@ -174,6 +174,8 @@ fn some(kind: Kind, dice: &mut Dice) -> Value {
         Kind::Native(native) => Value::Native(dice.pick::<&'static str>(native.0.values)),
         Kind::Int if edge => Value::Int(*dice.pick(INTS)),
         Kind::Int => Value::Int(dice.below(2_000) as i64 - 1_000),
+        Kind::Text if edge && dice.chance(30) => Value::Text(String::new()),
+        Kind::Bytes if edge && dice.chance(30) => Value::Bytes(Vec::new()),
         Kind::Text | Kind::KeyText if edge => Value::Text((*dice.pick(TEXTS)).to_owned()),
         Kind::Text => {
             let most = if dice.chance(5) { 2_000 } else { 4 };
