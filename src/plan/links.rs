@@ -5,7 +5,7 @@
 //! given up before it is taken. Invariant: values that a constraint takes for one are one here too; that two others
 //! are (of 64 bits of blake3, or because their collation may hold them for equal) costs order, and no more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::compare::{ChangeNumber, RowChange};
@@ -153,16 +153,35 @@ impl Links {
         }
     }
 
-    /// Whether rows are taken along where what they point at changes. InnoDB does not do so within one table.
+    /// Whether rows are taken along where what they point at changes. InnoDB does not do so where that leads back to the
+    /// table in which it began.
     fn is_carried(&self, constraint: u32, dialect: Option<&dyn Dialect>) -> bool {
         let constraint = &self.constraints[constraint as usize];
         let off = dialect.is_some_and(|dialect| dialect.constraint_checks().off.is_some());
         match &constraint.rule {
             Rule::Points { key, parent, .. } => {
-                key.on_update.carries() && !(off && *parent == constraint.table)
+                key.on_update.carries() && !(off && self.carries_to(constraint.table, *parent))
             }
             Rule::Unique { .. } => false,
         }
+    }
+
+    /// Whether updates of one table may be carried on to another, or are of that one.
+    fn carries_to(&self, from: usize, to: usize) -> bool {
+        let (mut seen, mut reached) = (HashSet::from([from]), vec![from]);
+        while let Some(table) = reached.pop() {
+            if table == to {
+                return true;
+            }
+            let further = self.constraints.iter().filter_map(|constraint| match &constraint.rule {
+                Rule::Points { key, parent, .. } if *parent == table && key.on_update.carries() => {
+                    Some(constraint.table)
+                }
+                _ => None,
+            });
+            reached.extend(further.filter(|table| seen.insert(*table)));
+        }
+        false
     }
 
     fn add(
