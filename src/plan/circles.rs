@@ -14,7 +14,8 @@ use crate::sql::{ConstraintChecks, ForeignKeyAction, TableName};
 use crate::value::{Domain, Type};
 
 use super::links::{Link, LinkKind, Links, Rule};
-use super::order::{Checks, RowAction, Unordered};
+use super::order::Unordered;
+use super::step::{Checks, RowAction};
 use super::weave::{Edges, circles, components};
 use super::{ReplicaPlan, spare};
 
@@ -452,12 +453,14 @@ impl Solver<'_> {
         }
     }
 
+    /// Whether a link is a foreign key's.
+    fn points(&self, link: &Link) -> bool {
+        matches!(self.links.constraints[link.constraint as usize].rule, Rule::Points { .. })
+    }
+
     /// Whether one statement can write each of these: it has foreign keys alone to heed, and no row twice.
     fn fit_together(&self, open: &Open<'_>, stuck: &[Vec<u32>], inner: &[Vec<usize>]) -> bool {
-        let points = |number: &usize| {
-            let constraint = open.links[*number].constraint;
-            matches!(self.links.constraints[constraint as usize].rule, Rule::Points { .. })
-        };
+        let points = |number: &usize| self.points(open.links[*number]);
         let once = |halves: &Vec<u32>| halves.windows(2).all(|pair| pair[0] / 2 != pair[1] / 2);
         inner.iter().flatten().all(points) && stuck.iter().all(once)
     }
@@ -467,10 +470,7 @@ impl Solver<'_> {
         if self.checks.off.is_none() {
             return false;
         }
-        let points = |number: &usize| {
-            let constraint = open.links[*number].constraint;
-            matches!(self.links.constraints[constraint as usize].rule, Rule::Points { .. })
-        };
+        let points = |number: &usize| self.points(open.links[*number]);
         let ignored: Vec<usize> = inner.iter().flatten().copied().filter(points).collect();
         if ignored.is_empty() {
             return false;

@@ -4,7 +4,8 @@
 //! is the conductor's. Invariant: a plan that went through here has an order, with its tables in error left out.
 
 use super::links::placed;
-use super::order::{Part, Step, Unordered, ordered, updated_columns};
+use super::order::{Unordered, ordered, updated_columns};
+use super::step::{Part, Step};
 use super::trigger::fires_twice;
 use super::{ReplicaPlan, TablePlan};
 use crate::failure::Failure;

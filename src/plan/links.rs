@@ -14,7 +14,8 @@ use crate::spool::SpoolError;
 use crate::sql::{Dialect, ForeignKey};
 use crate::value::{BlockHasher, Decimal, Domain, Value, decode};
 
-use super::order::{RowAction, RowStep, Unordered, parent_of};
+use super::order::{Unordered, parent_of};
+use super::step::{RowAction, RowStep};
 use super::{PlannedChange, ReplicaPlan, TablePlan};
 
 /// One row change.

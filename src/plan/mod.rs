@@ -7,6 +7,7 @@
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+mod batches;
 mod circles;
 mod copies;
 pub mod file;
@@ -20,6 +21,7 @@ mod order_property;
 mod reference;
 mod sequence;
 mod spare;
+mod step;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,6 +30,7 @@ mod values;
 mod weave;
 mod write;
 
+pub use batches::{Batches, batches};
 pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
     image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
@@ -35,10 +38,11 @@ pub use copies::{
 pub use foresee::foresee;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
-pub use order::{Batches, Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps, steps_unless};
+pub use order::{steps, steps_unless};
 pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
 pub use sequence::{Course, set_sequence};
 pub use spare::Spares;
+pub use step::{Checks, InCircle, Part, RowAction, RowStep, Step};
 pub use summary::{Changes, PlanSummary, worst};
 pub use trigger::{event_of, firing, stirred};
 pub use values::{check_values, unfilled_columns, unfilled_words};

@@ -7,7 +7,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::order::{Checks, InCircle, Part, RowAction, RowStep, Step, batches, steps};
+use super::batches::batches;
+use super::order::steps;
+use super::step::{Checks, InCircle, Part, RowAction, RowStep, Step};
 use super::testing::*;
 use super::*;
 use crate::compare::RowChange;

@@ -16,7 +16,7 @@ use crate::value::{Row, Value, decode};
 use super::copies::{
     EqualChanges, equal_changes, image_columns, image_parts, image_values, is_unique, scope,
 };
-use super::order::{Part, RowAction};
+use super::step::{Part, RowAction};
 use super::{PlannedChange, Spares, TablePlan};
 
 /// A change with its number.
