@@ -60,6 +60,11 @@ pub enum Event {
         /// How long until it begins again.
         pause: Duration,
     },
+    /// Rows that were told to be written are not in after all; they are written again at once.
+    RolledBack {
+        /// How many.
+        rows: u64,
+    },
     /// A replica was committed or given up.
     ApplyFinished {
         /// Replica's name.

@@ -399,14 +399,15 @@ async fn transactions_keep_or_drop_what_they_wrote() {
     writer.execute("INSERT INTO c VALUES ('x', 1), ('it''s', 2)").await.expect("rows");
     writer.execute("INSERT INTO d VALUES (1, 'y', 3)").await.expect("a row");
     let tables = ["c", "d", "p"].map(TableName::plain);
-    let violations = writer.foreign_key_violations(&tables).await.expect("an answer");
+    let violations = writer.foreign_key_violations(&tables, 20).await.expect("an answer");
+    let violations: Vec<String> = violations.into_iter().map(|violation| violation.words).collect();
     assert_eq!(violations.len(), 2, "{violations:?}");
     assert_eq!(violations[0], "c: id = 'it''s' points at no row of p");
     assert_eq!(violations[1], "d: a = 1, b = 'y' points at no row of p");
     let error = writer.commit().await.expect_err("an orphan");
     assert_eq!(error.kind, ErrorKind::Value);
     writer.execute("INSERT INTO p VALUES (2), (3)").await.expect("rows");
-    assert_eq!(writer.foreign_key_violations(&tables).await.expect("an answer"), Vec::<String>::new());
+    assert_eq!(writer.foreign_key_violations(&tables, 20).await.expect("an answer"), []);
     let table = catalog(&engine).await.tables.into_iter().find(|table| table.name.name == "c").expect("c");
     assert_eq!(writer.read(&all_rows(&table)).await.expect("rows").len(), 2);
     assert_eq!(rows(), 0);

@@ -26,6 +26,7 @@ mod keys;
 mod messages;
 mod minimality;
 mod moment;
+mod orphans;
 mod pair;
 mod progress;
 mod random;

@@ -18,6 +18,7 @@ mod copy;
 mod guard;
 mod landed;
 mod ledger;
+mod orphans;
 mod read_back;
 mod retry;
 mod rows;
@@ -29,7 +30,7 @@ mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,7 @@ pub async fn apply_replica(
         earlier: OnceLock::new(),
         rewritable: OnceLock::new(),
         told_rows: AtomicU64::new(0),
+        orphans_met: AtomicBool::new(false),
     };
     let mut written = Written::default();
     let applied = match run.apply(replica, options, &mut written).await {
@@ -264,6 +266,8 @@ struct Run<'a> {
     rewritable: OnceLock<BTreeSet<usize>>,
     /// Rows of the transaction that is open that were told to be written.
     told_rows: AtomicU64,
+    /// Whether rows were met that point at nothing: from then on those that do so before are noted.
+    orphans_met: AtomicBool,
 }
 
 impl Run<'_> {
@@ -322,7 +326,25 @@ impl Run<'_> {
         guarded.map(|_| ())
     }
 
+    /// Where the first transaction meets rows that point at nothing, it is done again with those known that did so
+    /// before.
     async fn transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
+        let known = self.orphans_met.load(Ordering::Relaxed);
+        match self.one_transaction(writer, batch).await {
+            Err(_) if !known && self.orphans_met.load(Ordering::Relaxed) => {
+                let rows = self.told_rows.swap(0, Ordering::Relaxed);
+                self.observer.observe(Event::RolledBack { rows });
+                self.one_transaction(writer, batch).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn one_transaction(
+        &self,
+        writer: &mut dyn Writer,
+        batch: &Batch<'_>,
+    ) -> Result<Written, GivenUp> {
         self.go_on()?;
         self.told_rows.store(0, Ordering::Relaxed);
         writer.begin().await?;
@@ -344,10 +366,11 @@ impl Run<'_> {
             written.schema_changes += 1;
         }
         let suppresses = self.suppress_triggers(writer, batch.rows).await?;
+        let standing = self.standing_orphans(writer, batch.rows).await?;
         let guarded = self.guard(writer, batch.rows, Moment::UnderLock).await?;
         written.rows += self.write_steps(writer, &guarded).await?;
         self.read_back(writer, &guarded).await?;
-        self.check_foreign_keys(writer, batch.rows).await?;
+        self.refuse_orphans(writer, batch.rows, standing).await?;
         if suppresses {
             writer.restore_triggers().await?;
         }
@@ -475,33 +498,6 @@ impl Run<'_> {
             })?;
         }
         Ok(())
-    }
-
-    /// Rows that point at nothing are looked for in the tables that were written and in those of the plan
-    /// that point at them.
-    async fn check_foreign_keys(&self, writer: &mut dyn Writer, steps: &[RowStep]) -> Result<(), GivenUp> {
-        let pair = |table: usize| self.plan.tables[table].pair.as_ref();
-        let touched: Vec<&TableName> =
-            steps.iter().filter_map(|step| pair(step.table)).map(|pair| &pair.names.replica).collect();
-        let concerned = self.plan.tables.iter().filter_map(|table| table.pair.as_ref()).filter(|pair| {
-            touched.contains(&&pair.names.replica)
-                || pair.foreign_keys.iter().any(|key| touched.contains(&&key.table))
-        });
-        // What does not exist (a table whose creation is withheld) cannot be broken.
-        let there = concerned.filter(|pair| !pair.replica_missing || touched.contains(&&pair.names.replica));
-        let names: Vec<TableName> = there.map(|pair| pair.names.replica.clone()).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let broken = writer.foreign_key_violations(&names).await?;
-        if broken.is_empty() {
-            return Ok(());
-        }
-        let message = "rows would be left that break a foreign key of the replica";
-        Err(Failure::new(ErrorKind::Key, message)
-            .detail(broken.join("; "))
-            .hint("bring the referenced tables into the spec, or repair the rows on the primary")
-            .into())
     }
 
     /// Waits for the replica's lock in short steps, so that a request to stop is heard meanwhile.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::compare::RowChange;
-use crate::engine::{Engine, Snapshot};
+use crate::engine::{Engine, Snapshot, Violation};
 use crate::event::Silent;
 use crate::plan::TablePlan;
 use crate::plan::testing::*;
@@ -278,13 +278,24 @@ impl Writer for FakeWriter {
         Ok(!state.tables()[&table.name].is_empty())
     }
 
-    async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+    async fn foreign_key_violations(
+        &mut self,
+        _tables: &[TableName],
+        _most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
         let mut state = self.state();
         state.call("foreign keys")?;
-        Ok(match state.trick {
-            Trick::BreaksForeignKeys => vec!["child 7".to_owned()],
-            _ => Vec::new(),
-        })
+        let broken = Violation { words: "child 7".to_owned(), known_by: Some("7".to_owned()) };
+        Ok(if state.trick == Trick::BreaksForeignKeys { vec![broken] } else { Vec::new() })
+    }
+
+    async fn standing_violations(
+        &mut self,
+        _tables: &[TableName],
+        _most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
+        self.state().call("standing")?;
+        Ok(Vec::new())
     }
 
     async fn commit(&mut self) -> Result<(), EngineError> {
@@ -560,6 +571,9 @@ fn broken_foreign_keys_and_a_lock_held_end_without_a_write() {
     assert_eq!((applied.outcome, failure(&applied).kind), (Outcome::Error, ErrorKind::Key));
     assert_eq!(failure(&applied).detail.as_deref(), Some("child 7"));
     assert_eq!(engine.calls().last().map(String::as_str), Some("rollback"));
+    // Asked once what stood before, and not committed then either.
+    let asked = engine.calls().iter().filter(|call| *call == "standing").count();
+    assert_eq!((asked, engine.calls().iter().filter(|call| *call == "foreign keys").count()), (1, 2));
 
     let held = self::engine().with(Trick::HoldsLock);
     assert_eq!(apply(&held, &plan()).outcome, Outcome::Locked);

@@ -148,6 +148,15 @@ impl Progress {
     }
 }
 
+impl Progress {
+    fn take_back(&self, rows: u64) {
+        self.counts.take_back(rows);
+        if let Some(bar) = &self.bar {
+            bar.dec(rows);
+        }
+    }
+}
+
 impl Observer for Progress {
     fn observe(&self, event: Event) {
         match event {
@@ -167,11 +176,9 @@ impl Observer for Progress {
                 self.message();
             }
             Event::ApplyStarted { rows, .. } => self.applying(rows),
+            Event::RolledBack { rows } => self.take_back(rows),
             Event::Retried { replica, tries, why, rows, pause } => {
-                self.counts.take_back(rows);
-                if let Some(bar) = &self.bar {
-                    bar.dec(rows);
-                }
+                self.take_back(rows);
                 let pause = pause.as_secs_f64();
                 self.tell(&format!("{replica}: {why} (try {tries}); beginning again in {pause:.1} s"));
             }

@@ -183,15 +183,37 @@ pub trait Writer: Send {
         Ok(Vec::new())
     }
 
-    /// Keys, at most 20 shown as text, of rows that break a foreign key in one of these tables, where the
-    /// engine does not itself check before commit. Empty when all hold.
-    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError>;
+    /// Rows that break a foreign key in one of these tables, at most so many, where the engine does not itself check
+    /// before commit. Empty when all hold.
+    async fn foreign_key_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError>;
+
+    /// As [`foreign_key_violations`](Self::foreign_key_violations), asked in a transaction before anything is written;
+    /// engines that tell new ones from old ones by themselves say nothing.
+    async fn standing_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError>;
 
     /// Commits.
     async fn commit(&mut self) -> Result<(), EngineError>;
 
     /// Rolls back. Also what dropping the writer does.
     async fn rollback(&mut self) -> Result<(), EngineError>;
+}
+
+/// A row that breaks a foreign key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which row, and what it points at, for people.
+    pub words: String,
+    /// Made of the foreign key, the row's key (all its columns where it has none) and what it points with: by this it is
+    /// known again in the same transaction. `None` where the engine could not say which row it is.
+    pub known_by: Option<String>,
 }
 
 /// Writes rows by the statements that every engine has for them.

@@ -12,15 +12,13 @@ use sqlx::mysql::MySqlConnection;
 
 use super::scan::Kept;
 use super::{Facts, query, quoted, run, scan, triggers};
-use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
+use crate::engine::{EngineError, Tallies, Violation, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
 use crate::sql::{
     Dialect, EngineName, ForeignKey, ForeignKeyAction, Select, Selection, TableName, TableWrite, mysql,
 };
 use crate::value::{Digest, Key, RowBlock, RowsHasher};
 
-/// How many keys of orphans to show.
-const VIOLATIONS_MAX: usize = 20;
 
 /// The writing session.
 pub(super) struct Session {
@@ -130,6 +128,30 @@ impl Session {
             (TableName::qualified(text(first, 0), text(first, 1)), key)
         });
         Ok(keys.collect())
+    }
+
+    /// SQL that tells rows apart, as `c`: the primary key, or where there is none all columns, and those that point.
+    async fn known_by(&mut self, table: &TableName, key: &ForeignKey) -> Result<String, EngineError> {
+        let sql = format!(
+            "SELECT COLUMN_NAME, COLUMN_KEY FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
+             AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+            quoted(table.schema.as_deref().unwrap_or_default()),
+            quoted(&table.name)
+        );
+        let rows = query(&mut self.connection, &sql, "look for columns").await?;
+        let named = |row: &Vec<Option<String>>| row.first().cloned().flatten();
+        let own: Vec<String> = rows
+            .iter()
+            .filter(|row| row.get(1).and_then(Option::as_deref) == Some("PRI"))
+            .filter_map(named)
+            .collect();
+        let own = if own.is_empty() { rows.iter().filter_map(named).collect() } else { own };
+        // The bytes of each: no collation makes two of them one.
+        let part = |name: &String| {
+            format!("COALESCE(HEX(CAST(c.{} AS BINARY)), 'NULL')", self.dialect.identifier(name))
+        };
+        let parts: Vec<String> = own.iter().chain(&key.columns).map(part).collect();
+        Ok(format!("CONCAT_WS(' ', {})", parts.join(", ")))
     }
 
     async fn holder(&mut self, name: &str) -> Result<String, EngineError> {
@@ -254,27 +276,48 @@ impl Writer for Session {
         Ok(!found.is_empty())
     }
 
-    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+    async fn foreign_key_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
         // Where `foreign_key_checks` was on all the time, the server has seen to it.
         if !self.unchecked {
             return Ok(Vec::new());
         }
+        self.standing_violations(tables, most).await
+    }
+
+    async fn standing_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
         let mut found = Vec::new();
         for (table, key) in self.foreign_keys(tables).await? {
-            let left = VIOLATIONS_MAX - found.len();
+            let known_by = self.known_by(&table, &key).await?;
             let columns: Vec<String> = (key.columns.iter())
                 .map(|name| format!("CAST(c.{} AS CHAR)", self.dialect.identifier(name)))
                 .collect();
-            let orphans = mysql::orphans(self.dialect, &table, &key);
-            let sql = format!("SELECT {} FROM {orphans} LIMIT {left} LOCK IN SHARE MODE", columns.join(", "));
+            let sql = format!(
+                "SELECT {known_by}, {} FROM {} LIMIT {} LOCK IN SHARE MODE",
+                columns.join(", "),
+                mysql::orphans(self.dialect, &table, &key),
+                most - found.len()
+            );
             let what = format!("look for rows of {table} that point at nothing");
             for row in query(&mut self.connection, &sql, &what).await? {
+                let mut row = row.into_iter();
+                let mark = row.next().flatten();
                 let values = key.columns.iter().zip(row);
                 let shown: Vec<String> =
                     values.map(|(name, value)| format!("{name} = {}", value.unwrap_or_default())).collect();
-                found.push(format!("{table}: {} points at no row of {}", shown.join(", "), key.table));
+                found.push(Violation {
+                    words: format!("{table}: {} points at no row of {}", shown.join(", "), key.table),
+                    known_by: mark.map(|mark| format!("{table} {} {mark}", key.name)),
+                });
             }
-            if found.len() >= VIOLATIONS_MAX {
+            if found.len() >= most {
                 break;
             }
         }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use sqlx::postgres::PgConnection;
 
-use super::super::EngineError;
+use super::super::{EngineError, Violation};
 use super::{DIALECT, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::sql::{Dialect, TableName};
@@ -55,9 +55,6 @@ pub(super) type Orphans = Vec<Vec<(String, String)>>;
 
 /// So many rows that pointed at nothing before are known again.
 const STANDING_MAX: usize = 100_000;
-
-/// So many new ones are shown.
-const SHOWN: usize = 20;
 
 pub(super) fn quoted(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
@@ -111,23 +108,27 @@ pub(super) async fn standing(
     Ok(standing)
 }
 
-/// Rows that break a foreign key with an end in one of these tables and did not before, shown by their columns that
-/// point.
+/// Rows that break a foreign key with an end in one of these tables and did not before, at most so many, shown by
+/// their columns that point.
 pub(super) async fn violations(
     connection: &mut PgConnection,
     tables: &[TableName],
     before: &Orphans,
-) -> Result<Vec<String>, EngineError> {
+    most: usize,
+) -> Result<Vec<Violation>, EngineError> {
     let mut new = Vec::new();
     for (number, check) in checks(connection, tables).await?.into_iter().enumerate() {
         let stood = before.get(number).map_or(&[][..], Vec::as_slice);
         let known: HashSet<&str> = stood.iter().map(|(mark, _)| mark.as_str()).collect();
         // No two rows are known by the same: among one more than there were, one is new.
-        let found = check.rows(connection, stood.len() + SHOWN).await?;
+        let found = check.rows(connection, stood.len() + most).await?;
         let found = found.into_iter().filter(|(mark, _)| !known.contains(mark.as_str()));
-        new.extend(found.map(|(_, words)| format!("{words} points at no row")));
+        new.extend(found.map(|(_, words)| Violation {
+            words: format!("{words} points at no row"),
+            known_by: None,
+        }));
     }
-    new.truncate(SHOWN);
+    new.truncate(most);
     Ok(new)
 }
 

@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection, Row, ValueRef};
 
-use super::super::{EngineError, Tallies, Writer, tally, unwritable, write_by_statements};
+use super::super::{EngineError, Tallies, Violation, Writer, tally, unwritable, write_by_statements};
 use super::encode::RowEncoder;
 use super::failure::failed;
 use super::orphans;
@@ -405,17 +405,30 @@ impl Writer for PostgresWriter {
         found.iter().filter_map(|row| text(row, 0).transpose()).collect()
     }
 
-    async fn foreign_key_violations(&mut self, _tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+    async fn foreign_key_violations(
+        &mut self,
+        _tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
         // PostgreSQL checks every foreign key itself, deferred ones at commit; but not of what a replica writes.
         if self.by_role.is_empty() {
             return Ok(Vec::new());
         }
         let tables = self.by_role.clone();
         let before = std::mem::take(&mut self.stood_broken);
-        let broken = orphans::violations(self.connection(), &tables, &before).await;
+        let broken = orphans::violations(self.connection(), &tables, &before, most).await;
         self.stood_broken = before;
         self.failed |= broken.is_err();
         broken
+    }
+
+    /// Those of tables that are written as a replica would are noted when that begins.
+    async fn standing_violations(
+        &mut self,
+        _tables: &[TableName],
+        _most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
+        Ok(Vec::new())
     }
 
     async fn commit(&mut self) -> Result<(), EngineError> {

@@ -15,14 +15,11 @@ use rusqlite::{Batch, Connection, OpenFlags};
 
 use super::lock::{self, Lock};
 use super::{Session, blocking, error, scan, take_quoted_for_columns};
-use crate::engine::{EngineError, Tallies, Writer, tally, unwritable};
+use crate::engine::{EngineError, Tallies, Violation, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
 use crate::sql::sqlite::{Encoding, Prepared, Sqlite, Stored};
 use crate::sql::{Dialect, Select, TableName, TableWrite};
 use crate::value::{Digest, RowBlock, RowsHasher};
-
-/// How many keys of orphans to show.
-const VIOLATIONS_MAX: usize = 20;
 
 /// The state that the blocking threads work on, one at a time.
 struct Inner {
@@ -130,11 +127,11 @@ impl Inner {
         read
     }
 
-    fn violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+    fn violations(&mut self, tables: &[TableName], most: usize) -> Result<Vec<Violation>, EngineError> {
         let connection = self.connect()?;
         let mut found = Vec::new();
         for table in tables {
-            violations_of(connection, table, &mut found).map_err(|error| {
+            violations_of(connection, table, most, &mut found).map_err(|error| {
                 error::of_statement(&format!("the foreign keys of `{table}` cannot be checked"), error)
             })?;
         }
@@ -198,11 +195,12 @@ fn run_prepared(connection: &Connection, prepared: &Prepared<'_>) -> rusqlite::R
     Ok(matched)
 }
 
-/// Adds the keys of rows that point at nothing.
+/// Adds rows that point at nothing, until there are so many.
 fn violations_of(
     connection: &Connection,
     table: &TableName,
-    found: &mut Vec<String>,
+    most: usize,
+    found: &mut Vec<Violation>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection
         .prepare("SELECT DISTINCT fkid, parent FROM pragma_foreign_key_check(?1, 'main') ORDER BY fkid")?;
@@ -210,44 +208,58 @@ fn violations_of(
         .query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (id, parent) in broken {
-        let mut keys = orphans(connection, table, id)?;
-        if keys.is_empty() {
+        let mut rows = orphans(connection, table, id, most)?;
+        if rows.is_empty() {
             // SQLite says there is one: never less than that.
-            keys.push("a row".to_owned());
+            rows.push(("a row".to_owned(), None));
         }
-        for key in keys {
-            if found.len() < VIOLATIONS_MAX {
-                found.push(format!("{table}: {key} points at no row of {parent}"));
-            }
+        for (key, mark) in rows.into_iter().take(most.saturating_sub(found.len())) {
+            found.push(Violation {
+                words: format!("{table}: {key} points at no row of {parent}"),
+                known_by: mark.map(|mark| format!("{table} {id} {mark}")),
+            });
         }
     }
     Ok(())
 }
 
-/// The keys of the rows that break one foreign key. SQLite gives their rowids, which a table may not have;
-/// so they are looked up by the columns that point.
-fn orphans(connection: &Connection, table: &TableName, id: i64) -> rusqlite::Result<Vec<String>> {
+/// The rows that break one foreign key, by their keys and by what they are known again. SQLite gives their rowids, which a
+/// table may not have; so they are looked up by the columns that point.
+fn orphans(
+    connection: &Connection,
+    table: &TableName,
+    id: i64,
+    most: usize,
+) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     let key =
         names(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0 ORDER BY pk", table)?;
     let sql =
         format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id} ORDER BY seq");
     let pointing = names(connection, &sql, table)?;
-    let shown = if key.is_empty() { &pointing } else { &key };
-    let quoted: Vec<String> =
-        shown.iter().map(|name| format!("quote({})", Sqlite.identifier(name))).collect();
+    let all;
+    let (shown, own) = match key.is_empty() {
+        false => (&key, &key),
+        true => {
+            all = names(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main')", table)?;
+            (&pointing, &all)
+        }
+    };
+    let quoted = |name: &String| format!("quote(_trueup_child.{})", Sqlite.identifier(name));
+    let mark: Vec<String> = own.iter().chain(&pointing).map(quoted).collect();
+    let columns: Vec<String> = shown.iter().map(quoted).collect();
     let orphaned = orphan_condition(connection, table, id, &pointing)?;
     let sql = format!(
-        "SELECT {} FROM {} AS _trueup_child WHERE {orphaned} LIMIT {VIOLATIONS_MAX}",
-        quoted.join(", "),
+        "SELECT {}, {} FROM {} AS _trueup_child WHERE {orphaned} LIMIT {most}",
+        mark.join(" || ' ' || "),
+        columns.join(", "),
         Sqlite.table(table)
     );
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| {
-        let parts = shown
-            .iter()
-            .enumerate()
+        let parts = (1..)
+            .zip(shown)
             .map(|(at, name)| row.get::<_, String>(at).map(|value| format!("{name} = {value}")));
-        Ok(parts.collect::<rusqlite::Result<Vec<_>>>()?.join(", "))
+        Ok((parts.collect::<rusqlite::Result<Vec<_>>>()?.join(", "), row.get(0)?))
     })?;
     rows.collect()
 }
@@ -417,9 +429,21 @@ impl Writer for SqliteWriter {
         .await
     }
 
-    async fn foreign_key_violations(&mut self, tables: &[TableName]) -> Result<Vec<String>, EngineError> {
+    async fn foreign_key_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
         let tables = tables.to_vec();
-        self.run(move |inner| inner.violations(&tables)).await
+        self.run(move |inner| inner.violations(&tables, most)).await
+    }
+
+    async fn standing_violations(
+        &mut self,
+        tables: &[TableName],
+        most: usize,
+    ) -> Result<Vec<Violation>, EngineError> {
+        self.foreign_key_violations(tables, most).await
     }
 
     async fn commit(&mut self) -> Result<(), EngineError> {
