@@ -58,6 +58,27 @@ fn unique(columns: &str, constraints: &str) -> String {
 
 const SCENES: &[Scene] = &[
     Scene {
+        name: "a row that comes to point at the value that it gives up, where the key cascades",
+        engines: ALL,
+        tables: |_| {
+            "CREATE TABLE t (id integer PRIMARY KEY, code integer NOT NULL UNIQUE, up integer, n integer, FOREIGN KEY (up) REFERENCES t (code) ON UPDATE CASCADE);".to_owned()
+        },
+        primary: "INSERT INTO t VALUES (6, 1, NULL, 0), (7, 4, 1, 0);",
+        replica: "INSERT INTO t VALUES (6, 9, NULL, 0), (7, 1, NULL, 0);",
+        replaces: false,
+    },
+    Scene {
+        name: "a row that is taken along to a unique value that another one takes, where the key cascades",
+        engines: ALL,
+        tables: |_| {
+            "CREATE TABLE p (id integer PRIMARY KEY, code integer NOT NULL UNIQUE);
+             CREATE TABLE c (id integer PRIMARY KEY, p integer UNIQUE, n integer, FOREIGN KEY (p) REFERENCES p (code) ON UPDATE CASCADE);".to_owned()
+        },
+        primary: "INSERT INTO p VALUES (1, 5), (2, 4); INSERT INTO c VALUES (2, 4, 0), (1, 5, 0);",
+        replica: "INSERT INTO p VALUES (1, 3), (2, 4); INSERT INTO c VALUES (2, 3, 0), (1, NULL, 0);",
+        replaces: false,
+    },
+    Scene {
         name: "two tables, columns that take NULL",
         engines: ALL,
         tables: |engine| two_tables(engine, "", ""),

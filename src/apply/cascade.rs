@@ -29,7 +29,7 @@ impl Run<'_> {
     ) -> Result<(), GivenUp> {
         let table = &self.plan.tables[step.table];
         let action = match step.part {
-            Part::Whole => step.action,
+            Part::Whole | Part::Except(_) => step.action,
             Part::Remove => RowAction::Delete,
             _ => return Ok(()),
         };

@@ -26,6 +26,8 @@ pub(super) struct Split {
     pub empty: BTreeSet<u16>,
     /// Columns that have a value of nobody else's in between.
     pub spare: BTreeSet<u16>,
+    /// Columns of an update that stay as they are in between, while all others are set.
+    pub hold: BTreeSet<u16>,
     /// The row is deleted, and inserted as it will be.
     pub replace: bool,
 }
@@ -165,7 +167,12 @@ impl Solver<'_> {
     /// Where there is none, or nobody wants it any more.
     pub(super) fn solve(&self, items: Vec<u32>, links: Vec<&Link>) -> Result<Circle, Unordered> {
         let place = items.iter().copied().zip(0..).collect();
-        let circle = Circle { items, checks: self.checks_while_tied(&links), ..Circle::default() };
+        let mut circle = Circle { items, checks: self.checks_while_tied(&links), ..Circle::default() };
+        for item in &circle.items {
+            if let Some(hold) = self.links.own_takers.get(item) {
+                circle.splits.insert(*item, Split { hold: hold.clone(), ..Split::default() });
+            }
+        }
         // Those that point are taken along by the replica itself.
         let carried = |(_, link): &(usize, &&Link)| link.kind == LinkKind::Carried;
         let ignored = links.iter().enumerate().filter(carried).map(|(number, _)| number).collect();
@@ -308,12 +315,15 @@ impl Solver<'_> {
         (half(link.from, from), half(link.to, to))
     }
 
-    /// Whether the first half of an insert has what is pointed at.
+    /// Whether the first half of a row that comes to be pointed at has what is.
     fn is_there_at_once(&self, open: &Open<'_>, link: &Link) -> bool {
         let Some(split) = open.circle.splits.get(&link.from) else { return true };
         let Rule::Points { referenced, .. } = &self.links.constraints[link.constraint as usize].rule else {
             return false;
         };
+        if !split.hold.is_empty() {
+            return !holds(split, referenced);
+        }
         self.links.items[link.from as usize].action == RowAction::Insert
             && !referenced.iter().any(|column| split.empty.contains(column))
     }
@@ -321,6 +331,9 @@ impl Solver<'_> {
     /// Whether the first half of an update or a delete stops pointing, or gives the value up.
     fn is_given_up_first(&self, open: &Open<'_>, link: &Link) -> bool {
         let Some(split) = open.circle.splits.get(&link.from) else { return true };
+        if !split.hold.is_empty() {
+            return !holds(split, &self.links.constraints[link.constraint as usize].columns);
+        }
         split.replace || self.frees(link, &split.empty, &split.spare)
     }
 
@@ -330,6 +343,9 @@ impl Solver<'_> {
         let Rule::Points { referenced, .. } = &self.links.constraints[link.constraint as usize].rule else {
             return true;
         };
+        if !split.hold.is_empty() {
+            return !holds(split, referenced);
+        }
         split.replace
             || referenced.iter().any(|column| split.empty.contains(column) || split.spare.contains(column))
     }
@@ -349,6 +365,9 @@ impl Solver<'_> {
     /// Whether it is the second half that points, or takes the value.
     fn is_taken_late(&self, open: &Open<'_>, link: &Link) -> bool {
         let Some(split) = open.circle.splits.get(&link.to) else { return false };
+        if !split.hold.is_empty() {
+            return holds(split, &self.links.constraints[link.constraint as usize].columns);
+        }
         let item = &self.links.items[link.to as usize];
         item.action != RowAction::Insert || self.frees(link, &split.empty, &split.spare)
     }
@@ -389,7 +408,9 @@ impl Solver<'_> {
                 .circle
                 .splits
                 .get(&item)
-                .is_some_and(|split| split.replace || self.frees(link, &split.empty, &split.spare));
+                .is_some_and(|split| {
+                    split.replace || !split.hold.is_empty() || self.frees(link, &split.empty, &split.spare)
+                });
             if !(gives || takes) || done {
                 continue;
             }
@@ -556,6 +577,10 @@ impl Solver<'_> {
             Rule::Unique { .. } => format!("let {table} ({columns}) take NULL on the replica"),
         }
     }
+}
+
+fn holds(split: &Split, columns: &[u16]) -> bool {
+    columns.iter().any(|column| split.hold.contains(column))
 }
 
 /// How many rows of a circle are split one by one before the rest are together.

@@ -5,7 +5,7 @@
 //! given up before it is taken. Invariant: values that a constraint takes for one are one here too; that two others
 //! are (of 64 bits of blake3, or because their collation may hold them for equal) costs order, and no more.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::compare::{ChangeNumber, RowChange};
@@ -85,6 +85,9 @@ pub(super) struct Links {
     pub links: Vec<Link>,
     /// Items of rows that point at themselves, and that go or give up what is pointed at.
     pub own_parents: Vec<u32>,
+    /// Items of updates after which a row points at the value that it gives up, where the key would carry the one on to the
+    /// other; with the columns that point.
+    pub own_takers: BTreeMap<u32, BTreeSet<u16>>,
 }
 
 /// Values, as numbers, with the item that has them.
@@ -124,8 +127,9 @@ impl Links {
             Unordered::unless(stopped)?;
             links.add(&replica.tables[group.table], group, dialect, &mut ends, &mut places)?;
         }
-        for (number, ends) in (0_u32..).zip(&mut ends) {
+        for number in 0..links.constraints.len() as u32 {
             Unordered::unless(stopped)?;
+            let (ends, further) = ends[number as usize..].split_first_mut().expect("as many as constraints");
             let unique = matches!(links.constraints[number as usize].rule, Rule::Unique { .. });
             for (side, kind) in [(COMES, LinkKind::Comes), (LEAVES, LinkKind::Leaves)] {
                 let kind = if unique { LinkKind::Yields } else { kind };
@@ -139,6 +143,9 @@ impl Links {
                     };
                     found.push(Link { from, to, constraint: number, kind });
                 });
+                if carried {
+                    links.hold_carried(number, &found, ends, further);
+                }
                 links.links.extend(found);
             }
         }
@@ -185,6 +192,28 @@ impl Links {
         false
     }
 
+    /// A row that is taken along has its parent's new value until it is written itself: where that is unique, it yields
+    /// it to the row that takes it for good. `further` are the ends of the constraints that follow, among them the
+    /// unique keys of the same table.
+    fn hold_carried(&self, number: u32, links: &[Link], ends: &BothEnds, further: &mut [BothEnds]) {
+        let own = &self.constraints[number as usize];
+        let behind = &self.constraints[number as usize + 1..];
+        let over_the_same = |constraint: &Constraint| {
+            matches!(constraint.rule, Rule::Unique { .. })
+                && constraint.table == own.table
+                && constraint.columns == own.columns
+        };
+        if !behind.iter().any(over_the_same) {
+            return;
+        }
+        let taken: HashMap<u32, u64> = ends.first[COMES].iter().map(|(value, row)| (*row, *value)).collect();
+        let held = links.iter().filter(|link| link.kind == LinkKind::Carried);
+        let held: Ends = held.filter_map(|link| Some((*taken.get(&link.to)?, link.from))).collect();
+        for (_, unique) in behind.iter().zip(further).filter(|(constraint, _)| over_the_same(constraint)) {
+            unique.first[LEAVES].extend(&held);
+        }
+    }
+
     fn add(
         &mut self,
         table: &TablePlan,
@@ -213,6 +242,10 @@ impl Links {
             if is_own_parent(&asks, &planned, &set) {
                 self.own_parents.push(item);
             }
+            let taken = self.taken_from_itself(&asks, &planned, &set, dialect);
+            if !taken.is_empty() {
+                self.own_takers.insert(item, taken);
+            }
             for asked in &asks {
                 match &planned.change {
                     RowChange::Insert { .. } => asked.comes(&planned.fields(), item, ends),
@@ -227,6 +260,33 @@ impl Links {
             self.items.push(Item { table: group.table, number, action: group.action, set });
         }
         Ok(())
+    }
+
+    /// The columns by which a row comes to point at a value that it gives up itself, where the key carries changes on: by
+    /// one statement the replica would carry on to the new value, too.
+    fn taken_from_itself(
+        &self,
+        asks: &[Asked],
+        planned: &PlannedChange,
+        set: &[u16],
+        dialect: Option<&dyn Dialect>,
+    ) -> BTreeSet<u16> {
+        let RowChange::Update { before, after, .. } = &planned.change else { return BTreeSet::new() };
+        let (before, after): (Vec<_>, Vec<_>) = (before.fields().collect(), after.fields().collect());
+        let parents = asks.iter().filter(|asked| asked.part == Part::Parent && asked.moves(set));
+        let taken = parents.flat_map(|parent| {
+            let constraint = &self.constraints[parent.constraint];
+            let carries = self.is_carried(parent.constraint as u32, dialect);
+            let child = asks.iter().find(|asked| {
+                asked.part == Part::Child && asked.constraint == parent.constraint && asked.moves(set)
+            });
+            let child = child.filter(|child| {
+                let taken = child.columns.number(&after);
+                carries && taken.is_some() && taken == parent.columns.number(&before)
+            });
+            child.into_iter().flat_map(|_| constraint.columns.iter().copied())
+        });
+        taken.filter(|column| set.contains(column)).collect()
     }
 
     /// What the replica itself said of unique values that pass from one row to another.
@@ -283,7 +343,7 @@ fn is_own_parent(asks: &[Asked], planned: &PlannedChange, set: &[u16]) -> bool {
 
 /// All constraints between the tables of these steps.
 fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
-    let tables: std::collections::BTreeSet<usize> = groups.iter().map(|group| group.table).collect();
+    let tables: BTreeSet<usize> = groups.iter().map(|group| group.table).collect();
     let mut constraints = Vec::new();
     for table in tables.iter().copied() {
         let Some(pair) = &replica.tables[table].pair else { continue };

@@ -146,7 +146,7 @@ impl Kind {
         let rank = match (&part, action) {
             (Part::Remove | Part::Park { .. }, _) => 0,
             (Part::Whole, RowAction::Delete) => 1,
-            (Part::Whole, RowAction::Update) => 2,
+            (Part::Whole | Part::Except(_), RowAction::Update) => 2,
             (Part::Whole | Part::Without(_), RowAction::Insert) => 3,
             _ => 4,
         };
@@ -324,6 +324,8 @@ fn kind_of(links: &Links, circle: &Circle, half: u32) -> Option<Kind> {
                 Part::Remove
             }
         }
+        (Some(split), RowAction::Update, false) if !split.hold.is_empty() => Part::Except(list(&split.hold)),
+        (Some(split), RowAction::Update, true) if !split.hold.is_empty() => Part::Fill(list(&split.hold)),
         (Some(split), RowAction::Insert, false) => Part::Without(list(&split.empty)),
         (Some(split), RowAction::Insert, true) => Part::Fill(list(&split.empty)),
         (Some(split), _, false) => Part::Park { empty: list(&split.empty), spare: list(&split.spare) },

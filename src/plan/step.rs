@@ -97,7 +97,9 @@ pub enum Part {
     Whole,
     /// An insert that leaves NULL in some columns.
     Without(Vec<u16>),
-    /// The second half of such an insert: an UPDATE of these columns.
+    /// An update that leaves some columns as they are.
+    Except(Vec<u16>),
+    /// The second half of such an insert or update: an UPDATE of these columns.
     Fill(Vec<u16>),
     /// The second half of [`Remove`](Part::Remove): an INSERT.
     Return,

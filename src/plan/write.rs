@@ -71,7 +71,12 @@ pub fn writes<'a>(
                 RowChange::Update { .. } if *part == Part::Return => inserted.clone(),
                 RowChange::Insert { .. } if numbered.1.extra.is_some() => whole.clone(),
                 RowChange::Insert { .. } => inserted.clone(),
-                RowChange::Update { columns, .. } => columns.clone(),
+                RowChange::Update { columns, .. } => match part {
+                    Part::Except(held) => {
+                        columns.iter().copied().filter(|column| !held.contains(column)).collect()
+                    }
+                    _ => columns.clone(),
+                },
                 RowChange::Delete { .. } => Vec::new(),
             };
             if let Some(write) = groups.push(columns, numbered) {
@@ -246,6 +251,7 @@ pub fn table_writes(
     let half = |numbered: &NumberedChange| half_values(pair, numbered, write, spares);
     let whole = |numbered: &NumberedChange| updated_values(pair, &numbered.1, &write.columns);
     let rows = match (write.action, &write.part) {
+        (RowAction::Update, Part::Fill(_)) => update_rows(pair, write, whole, dialect),
         (_, Part::Park { .. } | Part::Fill(_)) => update_rows(pair, write, half, dialect),
         (_, Part::Remove) => delete_rows(pair, write),
         (_, Part::Return) => {

@@ -152,7 +152,8 @@ async fn held_fast(plan: &ReplicaPlan, step: &RowStep, moment: &mut Moment<'_>) 
 /// rows without a key these are nobody can tell before they have left.
 fn carries_copies(plan: &ReplicaPlan, step: &RowStep, steps: &[&RowStep]) -> Option<Failure> {
     let parent = &plan.tables[step.table];
-    let (Some(pair), Some(circle), Part::Whole) = (&parent.pair, step.circle, &step.part) else {
+    let (Some(pair), Some(circle), Part::Whole | Part::Except(_)) = (&parent.pair, step.circle, &step.part)
+    else {
         return None;
     };
     let with_it = |child: usize| {

@@ -396,6 +396,7 @@ fn half(part: &Part) -> Option<&'static str> {
         Part::Whole => None,
         Part::Park { .. } => Some("make room for others"),
         Part::Without(_) => Some("insert, without what is not there yet"),
+        Part::Except(_) => Some("update, but for what would be carried on"),
         Part::Fill(_) => Some("fill in"),
         Part::Remove => Some("delete, to insert again"),
         Part::Return => Some("insert again"),

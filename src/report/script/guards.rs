@@ -205,7 +205,7 @@ impl Writer<'_> {
         let replica = self.replica;
         let Some(parent) = replica.tables[step.table].pair.as_ref() else { return Ok(()) };
         let action = match step.part {
-            Part::Whole => step.action,
+            Part::Whole | Part::Except(_) => step.action,
             Part::Remove => RowAction::Delete,
             _ => return Ok(()),
         };
