@@ -374,7 +374,7 @@ fn streams_that_end_early_leave_no_wrong_rows_behind() {
     for connections in [1, 3] {
         block_on(async {
             let mut side = side(&database.url, connections);
-            side.statement_timeout = Some(Duration::from_millis(1_500));
+            side.statement_timeout = Some(Duration::from_secs(6));
             let engine = connect(&side, true).await.expect("connected");
             let big = whole(&engine, "big", 1).await;
             let small = whole(&engine, "small", 1).await;

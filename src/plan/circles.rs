@@ -307,10 +307,11 @@ impl Solver<'_> {
         let from = match link.kind {
             LinkKind::Comes => !self.is_there_at_once(open, link),
             LinkKind::Leaves | LinkKind::Carried | LinkKind::Yields => !self.is_given_up_first(open, link),
+            LinkKind::Clears => !self.is_gone_first(open, link, link.from),
         };
         let to = match link.kind {
-            LinkKind::Comes | LinkKind::Yields => self.is_taken_late(open, link),
-            LinkKind::Leaves | LinkKind::Carried => !self.is_gone_first(open, link),
+            LinkKind::Comes | LinkKind::Clears | LinkKind::Yields => self.is_taken_late(open, link),
+            LinkKind::Leaves | LinkKind::Carried => !self.is_gone_first(open, link, link.to),
         };
         (half(link.from, from), half(link.to, to))
     }
@@ -337,9 +338,9 @@ impl Solver<'_> {
         split.replace || self.frees(link, &split.empty, &split.spare)
     }
 
-    /// Whether it is the first half that takes away what is pointed at.
-    fn is_gone_first(&self, open: &Open<'_>, link: &Link) -> bool {
-        let Some(split) = open.circle.splits.get(&link.to) else { return true };
+    /// Whether it is the first half of this row that takes away what is pointed at.
+    fn is_gone_first(&self, open: &Open<'_>, link: &Link, parent: u32) -> bool {
+        let Some(split) = open.circle.splits.get(&parent) else { return true };
         let Rule::Points { referenced, .. } = &self.links.constraints[link.constraint as usize].rule else {
             return true;
         };
@@ -389,6 +390,7 @@ impl Solver<'_> {
                 let split = open.circle.splits.entry(best.item).or_default();
                 split.empty.extend(best.empty);
                 split.spare.extend(best.spare);
+                split.hold.extend(best.hold);
                 found = true;
             }
         }
@@ -401,8 +403,9 @@ impl Solver<'_> {
         let mut candidates = Vec::new();
         for (item, action) in [link.from, link.to].map(|item| (item, self.links.items[item as usize].action))
         {
-            let gives = item == link.from && link.kind != LinkKind::Comes && action != RowAction::Insert;
-            let arrives = matches!(link.kind, LinkKind::Comes | LinkKind::Yields);
+            let frees = !matches!(link.kind, LinkKind::Comes | LinkKind::Clears);
+            let gives = item == link.from && frees && action != RowAction::Insert;
+            let arrives = matches!(link.kind, LinkKind::Comes | LinkKind::Clears | LinkKind::Yields);
             let takes = item == link.to && arrives && action == RowAction::Insert;
             let done = open
                 .circle
@@ -411,10 +414,18 @@ impl Solver<'_> {
                 .is_some_and(|split| {
                     split.replace || !split.hold.is_empty() || self.frees(link, &split.empty, &split.spare)
                 });
+            let set = &self.links.items[item as usize].set;
+            if item == link.to
+                && (link.kind, action) == (LinkKind::Clears, RowAction::Update)
+                && !open.circle.splits.contains_key(&item)
+            {
+                let columns = constraint.columns.iter().copied().filter(|column| set.contains(column));
+                candidates.push(Candidate { item, hold: columns.collect(), ..Candidate::default() });
+                continue;
+            }
             if !(gives || takes) || done {
                 continue;
             }
-            let set = &self.links.items[item as usize].set;
             let usable = |column: &&u16| action != RowAction::Update || set.contains(column);
             let table = &self.columns[&constraint.table];
             let columns: Vec<u16> = constraint.columns.iter().filter(usable).copied().collect();
@@ -424,13 +435,13 @@ impl Solver<'_> {
             let whole = matches!(&constraint.rule, Rule::Points { key, .. } if key.whole);
             let empty: BTreeSet<u16> = if whole { empties } else { empties.into_iter().take(1).collect() };
             if self.frees(link, &empty, &BTreeSet::new()) {
-                candidates.push(Candidate { item, empty, spare: BTreeSet::new() });
+                candidates.push(Candidate { item, empty, ..Candidate::default() });
                 continue;
             }
             let spare = columns.iter().copied().find(|column| table.takes_spare(*column));
             if let (true, LinkKind::Yields, Some(column)) = (gives, link.kind, spare) {
                 let spare = BTreeSet::from([column]);
-                candidates.push(Candidate { item, empty: BTreeSet::new(), spare });
+                candidates.push(Candidate { item, spare, ..Candidate::default() });
             }
         }
         candidates
@@ -456,6 +467,10 @@ impl Solver<'_> {
     }
 
     fn is_deferrable(&self, link: &Link) -> bool {
+        // What a key carries on it does at once.
+        if link.kind == LinkKind::Clears {
+            return false;
+        }
         match &self.links.constraints[link.constraint as usize].rule {
             Rule::Unique { deferrable, .. } => *deferrable,
             Rule::Points { key, .. } if link.kind == LinkKind::Comes => key.deferrable,
@@ -481,7 +496,10 @@ impl Solver<'_> {
 
     /// Whether one statement can write each of these: it has foreign keys alone to heed, and no row twice.
     fn fit_together(&self, open: &Open<'_>, stuck: &[Vec<u32>], inner: &[Vec<usize>]) -> bool {
-        let points = |number: &usize| self.points(open.links[*number]);
+        let points = |number: &usize| {
+            let link = open.links[*number];
+            self.points(link) && link.kind != LinkKind::Clears
+        };
         let once = |halves: &Vec<u32>| halves.windows(2).all(|pair| pair[0] / 2 != pair[1] / 2);
         inner.iter().flatten().all(points) && stuck.iter().all(once)
     }
@@ -590,10 +608,12 @@ const ROUNDS_ONE_BY_ONE: u32 = 64;
 const KEYS_SHOWN: usize = 5;
 
 /// What a row could do without for a while.
+#[derive(Default)]
 struct Candidate {
     item: u32,
     empty: BTreeSet<u16>,
     spare: BTreeSet<u16>,
+    hold: BTreeSet<u16>,
 }
 
 /// The numbers of the links that are within each circle.

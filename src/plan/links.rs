@@ -64,6 +64,9 @@ pub(super) enum LinkKind {
     Leaves,
     /// As `Leaves`, of a row that is taken along where what it points at changes: the two belong into one transaction.
     Carried,
+    /// A row goes, or gives up a value that is pointed at, and takes along those that point; the other one begins to point
+    /// at that value, which is another row's by then.
+    Clears,
     /// A row gives up a unique value that the other one takes.
     Yields,
 }
@@ -148,6 +151,8 @@ impl Links {
                 }
                 links.links.extend(found);
             }
+            let cleared = links.cleared(number, ends, dialect);
+            links.links.extend(cleared);
         }
         links.add_handovers(replica, groups, &places);
         Ok(links)
@@ -190,6 +195,21 @@ impl Links {
             reached.extend(further.filter(|table| seen.insert(*table)));
         }
         false
+    }
+
+    /// Who takes rows along from a value to which others come.
+    fn cleared(&self, number: u32, ends: &mut BothEnds, dialect: Option<&dyn Dialect>) -> Vec<Link> {
+        let Rule::Points { key, .. } = &self.constraints[number as usize].rule else { return Vec::new() };
+        let carries = [key.on_delete.carries(), self.is_carried(number, dialect)];
+        let [come, leave] = &mut ends.then;
+        let mut cleared = Vec::new();
+        join(leave, come, |from, to| {
+            let gone = self.items[from as usize].action == RowAction::Delete;
+            if carries[usize::from(!gone)] {
+                cleared.push(Link { from, to, constraint: number, kind: LinkKind::Clears });
+            }
+        });
+        cleared
     }
 
     /// A row that is taken along has its parent's new value until it is written itself: where that is unique, it yields
