@@ -58,6 +58,25 @@ fn unique(columns: &str, constraints: &str) -> String {
 
 const SCENES: &[Scene] = &[
     Scene {
+        name: "references that the collation alone takes for one",
+        engines: &[Engine::Postgres, Engine::Mariadb],
+        tables: |engine| {
+            let (before, collation) = match engine {
+                Engine::Postgres => (
+                    "CREATE COLLATION plain (provider = icu, locale = 'und-u-ks-level1', deterministic = false);",
+                    "COLLATE plain",
+                ),
+                _ => ("", "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"),
+            };
+            format!(
+                "{before} CREATE TABLE t (id integer PRIMARY KEY, code varchar(20) {collation} NOT NULL UNIQUE, up varchar(20) {collation}, n integer, FOREIGN KEY (up) REFERENCES t (code));"
+            )
+        },
+        primary: "INSERT INTO t VALUES (1, 'a', 'ZE', 0), (2, 'zé', NULL, 0), (3, 'b', NULL, 0);",
+        replica: "INSERT INTO t VALUES (1, 'a', NULL, 0), (3, 'b', 'AE', 0), (0, 'aé', NULL, 0);",
+        replaces: false,
+    },
+    Scene {
         name: "a row that comes to point at the value that it gives up, where the key cascades",
         engines: ALL,
         tables: |_| {

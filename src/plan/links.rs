@@ -43,6 +43,8 @@ pub(super) enum Rule {
         key: ForeignKey,
         parent: usize,
         referenced: Vec<u16>,
+        /// For each column, what the replica said of texts.
+        marks: Vec<BTreeMap<String, String>>,
     },
     Unique {
         /// Whether rows with NULL in one of its columns collide with none.
@@ -109,8 +111,18 @@ struct BothEnds {
 const COMES: usize = 0;
 const LEAVES: usize = 1;
 
-/// Columns by their index, as their values are held against each other.
-struct Compared(Vec<(u16, Domain, bool)>);
+/// Columns, as their values are held against each other.
+struct Compared(Vec<ComparedColumn>);
+
+struct ComparedColumn {
+    /// Its index.
+    index: u16,
+    domain: Domain,
+    /// Whether different texts may be one.
+    equates: bool,
+    /// What the replica said of some.
+    marks: BTreeMap<String, String>,
+}
 
 impl Links {
     /// The links between the changes of some steps.
@@ -375,7 +387,9 @@ fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
             else {
                 continue;
             };
-            let rule = Rule::Points { key: key.clone(), parent, referenced };
+            let told = replica.tables[table].alike.iter().find(|alike| alike.key == *key);
+            let marks = told.map(|alike| alike.marks.clone()).unwrap_or_default();
+            let rule = Rule::Points { key: key.clone(), parent, referenced, marks };
             constraints.push(Constraint { table, columns, rule });
         }
         for key in &pair.unique_keys {
@@ -440,9 +454,13 @@ impl Asked {
         pair: &TablePair,
         dialect: Option<&dyn Dialect>,
     ) -> Vec<Self> {
+        let marks = match &constraint.rule {
+            Rule::Points { marks, .. } => &marks[..],
+            Rule::Unique { .. } => &[],
+        };
         let asked = |columns: &[u16], part| Asked {
             constraint: number,
-            columns: Compared::of(pair, columns, dialect),
+            columns: Compared::of(pair, columns, marks, dialect),
             part,
         };
         match &constraint.rule {
@@ -459,7 +477,7 @@ impl Asked {
     }
 
     fn moves(&self, set: &[u16]) -> bool {
-        self.columns.0.iter().any(|(column, ..)| set.contains(column))
+        self.columns.0.iter().any(|column| set.contains(&column.index))
     }
 
     /// A row comes to have these values.
@@ -485,24 +503,43 @@ impl Asked {
 }
 
 impl Compared {
-    fn of(pair: &TablePair, columns: &[u16], dialect: Option<&dyn Dialect>) -> Self {
-        let part = |index: &u16| {
+    fn of(
+        pair: &TablePair,
+        columns: &[u16],
+        marks: &[BTreeMap<String, String>],
+        dialect: Option<&dyn Dialect>,
+    ) -> Self {
+        let compared = |(place, index): (usize, &u16)| {
             let part = pair.replica_part(usize::from(*index));
-            let equates = dialect.is_none_or(|dialect| dialect.equates(&part.column));
-            (*index, part.domain, equates)
+            ComparedColumn {
+                index: *index,
+                domain: part.domain,
+                equates: dialect.is_none_or(|dialect| dialect.equates(&part.column)),
+                marks: marks.get(place).cloned().unwrap_or_default(),
+            }
         };
-        Compared(columns.iter().map(part).collect())
+        Compared(columns.iter().enumerate().map(compared).collect())
     }
 
     /// The values as a number; `None` where one is NULL or not known, for such a row is at neither end.
     fn number(&self, row: &[Option<&[u8]>]) -> Option<u64> {
         let mut hasher = BlockHasher::new([]);
-        for (index, domain, equates) in &self.0 {
-            let payload = comparable(domain, row.get(usize::from(*index)).copied().flatten()?, *equates);
+        for column in &self.0 {
+            let payload = column.comparable(row.get(usize::from(column.index)).copied().flatten()?);
             hasher.update(&(payload.len() as u64).to_be_bytes());
             hasher.update(&payload);
         }
         hasher.finish().bytes().first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+impl ComparedColumn {
+    fn comparable(&self, payload: &[u8]) -> Vec<u8> {
+        let told = std::str::from_utf8(payload).ok().filter(|_| self.domain == Domain::Text);
+        match told.and_then(|text| self.marks.get(text)) {
+            Some(mark) => mark.clone().into_bytes(),
+            None => comparable(&self.domain, payload, self.equates),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
+mod alike;
 mod batches;
 mod circles;
 mod copies;
@@ -30,6 +31,7 @@ mod values;
 mod weave;
 mod write;
 
+pub use alike::{Alike, questions};
 pub use batches::{Batches, batches};
 pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
@@ -149,6 +151,9 @@ pub struct TablePlan {
     /// Unique values that pass from row to row, where only the replica could tell.
     #[serde(default)]
     pub handovers: Vec<Handover>,
+    /// Texts that its foreign keys take for one, where only the replica could tell.
+    #[serde(default)]
+    pub alike: Vec<Alike>,
     /// What makes the values that rows have in between others, should somebody have them already.
     #[serde(default)]
     pub spare_salt: u32,

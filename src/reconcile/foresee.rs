@@ -1,11 +1,11 @@
 //! What only the replica knows of a plan's order, asked behind the comparison.
 //!
-//! Owns two questions: whether rows that the plan does not name point at rows that go or change, so that the replica's
+//! Owns three questions: which texts its foreign keys take for one; whether rows that the plan does not name point at rows that go or change, so that the replica's
 //! own foreign keys would carry the change on to them, or refuse it; and whether a value that stands in for another for a moment is
 //! somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
 //! applying it changes in the tables of the plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::patience::answered;
@@ -13,15 +13,17 @@ use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, ChangeNumber, Checks, ChunkLimits, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
+    self, Alike, ChangeNumber, Checks, ChunkLimits, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{Dialect, ForeignKey, ForeignKeyAction, Select, Selection};
-use crate::value::{Key, Row, encode};
+use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, Select, Selection, TableName};
+use crate::value::{Key, Row, Value, encode};
 
 /// How many keys are asked about at once.
 const CHUNK: ChunkLimits = ChunkLimits { rows_max: 1_000, bytes_max: 1 << 20 };
+/// How many texts are asked about at once.
+const TEXTS_MAX: usize = 500;
 /// How often other values are tried.
 const SALTS_MAX: u32 = 20;
 
@@ -36,6 +38,10 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
         if let Err(failure) = answered(stop, pointed_at(plan, table, &mut moment)).await {
             fail(plan, table, failure);
         }
+    }
+    if let Err(failure) = answered(stop, alike(plan, &mut moment)).await {
+        plan.error.get_or_insert(failure);
+        return;
     }
     let steps = plan::foresee(&|| stop.requested(), plan);
     let rows = steps.iter().filter_map(|step| match step {
@@ -67,12 +73,62 @@ struct Moment<'a> {
 
 impl Moment<'_> {
     async fn scan(&mut self, select: Select) -> Result<RowStream, Failure> {
-        let snapshot = match &self.snapshot {
-            Some(snapshot) => snapshot,
-            None => self.snapshot.insert(self.replica.snapshot().await?),
-        };
-        Ok(snapshot.scan(select).await?)
+        Ok(self.begun().await?.scan(select).await?)
     }
+
+    async fn begun(&mut self) -> Result<&Arc<dyn Snapshot>, Failure> {
+        Ok(match &mut self.snapshot {
+            Some(snapshot) => snapshot,
+            none => none.insert(self.replica.snapshot().await?),
+        })
+    }
+
+    /// One mark for each text, equal for those that the replica takes for one in this column.
+    async fn marked(
+        &mut self,
+        table: &TableName,
+        column: &Column,
+        texts: BTreeSet<String>,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let dialect = self.replica.dialect();
+        let texts: Vec<Value> = texts.into_iter().map(Value::Text).collect();
+        let mut marked = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(TEXTS_MAX) {
+            let sql = dialect.equated(table, column, &texts.iter().collect::<Vec<_>>()).map_err(|why| {
+                let message = format!("the replica could not be asked to compare texts of {table}: {why}");
+                Failure::new(ErrorKind::Internal, message)
+            })?;
+            let marks = self.begun().await?.ask(sql).await?;
+            if marks.len() != texts.len() {
+                let message = format!("the replica did not compare all texts of {table} that it was asked for");
+                return Err(Failure::new(ErrorKind::Internal, message));
+            }
+            for (text, mark) in texts.iter().zip(marks) {
+                if let (Value::Text(text), Some(mark)) = (text, mark) {
+                    marked.push((text.clone(), mark));
+                }
+            }
+        }
+        Ok(marked)
+    }
+}
+
+/// Has the replica say which texts its foreign keys take for one.
+async fn alike(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), Failure> {
+    for asked in plan::questions(plan, moment.replica.dialect())? {
+        let mut marked = Vec::new();
+        for column in asked.columns {
+            marked.push(match column {
+                Some((table, column, texts)) => {
+                    let Some(pair) = &plan.tables[table].pair else { continue };
+                    moment.marked(&pair.names.replica.clone(), &column, texts).await?
+                }
+                None => Vec::new(),
+            });
+        }
+        plan.tables[asked.child].alike.extend(Alike::of(asked.key, marked));
+    }
+    Ok(())
 }
 
 fn fail(plan: &mut ReplicaPlan, table: usize, failure: Failure) {
