@@ -11,6 +11,7 @@ mod foresee;
 mod look;
 mod patience;
 mod sequences;
+mod spares;
 mod triggers;
 mod wanted;
 

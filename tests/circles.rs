@@ -58,6 +58,22 @@ fn unique(columns: &str, constraints: &str) -> String {
 
 const SCENES: &[Scene] = &[
     Scene {
+        name: "values exchanged under an index over an expression that few values satisfy",
+        engines: &[Engine::Sqlite, Engine::Postgres],
+        tables: |_| unique("u integer NOT NULL", "") + "CREATE UNIQUE INDEX apart ON t ((u % 5));",
+        primary: "INSERT INTO t VALUES (1, 2, 0), (2, 1, 0), (3, 3, 0), (4, 4, 0);",
+        replica: "INSERT INTO t VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0), (4, 4, 0);",
+        replaces: false,
+    },
+    Scene {
+        name: "values exchanged under an index over their beginnings",
+        engines: &[Engine::Mariadb],
+        tables: |_| unique("u varchar(20) NOT NULL", ", UNIQUE KEY (u (1))"),
+        primary: "INSERT INTO t VALUES (1, 'xa', 0), (2, 'ya', 0), (3, '0', 0), (4, '1', 0), (5, '2', 0), (6, '3', 0), (7, '4', 0), (8, '5', 0), (9, '6', 0), (10, '7', 0), (11, '8', 0), (12, '9', 0);",
+        replica: "INSERT INTO t VALUES (1, 'ya', 0), (2, 'xa', 0), (3, '0', 0), (4, '1', 0), (5, '2', 0), (6, '3', 0), (7, '4', 0), (8, '5', 0), (9, '6', 0), (10, '7', 0), (11, '8', 0), (12, '9', 0);",
+        replaces: false,
+    },
+    Scene {
         name: "references that the collation alone takes for one",
         engines: &[Engine::Postgres, Engine::Mariadb],
         tables: |engine| {
@@ -344,6 +360,24 @@ fn what_has_no_means_is_an_error_of_the_plan() {
     assert!(run.told().contains("NO ACTION instead of RESTRICT"), "{}", run.told());
     stage.ends("no means", &["apply", "spec.yml", "-y"], 1);
     assert_eq!(stage.replica.dump(), before);
+}
+
+/// Where every value that could stand in collides under the index, the plan says so, and apply is not begun.
+#[test]
+fn where_no_value_could_stand_in_the_plan_says_so() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let scene = Scene {
+            name: "none left",
+            engines: ALL,
+            tables: |_| unique("u integer NOT NULL", "") + "CREATE UNIQUE INDEX apart ON t ((u % 3));",
+            primary: "INSERT INTO t VALUES (1, 2, 0), (2, 1, 0), (3, 3, 0);",
+            replica: "INSERT INTO t VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0);",
+            replaces: false,
+        };
+        let stage = Stage::set(&scene, engine);
+        let run = stage.ends(engine.name(), &["plan", "spec.yml"], 1);
+        assert!(run.told().contains("there is no other value left"), "{}", run.told());
+    }
 }
 
 /// A row that the plan does not know points into a circle that goes: nothing is written, and foreign keys are looked

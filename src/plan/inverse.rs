@@ -123,7 +123,7 @@ fn inverse_table(
         structure: table.structure.clone(),
         truncated: table.truncated,
         handovers: inverse_handovers(table)?,
-        alike: table.alike.clone(),
+        equated: table.equated.clone(),
         spare_salt: table.spare_salt,
         ..TablePlan::unknown(table.table.clone(), table.replica_table.clone())
     };

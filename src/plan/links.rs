@@ -387,8 +387,8 @@ fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
             else {
                 continue;
             };
-            let told = replica.tables[table].alike.iter().find(|alike| alike.key == *key);
-            let marks = told.map(|alike| alike.marks.clone()).unwrap_or_default();
+            let told = replica.tables[table].equated.iter().find(|equated| equated.key == *key);
+            let marks = told.map(|told| told.marks.clone()).unwrap_or_default();
             let rule = Rule::Points { key: key.clone(), parent, referenced, marks };
             constraints.push(Constraint { table, columns, rule });
         }

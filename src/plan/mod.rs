@@ -7,10 +7,10 @@
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
 
-mod alike;
 mod batches;
 mod circles;
 mod copies;
+mod equated;
 pub mod file;
 mod foresee;
 mod inverse;
@@ -31,12 +31,12 @@ mod values;
 mod weave;
 mod write;
 
-pub use alike::{Alike, questions};
 pub use batches::{Batches, batches};
 pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
     image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
 };
+pub use equated::{Equated, questions};
 pub use foresee::foresee;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
@@ -153,7 +153,7 @@ pub struct TablePlan {
     pub handovers: Vec<Handover>,
     /// Texts that its foreign keys take for one, where only the replica could tell.
     #[serde(default)]
-    pub alike: Vec<Alike>,
+    pub equated: Vec<Equated>,
     /// What makes the values that rows have in between others, should somebody have them already.
     #[serde(default)]
     pub spare_salt: u32,

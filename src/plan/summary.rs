@@ -99,7 +99,7 @@ impl TablePlan {
             schema_changes: Vec::new(),
             ranges: Vec::new(),
             handovers: Vec::new(),
-            alike: Vec::new(),
+            equated: Vec::new(),
             spare_salt: 0,
             spare_rows: Vec::new(),
             updated: Vec::new(),

@@ -1,31 +1,30 @@
 //! What only the replica knows of a plan's order, asked behind the comparison.
 //!
 //! Owns three questions: which texts its foreign keys take for one; whether rows that the plan does not name point at rows that go or change, so that the replica's
-//! own foreign keys would carry the change on to them, or refuse it; and whether a value that stands in for another for a moment is
-//! somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
+//! own foreign keys would carry the change on to them, or refuse it; and (in `spares`) whether a value that stands in for
+//! another for a moment is somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
 //! applying it changes in the tables of the plan.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::patience::answered;
+use super::spares;
 use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Alike, ChangeNumber, Checks, ChunkLimits, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
+    self, ChangeNumber, Checks, ChunkLimits, Equated, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
     Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
-use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, Select, Selection, TableName};
-use crate::value::{Key, Row, Value, encode};
+use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, Select, TableName};
+use crate::value::{Key, Row, Value};
 
 /// How many keys are asked about at once.
-const CHUNK: ChunkLimits = ChunkLimits { rows_max: 1_000, bytes_max: 1 << 20 };
+pub(super) const CHUNK: ChunkLimits = ChunkLimits { rows_max: 1_000, bytes_max: 1 << 20 };
 /// How many texts are asked about at once.
 const TEXTS_MAX: usize = 500;
-/// How often other values are tried.
-const SALTS_MAX: u32 = 20;
 
 /// Finds the order of a plan, and puts tables in error whose rows cannot be written, or not without others.
 pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &Stop) {
@@ -39,7 +38,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
             fail(plan, table, failure);
         }
     }
-    if let Err(failure) = answered(stop, alike(plan, &mut moment)).await {
+    if let Err(failure) = answered(stop, equate(plan, &mut moment)).await {
         plan.error.get_or_insert(failure);
         return;
     }
@@ -56,8 +55,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
         if let Some(failure) = carries_copies(plan, step, &rows) {
             fail(plan, step.table, failure);
         }
-        if let Part::Park { spare, .. } = &step.part
-            && let Err(failure) = answered(stop, settle(plan, step, spare, &mut moment)).await
+        if let Err(failure) = answered(stop, spares::settle(plan, step, &mut moment)).await
         {
             fail(plan, step.table, failure);
         }
@@ -66,17 +64,17 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
 
 /// A moment of the replica, begun where something is asked. The comparison's own has ended by then, for its connection
 /// may be the only one; what has changed since apply finds.
-struct Moment<'a> {
-    replica: &'a Replica,
+pub(super) struct Moment<'a> {
+    pub(super) replica: &'a Replica,
     snapshot: Option<Arc<dyn Snapshot>>,
 }
 
 impl Moment<'_> {
-    async fn scan(&mut self, select: Select) -> Result<RowStream, Failure> {
+    pub(super) async fn scan(&mut self, select: Select) -> Result<RowStream, Failure> {
         Ok(self.begun().await?.scan(select).await?)
     }
 
-    async fn begun(&mut self) -> Result<&Arc<dyn Snapshot>, Failure> {
+    pub(super) async fn begun(&mut self) -> Result<&Arc<dyn Snapshot>, Failure> {
         Ok(match &mut self.snapshot {
             Some(snapshot) => snapshot,
             none => none.insert(self.replica.snapshot().await?),
@@ -114,7 +112,7 @@ impl Moment<'_> {
 }
 
 /// Has the replica say which texts its foreign keys take for one.
-async fn alike(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), Failure> {
+async fn equate(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), Failure> {
     for asked in plan::questions(plan, moment.replica.dialect())? {
         let mut marked = Vec::new();
         for column in asked.columns {
@@ -126,7 +124,7 @@ async fn alike(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), Fa
                 None => Vec::new(),
             });
         }
-        plan.tables[asked.child].alike.extend(Alike::of(asked.key, marked));
+        plan.tables[asked.child].equated.extend(Equated::of(asked.key, marked));
     }
     Ok(())
 }
@@ -391,91 +389,4 @@ impl Moment<'_> {
         }
         Ok(left)
     }
-}
-
-/// Makes sure that no row has a value that stands in for others, or chooses others.
-async fn settle(
-    plan: &mut ReplicaPlan,
-    step: &RowStep,
-    spare: &[u16],
-    moment: &mut Moment<'_>,
-) -> Result<(), Failure> {
-    for _ in 0..SALTS_MAX {
-        let table = &plan.tables[step.table];
-        let Some(pair) = &table.pair else { return Ok(()) };
-        let mut free = true;
-        for column in spare {
-            free &= is_free(table, pair, step, *column, moment).await?;
-        }
-        if free {
-            return Ok(());
-        }
-        plan.tables[step.table].spare_salt += 1;
-    }
-    let table = &plan.tables[step.table];
-    let message =
-        format!("table {}: rows exchange unique values, and there is no other value left", table.table);
-    Err(Failure::new(ErrorKind::Key, message).hint("let the column take NULL on the replica"))
-}
-
-async fn is_free(
-    table: &TablePlan,
-    pair: &TablePair,
-    step: &RowStep,
-    column: u16,
-    moment: &mut Moment<'_>,
-) -> Result<bool, Failure> {
-    let part = pair.replica_part(usize::from(column));
-    let mut taken: HashSet<Row> = HashSet::new();
-    for piece in plan::pieces(&table.changes, step.changes.iter().copied(), CHUNK) {
-        let mut keys = Vec::new();
-        for (number, _) in piece? {
-            let Some(bytes) = encoded(table, pair, number, column) else { continue };
-            if !taken.insert(Row::new(bytes.clone())) {
-                return Ok(false);
-            }
-            keys.push(Key::new(bytes));
-        }
-        if keys.is_empty() {
-            continue;
-        }
-        let select = Select {
-            table: pair.names.replica.clone(),
-            columns: vec![part.clone()],
-            key_columns: 1,
-            scope: None,
-            selection: Selection::Keys(keys),
-            ordered: false,
-            locked: false,
-        };
-        let mut rows = moment.scan(select).await?;
-        while let Some(block) = rows.next().await? {
-            if !block.is_empty() {
-                return Ok(false);
-            }
-        }
-    }
-    // Nor may a planned row take it.
-    for planned in table.changes.iter() {
-        let planned = planned?;
-        if let plan::RowChange::Insert { after } | plan::RowChange::Update { after, .. } = &planned.change {
-            let field = after.fields().nth(usize::from(column)).flatten();
-            let mut bytes = Vec::new();
-            if let Some(payload) = field {
-                crate::value::put_field(&mut bytes, payload);
-            }
-            if taken.contains(&Row::new(bytes)) {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
-}
-
-/// The value that stands in; `None` where the pair's domain cannot say it, so that it cannot be asked for either.
-fn encoded(table: &TablePlan, pair: &TablePair, number: ChangeNumber, column: u16) -> Option<Vec<u8>> {
-    let value = plan::spare_value(pair, number, column, table.spares())?;
-    let mut bytes = Vec::new();
-    encode(&mut bytes, &pair.replica_part(usize::from(column)).domain, &value).ok()?;
-    Some(bytes)
 }

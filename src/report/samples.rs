@@ -155,7 +155,7 @@ pub fn in_sync(table: &str) -> TablePlan {
         schema_changes: Vec::new(),
         ranges: Vec::new(),
         handovers: Vec::new(),
-        alike: Vec::new(),
+        equated: Vec::new(),
         spare_salt: 0,
         spare_rows: Vec::new(),
         updated: Vec::new(),
@@ -177,7 +177,7 @@ pub fn drifting() -> TablePlan {
     let changed = "Please leave the parcel with the neighbors on the second floor";
     TablePlan {
         handovers: Vec::new(),
-        alike: Vec::new(),
+        equated: Vec::new(),
         spare_salt: 0,
         spare_rows: Vec::new(),
         updated: Vec::new(),

@@ -17,7 +17,7 @@ use crate::value::{Domain, Value, decode};
 
 /// What the replica said of the texts at both ends of a foreign key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alike {
+pub struct Equated {
     /// The foreign key.
     pub key: ForeignKey,
     /// For each of its columns, the marks of the texts that are another's equal.
@@ -154,12 +154,12 @@ fn add_texts(
     Ok(any)
 }
 
-impl Alike {
+impl Equated {
     /// What is to be known of a key's columns, whose texts the replica gave these marks; `None` where letters' case and
     /// blanks say as much.
     pub fn of(key: ForeignKey, marked: Vec<Vec<(String, String)>>) -> Option<Self> {
         let marks: Vec<BTreeMap<String, String>> = marked.into_iter().map(told_otherwise).collect();
-        marks.iter().any(|marks| !marks.is_empty()).then_some(Alike { key, marks })
+        marks.iter().any(|marks| !marks.is_empty()).then_some(Equated { key, marks })
     }
 }
 
