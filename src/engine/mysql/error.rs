@@ -49,7 +49,8 @@ pub(super) fn translate(error: sqlx::Error, what: &str) -> EngineError {
         2006 | 2013 | 1053 | 1077 | 1079 | 1152 | 1159 | 1161 | 1927 | 4031 => {
             failed(ErrorKind::Connect, "the server closed the connection")
         }
-        1317 => failed(ErrorKind::Interrupted, "the statement was killed"),
+        // By somebody else: `Interrupted` is what trueup's own user asked for.
+        1317 => failed(ErrorKind::Timeout, "the statement was killed on the server").hint("run it again"),
         1021 | 1114 | 1026 | 3 => {
             failed(ErrorKind::Internal, "the server's disk is full").hint("make room there and run again")
         }
