@@ -340,11 +340,7 @@ impl Run<'_> {
         }
     }
 
-    async fn one_transaction(
-        &self,
-        writer: &mut dyn Writer,
-        batch: &Batch<'_>,
-    ) -> Result<Written, GivenUp> {
+    async fn one_transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         self.go_on()?;
         self.told_rows.store(0, Ordering::Relaxed);
         writer.begin().await?;

@@ -126,7 +126,10 @@ mod tests {
     use super::*;
 
     fn violation(known_by: Option<&str>) -> Violation {
-        Violation { words: "t: id = 1 points at no row of p".to_owned(), known_by: known_by.map(str::to_owned) }
+        Violation {
+            words: "t: id = 1 points at no row of p".to_owned(),
+            known_by: known_by.map(str::to_owned),
+        }
     }
 
     #[test]

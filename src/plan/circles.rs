@@ -407,13 +407,9 @@ impl Solver<'_> {
             let gives = item == link.from && frees && action != RowAction::Insert;
             let arrives = matches!(link.kind, LinkKind::Comes | LinkKind::Clears | LinkKind::Yields);
             let takes = item == link.to && arrives && action == RowAction::Insert;
-            let done = open
-                .circle
-                .splits
-                .get(&item)
-                .is_some_and(|split| {
-                    split.replace || !split.hold.is_empty() || self.frees(link, &split.empty, &split.spare)
-                });
+            let done = open.circle.splits.get(&item).is_some_and(|split| {
+                split.replace || !split.hold.is_empty() || self.frees(link, &split.empty, &split.spare)
+            });
             let set = &self.links.items[item as usize].set;
             if item == link.to
                 && (link.kind, action) == (LinkKind::Clears, RowAction::Update)

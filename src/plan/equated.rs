@@ -45,9 +45,10 @@ pub fn questions(replica: &ReplicaPlan, dialect: &dyn Dialect) -> Result<Vec<Que
     for (child, table) in replica.tables.iter().enumerate() {
         let Some(pair) = written(table) else { continue };
         for key in &pair.foreign_keys {
-            let parent = replica.tables.iter().position(|table| {
-                written(table).is_some_and(|pair| pair.names.replica == key.table)
-            });
+            let parent = replica
+                .tables
+                .iter()
+                .position(|table| written(table).is_some_and(|pair| pair.names.replica == key.table));
             let Some(parent) = parent.filter(|parent| may_wait(replica, child, *parent, key)) else {
                 continue;
             };

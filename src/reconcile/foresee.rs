@@ -14,8 +14,8 @@ use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, ChangeNumber, Checks, ChunkLimits, Equated, Part, Pointing, Reference, ReplicaPlan, RowAction, RowStep,
-    Step, TablePlan, Unfollowed,
+    self, ChangeNumber, Checks, ChunkLimits, Equated, Part, Pointing, Reference, ReplicaPlan, RowAction,
+    RowStep, Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
 use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, Select, TableName};
@@ -55,8 +55,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
         if let Some(failure) = carries_copies(plan, step, &rows) {
             fail(plan, step.table, failure);
         }
-        if let Err(failure) = answered(stop, spares::settle(plan, step, &mut moment)).await
-        {
+        if let Err(failure) = answered(stop, spares::settle(plan, step, &mut moment)).await {
             fail(plan, step.table, failure);
         }
     }
@@ -98,7 +97,8 @@ impl Moment<'_> {
             })?;
             let marks = self.begun().await?.ask(sql).await?;
             if marks.len() != texts.len() {
-                let message = format!("the replica did not compare all texts of {table} that it was asked for");
+                let message =
+                    format!("the replica did not compare all texts of {table} that it was asked for");
                 return Err(Failure::new(ErrorKind::Internal, message));
             }
             for (text, mark) in texts.iter().zip(marks) {

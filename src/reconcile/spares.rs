@@ -63,7 +63,8 @@ impl Asked<'_> {
         let indexes = self.table.structure.replica.iter().flat_map(|table| &table.unique_indexes);
         for index in indexes.filter(|index| index.untold.is_none()) {
             let names: Option<Vec<u16>> = index.columns.iter().map(|name| self.place(name)).collect();
-            let Some(columns) = names.filter(|columns| self.spare.iter().any(|spare| columns.contains(spare)))
+            let Some(columns) =
+                names.filter(|columns| self.spare.iter().any(|spare| columns.contains(spare)))
             else {
                 continue;
             };
@@ -178,7 +179,11 @@ impl Asked<'_> {
         let mut marks = Vec::with_capacity(rows.len());
         for rows in rows.chunks(ROWS_MAX) {
             let values = |row: &Key| -> Vec<Value> {
-                parts.iter().zip(fields(row.bytes())).map(|(part, field)| decode(&part.domain, field)).collect()
+                parts
+                    .iter()
+                    .zip(fields(row.bytes()))
+                    .map(|(part, field)| decode(&part.domain, field))
+                    .collect()
             };
             let rows: Vec<Vec<Value>> = rows.iter().map(values).collect();
             let sql = dialect.index_marks(&self.pair.names.replica, index, &columns, &rows);

@@ -19,7 +19,6 @@ use crate::sql::{
 };
 use crate::value::{Digest, Key, RowBlock, RowsHasher};
 
-
 /// The writing session.
 pub(super) struct Session {
     connection: MySqlConnection,

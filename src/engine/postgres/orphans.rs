@@ -123,10 +123,9 @@ pub(super) async fn violations(
         // No two rows are known by the same: among one more than there were, one is new.
         let found = check.rows(connection, stood.len() + most).await?;
         let found = found.into_iter().filter(|(mark, _)| !known.contains(mark.as_str()));
-        new.extend(found.map(|(_, words)| Violation {
-            words: format!("{words} points at no row"),
-            known_by: None,
-        }));
+        new.extend(
+            found.map(|(_, words)| Violation { words: format!("{words} points at no row"), known_by: None }),
+        );
     }
     new.truncate(most);
     Ok(new)
