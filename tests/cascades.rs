@@ -64,6 +64,53 @@ fn ends_of_different_types_are_an_error() {
     keeps_the_child(Engine::Postgres, tables, rows, "parent", UNTOLD);
 }
 
+/// SQLite gives what points the affinity of what is pointed at: 2.0 and '2' point at 2.
+#[test]
+fn sqlite_compares_ends_of_other_affinities() {
+    let tables = |parent: &str, child: &str| {
+        format!(
+            "CREATE TABLE parent (id integer PRIMARY KEY, code {parent} UNIQUE);
+             CREATE TABLE child (id integer PRIMARY KEY, p {child} REFERENCES parent (code) ON DELETE CASCADE)"
+        )
+    };
+    for (parent, child, code, p, told) in [
+        ("integer", "", "2", "2.0", POINTS),
+        ("integer", "", "2", "'2'", POINTS),
+        ("numeric", "real", "2", "2.0", UNTOLD),
+        ("", "", "2", "2.0", POINTS),
+        ("integer", "text COLLATE NOCASE", "2", "'2'", UNTOLD),
+        ("text COLLATE NOCASE", "integer", "'2'", "2", UNTOLD),
+    ] {
+        let rows = format!("INSERT INTO parent VALUES (1, {code}); INSERT INTO child VALUES (7, {p})");
+        keeps_the_child(Engine::Sqlite, &tables(parent, child), &rows, "parent", told);
+    }
+}
+
+/// A text of a fixed length is pointed at with any blanks behind it.
+#[test]
+fn blanks_behind_what_points_at_a_fixed_length_are_not_told() {
+    let tables = "CREATE TABLE parent (id char(5) PRIMARY KEY);
+        CREATE TABLE child (id integer PRIMARY KEY, p varchar(5) REFERENCES parent ON DELETE CASCADE)";
+    let rows = "INSERT INTO parent VALUES ('i'); INSERT INTO child VALUES (7, 'i  ')";
+    keeps_the_child(Engine::Postgres, tables, rows, "parent", UNTOLD);
+}
+
+/// Where one key carries rows along from a value, foreign keys are looked at, and another one holds it fast.
+#[test]
+fn a_key_that_refuses_beside_one_that_carries_is_an_error_of_the_plan() {
+    let pair = Pair::new(Engine::Mariadb, Engine::Mariadb);
+    pair.both(
+        "CREATE TABLE parent (id integer PRIMARY KEY, code integer UNIQUE);
+         CREATE TABLE a (id integer PRIMARY KEY, p integer, FOREIGN KEY (p) REFERENCES parent (code) ON DELETE SET NULL);
+         CREATE TABLE b (id integer PRIMARY KEY, p integer, FOREIGN KEY (p) REFERENCES parent (code));",
+    );
+    pair.primary.execute_script("INSERT INTO parent VALUES (1, 9); INSERT INTO b VALUES (1, 9)");
+    pair.replica.execute_script("INSERT INTO parent VALUES (6, 9); INSERT INTO b VALUES (1, 9)");
+    pair.tables("[parent, a, b]");
+    let planned = pair.exits(&["plan", "spec.yml"], 1);
+    assert!(planned.told().contains("still point at rows of table parent"), "{}", planned.told());
+}
+
 /// Nothing of the spec names the schema or database in which the rows are that would go.
 #[test]
 fn tables_of_other_schemas_are_outside_too() {

@@ -46,6 +46,24 @@ fn what_pointed_at_nothing_before_may_stay_and_nothing_else() {
     }
 }
 
+/// SQLite counts at the commit: an old orphan that finds its parent sets a new one off.
+#[test]
+fn an_old_orphan_that_finds_its_parent_hides_no_new_one() {
+    let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
+    pair.both("CREATE TABLE p (id integer PRIMARY KEY); INSERT INTO p VALUES (1);");
+    pair.primary.execute_script("INSERT INTO p VALUES (9)");
+    pair.replica.execute_script(&unlooked(
+        Engine::Sqlite,
+        "CREATE TABLE x (id integer PRIMARY KEY, p REFERENCES p (id)); CREATE TABLE y (id integer PRIMARY KEY, p REFERENCES p (id));
+         INSERT INTO p VALUES (5); INSERT INTO x VALUES (1, 5); INSERT INTO y VALUES (1, 9);",
+    ));
+    pair.tables("[p]");
+    let before = pair.replica.dump();
+    let refused = pair.exits(&["apply", "spec.yml", "-y", "--max-deletes", "100%"], 1);
+    assert!(refused.told().contains("x: id = 1 points at no row of p"), "{}", refused.told());
+    assert_eq!(pair.replica.dump(), before);
+}
+
 fn new_ones_are_refused(engine: Engine, pair: &Pair) {
     for (place, (drift, after, told, hidden)) in (0..).zip([
         ("INSERT INTO c VALUES (4, 79, 'new')", "DELETE FROM c WHERE id = 4", "79", "77"),

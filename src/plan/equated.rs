@@ -63,7 +63,7 @@ fn written(table: &TablePlan) -> Option<&TablePair> {
 }
 
 /// Whether rows at one end may have to be written between rows at the other: the keys go round, or what is pointed at
-/// changes.
+/// changes, or passes to another row.
 fn may_wait(replica: &ReplicaPlan, child: usize, parent: usize, key: &ForeignKey) -> bool {
     let name = |table: usize| replica.tables[table].pair.as_ref().map(|pair| &pair.names.replica);
     let (mut seen, mut reached) = (BTreeSet::from([parent]), vec![parent]);
@@ -76,6 +76,10 @@ fn may_wait(replica: &ReplicaPlan, child: usize, parent: usize, key: &ForeignKey
             let next = (0..replica.tables.len()).find(|table| name(*table) == Some(&key.table));
             reached.extend(next.filter(|table| seen.insert(*table)));
         }
+    }
+    let rows = replica.tables[parent].summary;
+    if rows.delete > 0 && rows.insert > 0 {
+        return true;
     }
     let pair = replica.tables[parent].pair.as_ref();
     let pointed_at = pair.and_then(|pair| placed(pair, &key.referenced)).unwrap_or_default();

@@ -45,6 +45,8 @@ pub(super) enum Rule {
         referenced: Vec<u16>,
         /// For each column, what the replica said of texts.
         marks: Vec<BTreeMap<String, String>>,
+        /// Whether its ends compare in different ways, so that values that may be one have to be taken for one.
+        coarse: bool,
     },
     Unique {
         /// Whether rows with NULL in one of its columns collide with none.
@@ -135,7 +137,7 @@ impl Links {
         groups: &[&RowStep],
         dialect: Option<&dyn Dialect>,
     ) -> Result<Self, Unordered> {
-        let mut links = Links { constraints: constraints(replica, groups), ..Links::default() };
+        let mut links = Links { constraints: constraints(replica, groups, dialect), ..Links::default() };
         let mut ends: Vec<BothEnds> = links.constraints.iter().map(|_| BothEnds::default()).collect();
         let mut places = HashMap::new();
         for group in groups {
@@ -374,7 +376,7 @@ fn is_own_parent(asks: &[Asked], planned: &PlannedChange, set: &[u16]) -> bool {
 }
 
 /// All constraints between the tables of these steps.
-fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
+fn constraints(replica: &ReplicaPlan, groups: &[&RowStep], dialect: Option<&dyn Dialect>) -> Vec<Constraint> {
     let tables: BTreeSet<usize> = groups.iter().map(|group| group.table).collect();
     let mut constraints = Vec::new();
     for table in tables.iter().copied() {
@@ -389,7 +391,17 @@ fn constraints(replica: &ReplicaPlan, groups: &[&RowStep]) -> Vec<Constraint> {
             };
             let told = replica.tables[table].equated.iter().find(|equated| equated.key == *key);
             let marks = told.map(|told| told.marks.clone()).unwrap_or_default();
-            let rule = Rule::Points { key: key.clone(), parent, referenced, marks };
+            let ends = columns.iter().zip(&referenced).map(|(own, other)| {
+                let part = |pair: &TablePair, index: &u16| pair.replica_part(usize::from(*index)).column;
+                (part(pair, own), part(parent_pair, other))
+            });
+            let coarse = dialect.is_none_or(|dialect| {
+                let mut ends = ends;
+                ends.any(|(own, other)| {
+                    !dialect.same_ends(&own, &other) || dialect.equates(&own) != dialect.equates(&other)
+                })
+            });
+            let rule = Rule::Points { key: key.clone(), parent, referenced, marks, coarse };
             constraints.push(Constraint { table, columns, rule });
         }
         for key in &pair.unique_keys {
@@ -454,13 +466,13 @@ impl Asked {
         pair: &TablePair,
         dialect: Option<&dyn Dialect>,
     ) -> Vec<Self> {
-        let marks = match &constraint.rule {
-            Rule::Points { marks, .. } => &marks[..],
-            Rule::Unique { .. } => &[],
+        let (marks, coarse) = match &constraint.rule {
+            Rule::Points { marks, coarse, .. } => (&marks[..], *coarse),
+            Rule::Unique { .. } => (&[][..], false),
         };
         let asked = |columns: &[u16], part| Asked {
             constraint: number,
-            columns: Compared::of(pair, columns, marks, dialect),
+            columns: Compared::of(pair, columns, marks, coarse, dialect),
             part,
         };
         match &constraint.rule {
@@ -507,6 +519,7 @@ impl Compared {
         pair: &TablePair,
         columns: &[u16],
         marks: &[BTreeMap<String, String>],
+        coarse: bool,
         dialect: Option<&dyn Dialect>,
     ) -> Self {
         let compared = |(place, index): (usize, &u16)| {
@@ -514,7 +527,7 @@ impl Compared {
             ComparedColumn {
                 index: *index,
                 domain: part.domain,
-                equates: dialect.is_none_or(|dialect| dialect.equates(&part.column)),
+                equates: coarse || dialect.is_none_or(|dialect| dialect.equates(&part.column)),
                 marks: marks.get(place).cloned().unwrap_or_default(),
             }
         };
@@ -558,19 +571,26 @@ fn join(first: &mut Ends, then: &mut Ends, mut linked: impl FnMut(u32, u32)) {
     }
 }
 
-/// A pointing column may be wider than the one it points at, or print other zeros; its collation may know no case
-/// and no blanks at the end.
+/// A pointing column may be wider than the one it points at, or print other zeros, or hold numbers in another form; its
+/// collation may know no case and no blanks at the end.
 pub(super) fn comparable(domain: &Domain, payload: &[u8], equates: bool) -> Vec<u8> {
-    match decode(domain, Some(payload)) {
-        Value::Integer(value) => value.to_be_bytes().to_vec(),
+    let value = match decode(domain, Some(payload)) {
+        Value::OtherStorage(value) => *value,
+        value => value,
+    };
+    match value {
+        Value::Integer(value) => value.to_string().into_bytes(),
         Value::Decimal(value) => without_zeros(&value).into_bytes(),
-        Value::OtherStorage(value) if matches!(*value, Value::Integer(_)) => match *value {
-            Value::Integer(value) => value.to_be_bytes().to_vec(),
-            _ => payload.to_vec(),
-        },
-        Value::Text(text) if equates => text.trim_end().to_lowercase().into_bytes(),
+        Value::Float64(value) if equates => as_number(&value.to_string()).into_bytes(),
+        Value::Float32(value) if equates => as_number(&value.to_string()).into_bytes(),
+        Value::Text(text) if equates => as_number(text.trim_end()).to_lowercase().into_bytes(),
         _ => payload.to_vec(),
     }
+}
+
+/// A number in one form, any other text as it is.
+fn as_number(text: &str) -> String {
+    Decimal::parse(text.trim()).map_or_else(|_| text.to_owned(), |number| without_zeros(&number))
 }
 
 fn without_zeros(value: &Decimal) -> String {

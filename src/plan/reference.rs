@@ -203,7 +203,10 @@ impl Reference {
 
     /// Whether rows point with just the values that are pointed at.
     pub fn is_exact(&self, dialect: &dyn Dialect) -> bool {
-        !self.ends().any(|(one, other)| dialect.equates(one) || dialect.equates(other))
+        let exact = |(one, other): (&Column, &Column)| {
+            dialect.same_ends(one, other) && !dialect.equates(one) && !dialect.equates(other)
+        };
+        self.ends().all(exact)
     }
 
     /// Whether a row that becomes another one points elsewhere then.
@@ -230,11 +233,16 @@ impl Reference {
         if self.is_exact(dialect) {
             return Ok(Selection::Keys(keys));
         }
-        if self.ends().all(|(one, other)| one.collation == other.collation) {
+        let same_ends = self.ends().all(|(one, other)| dialect.same_ends(one, other));
+        if same_ends && self.ends().all(|(one, other)| one.collation == other.collation) {
             return Ok(Selection::Alike(keys));
         }
         let parts = self.ends().map(|(one, other)| dialect.points_as(one, other));
-        let parts = parts.collect::<Option<Vec<_>>>().ok_or(Unfollowed::Collations)?;
+        let untold = if same_ends { Unfollowed::Collations } else { Unfollowed::Types };
+        let parts = parts.collect::<Option<Vec<_>>>().ok_or(untold)?;
+        if !keys.iter().all(|key| self.is_spelled(key, dialect)) {
+            return Err(Unfollowed::Types);
+        }
         let index = UniqueIndex {
             name: String::new(),
             parts,
@@ -244,6 +252,16 @@ impl Reference {
             untold: None,
         };
         Ok(Selection::AlikeUnder(index, keys))
+    }
+
+    /// Whether the replica can be asked for all of these values by those that point: what it cannot be asked for it
+    /// would not find.
+    fn is_spelled(&self, key: &Key, dialect: &dyn Dialect) -> bool {
+        self.pointing.iter().zip(fields(key.bytes())).all(|(part, field)| {
+            let value = decode(&part.domain, field);
+            !matches!(value, Value::OtherStorage(_))
+                && dialect.literal(&value, &part.column.column_type).is_ok()
+        })
     }
 
     /// The values that a row is pointed at by; `None` where one is NULL: nothing points there.

@@ -35,6 +35,7 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
     let mut moment = Moment { replica, snapshot: None };
     for table in 0..plan.tables.len() {
         if let Err(failure) = answered(stop, pointed_at(plan, table, &mut moment)).await {
+            moment.forget();
             fail(plan, table, failure);
         }
     }
@@ -50,12 +51,14 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
     let rows: Vec<&RowStep> = rows.collect();
     for step in rows.iter().copied() {
         if let Err(failure) = answered(stop, held_fast(plan, step, &mut moment)).await {
+            moment.forget();
             fail(plan, step.table, failure);
         }
         if let Some(failure) = carries_copies(plan, step, &rows) {
             fail(plan, step.table, failure);
         }
         if let Err(failure) = answered(stop, spares::settle(plan, step, &mut moment)).await {
+            moment.forget();
             fail(plan, step.table, failure);
         }
     }
@@ -71,6 +74,11 @@ pub(super) struct Moment<'a> {
 impl Moment<'_> {
     pub(super) async fn scan(&mut self, select: Select) -> Result<RowStream, Failure> {
         Ok(self.begun().await?.scan(select).await?)
+    }
+
+    /// After an error the moment may be over: another one begins with the next question.
+    pub(super) fn forget(&mut self) {
+        self.snapshot = None;
     }
 
     pub(super) async fn begun(&mut self) -> Result<&Arc<dyn Snapshot>, Failure> {
@@ -159,7 +167,7 @@ async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -
                     return Err(left.failure(parent, child, REFUSES));
                 }
                 // Another row comes to be pointed at, but not at once.
-                false if is_held(pointing.key, action, moment.replica.dialect()) => {
+                false if is_held(pair, pointing.key, action, moment.replica.dialect()) => {
                     let failure = left.failure(parent, child, REFUSES);
                     return Err(failure.hint(format!(
                         "another row takes what they point at: declare the foreign key of {} ({}) NO ACTION and \
@@ -175,12 +183,17 @@ async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -
     Ok(())
 }
 
-/// Whether a row that others point at may not go before another one takes its place.
-fn is_held(key: &ForeignKey, action: RowAction, dialect: &dyn Dialect) -> bool {
+/// Whether a row that others point at may not go before another one takes its place. Where foreign keys can be switched
+/// off they are not while another one is to carry rows along from the same values.
+fn is_held(parent: &TablePair, key: &ForeignKey, action: RowAction, dialect: &dyn Dialect) -> bool {
     let checks = dialect.constraint_checks();
-    let does = if action == RowAction::Delete { key.on_delete } else { key.on_update };
+    let does = |key: &ForeignKey| if action == RowAction::Delete { key.on_delete } else { key.on_update };
+    if checks.off.is_some() {
+        let mut others = parent.dependents.iter().map(|dependent| &dependent.key);
+        return others.any(|other| other.referenced == key.referenced && does(other).carries());
+    }
     let put_off = checks.always_deferred || (checks.defer.is_some() && key.deferrable);
-    checks.off.is_none() && !(put_off && does == ForeignKeyAction::NoAction)
+    !(put_off && does(key) == ForeignKeyAction::NoAction)
 }
 
 /// An error where rows point at those that are parked, and hold them fast.

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 
 use super::foresee::{CHUNK, Moment};
-use crate::engine::EngineError;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ChangeNumber, Part, ReplicaPlan, RowChange, RowStep, TablePlan};
 use crate::schema::TablePair;
@@ -29,19 +28,43 @@ pub(super) async fn settle(
     if spare.is_empty() {
         return Ok(());
     }
+    let mut refused = None;
     for _ in 0..SALTS_MAX {
         let table = &plan.tables[step.table];
         let Some(pair) = &table.pair else { return Ok(()) };
         let asked = Asked { table, pair, step, empty, spare };
-        if asked.are_free(moment).await? {
-            return Ok(());
+        match asked.are_free(moment).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(failure) if is_of_connection(failure.kind) => return Err(failure),
+            // An index over an expression may not take every value.
+            Err(failure) => {
+                moment.forget();
+                refused = Some(failure.message);
+            }
         }
         plan.tables[step.table].spare_salt += 1;
     }
     let table = &plan.tables[step.table];
     let message =
         format!("table {}: rows exchange unique values, and there is no other value left", table.table);
-    Err(Failure::new(ErrorKind::Key, message).hint("let the column take NULL on the replica"))
+    let failure = Failure::new(ErrorKind::Key, message).hint("let the column take NULL on the replica");
+    Err(match refused {
+        Some(refused) => failure.detail(refused),
+        None => failure,
+    })
+}
+
+/// Whether an error says nothing of values.
+fn is_of_connection(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Interrupted
+            | ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::Permission
+            | ErrorKind::Locked
+    )
 }
 
 /// The rows of a step that are parked.
@@ -188,7 +211,7 @@ impl Asked<'_> {
             let rows: Vec<Vec<Value>> = rows.iter().map(values).collect();
             let sql = dialect.index_marks(&self.pair.names.replica, index, &columns, &rows);
             let told = moment.begun().await?.ask(sql.map_err(|why| self.unasked(&why.to_string()))?).await;
-            let told: Vec<Option<String>> = told.map_err(|error: EngineError| Failure::from(error))?;
+            let told: Vec<Option<String>> = told?;
             if told.len() != rows.len() {
                 return Err(self.unasked("not all rows were answered for"));
             }

@@ -160,7 +160,14 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// case, accents or padding.
     fn equates(&self, column: &Column) -> bool;
 
-    /// How a foreign key whose ends have different collations compares what points; `None` where that is not known.
+    /// Whether both ends of a foreign key hold values of one type, so that those that are equal are equal as either
+    /// end compares them.
+    fn same_ends(&self, _pointing: &Column, _pointed_at: &Column) -> bool {
+        true
+    }
+
+    /// How a foreign key whose ends have different collations, or [types](Self::same_ends), compares what points;
+    /// `None` where that is not known.
     fn points_as(&self, _pointing: &Column, _pointed_at: &Column) -> Option<IndexPart> {
         None
     }

@@ -104,6 +104,12 @@ impl Dialect for Postgres {
         }
     }
 
+    /// Blanks at the end count in all texts but those of a fixed length.
+    fn same_ends(&self, pointing: &Column, pointed_at: &Column) -> bool {
+        let fixed = |column: &Column| matches!(column.column_type.meaning, Type::Text { fixed: true, .. });
+        fixed(pointing) == fixed(pointed_at)
+    }
+
     fn equated(&self, name: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {
         // The first row gives the list the column's own type and collation, whatever their names are. The hashes
         // are those by which the server itself groups: equal for all that is equal. 128 bits of them.

@@ -26,6 +26,7 @@ use super::{
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
 
+use declared::Affinity;
 pub(crate) use declared::column_type;
 pub(crate) use literal::Stored;
 pub(crate) use prepared::Prepared;
@@ -110,9 +111,29 @@ impl Dialect for Sqlite {
     }
 
     /// By the parent's collation: <https://sqlite.org/foreignkeys.html>, section 3.
+    fn same_ends(&self, pointing: &Column, pointed_at: &Column) -> bool {
+        let [one, other] = [pointing, pointed_at].map(|column| Affinity::of(&column.column_type.declared));
+        // Two names of one thing.
+        let whole = |affinity| matches!(affinity, Affinity::Integer | Affinity::Numeric);
+        // Without an affinity 2 and 2.0 are stored as they come, and are one all the same.
+        (one == other && one != Affinity::Blob) || (whole(one) && whole(other))
+    }
+
+    /// SQLite gives what points the affinity of what is pointed at, and compares under the latter's collation.
     fn points_as(&self, pointing: &Column, pointed_at: &Column) -> Option<IndexPart> {
         let collation = pointed_at.collation.clone().unwrap_or_else(|| "BINARY".to_owned());
-        Some(IndexPart { sql: identifier(&pointing.name), alike: Alike::Collation(collation) })
+        let [one, other] = [pointing, pointed_at].map(|column| Affinity::of(&column.column_type.declared));
+        let numeric = |affinity| matches!(affinity, Affinity::Integer | Affinity::Real | Affinity::Numeric);
+        let name = identifier(&pointing.name);
+        let sql = match (one, other) {
+            _ if one == other || self.same_ends(pointing, pointed_at) => name,
+            // A text that is no number is one here, and so more is found than points.
+            (one, other) if numeric(other) && (numeric(one) || one == Affinity::Blob) => {
+                format!("CAST({name} AS NUMERIC)")
+            }
+            _ => return None,
+        };
+        Some(IndexPart { sql, alike: Alike::Collation(collation) })
     }
 
     fn equated(&self, _table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {

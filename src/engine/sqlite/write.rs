@@ -130,7 +130,9 @@ impl Inner {
     fn violations(&mut self, tables: &[TableName], most: usize) -> Result<Vec<Violation>, EngineError> {
         let connection = self.connect()?;
         let mut found = Vec::new();
-        for table in tables {
+        let pointing = pointing_tables(connection, tables)
+            .map_err(|error| error::of_statement("the foreign keys cannot be listed", error))?;
+        for table in &pointing {
             violations_of(connection, table, most, &mut found).map_err(|error| {
                 error::of_statement(&format!("the foreign keys of `{table}` cannot be checked"), error)
             })?;
@@ -195,6 +197,26 @@ fn run_prepared(connection: &Connection, prepared: &Prepared<'_>) -> rusqlite::R
     Ok(matched)
 }
 
+/// These tables and all that have a foreign key to one of them: SQLite's own count at the commit sets an orphan that
+/// found its parent off against a new one.
+fn pointing_tables(connection: &Connection, tables: &[TableName]) -> rusqlite::Result<Vec<TableName>> {
+    let mut pointing: Vec<TableName> = tables.to_vec();
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT s.name, f.\"table\" FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f \
+         WHERE s.type = 'table' ORDER BY 1, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (child, parent): (String, String) = (row.get(0)?, row.get(1)?);
+        let is_touched = tables.iter().any(|table| table.name.eq_ignore_ascii_case(&parent));
+        let child = TableName::plain(child);
+        if is_touched && !pointing.iter().any(|table| table.name.eq_ignore_ascii_case(&child.name)) {
+            pointing.push(child);
+        }
+    }
+    Ok(pointing)
+}
+
 /// Adds rows that point at nothing, until there are so many.
 fn violations_of(
     connection: &Connection,
@@ -245,7 +267,12 @@ fn orphans(
         }
     };
     let quoted = |name: &String| format!("quote(_trueup_child.{})", Sqlite.identifier(name));
-    let mark: Vec<String> = own.iter().chain(&pointing).map(quoted).collect();
+    // What is shown ends at a NUL; this does not.
+    let told = |name: &String| {
+        let column = format!("_trueup_child.{}", Sqlite.identifier(name));
+        format!("typeof({column}) || hex(CAST({column} AS BLOB))")
+    };
+    let mark: Vec<String> = own.iter().chain(&pointing).map(told).collect();
     let columns: Vec<String> = shown.iter().map(quoted).collect();
     let orphaned = orphan_condition(connection, table, id, &pointing)?;
     let sql = format!(
