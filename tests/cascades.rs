@@ -86,13 +86,28 @@ fn sqlite_compares_ends_of_other_affinities() {
     }
 }
 
-/// A text of a fixed length is pointed at with any blanks behind it.
+/// Blanks behind a text of a fixed length, a day and 24 hours, 1 and 1.0: the server alone says what is one.
 #[test]
-fn blanks_behind_what_points_at_a_fixed_length_are_not_told() {
-    let tables = "CREATE TABLE parent (id char(5) PRIMARY KEY);
-        CREATE TABLE child (id integer PRIMARY KEY, p varchar(5) REFERENCES parent ON DELETE CASCADE)";
-    let rows = "INSERT INTO parent VALUES ('i'); INSERT INTO child VALUES (7, 'i  ')";
-    keeps_the_child(Engine::Postgres, tables, rows, "parent", UNTOLD);
+fn values_that_are_one_to_the_server_alone_are_not_told() {
+    for (parent, child, value, p) in [
+        ("char(5)", "varchar(5)", "'i'", "'i  '"),
+        ("short", "varchar(5)", "'i'", "'i  '"),
+        ("interval", "interval", "'1 day'", "'24:00'"),
+        ("jsonb", "jsonb", "'1'", "'1.0'"),
+        ("numeric[]", "numeric[]", "'{1}'", "'{1.0}'"),
+        ("numrange", "numrange", "'[1,2)'", "'[1.0,2)'"),
+    ] {
+        let tables = format!(
+            "CREATE DOMAIN short AS char(5); CREATE TABLE parent (id integer PRIMARY KEY, v {parent} NOT NULL UNIQUE);
+             CREATE TABLE child (id integer PRIMARY KEY, p {child} REFERENCES parent (v) ON DELETE CASCADE)"
+        );
+        let rows = format!("INSERT INTO parent VALUES (1, {value}); INSERT INTO child VALUES (7, {p})");
+        keeps_the_child(Engine::Postgres, &tables, &rows, "parent", UNTOLD);
+    }
+    let tables = "CREATE TABLE parent (id integer PRIMARY KEY, v enum ('a', 'b') UNIQUE);
+        CREATE TABLE child (id integer PRIMARY KEY, p enum ('b', 'a'), FOREIGN KEY (p) REFERENCES parent (v) ON DELETE CASCADE)";
+    let rows = "INSERT INTO parent VALUES (1, 'a'); INSERT INTO child VALUES (7, 'b')";
+    keeps_the_child(Engine::Mariadb, tables, rows, "parent", UNTOLD);
 }
 
 /// Where one key carries rows along from a value, foreign keys are looked at, and another one holds it fast.

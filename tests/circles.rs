@@ -58,6 +58,20 @@ fn unique(columns: &str, constraints: &str) -> String {
 
 const SCENES: &[Scene] = &[
     Scene {
+        name: "rows that come to point at a value which goes on, and set nothing else, where the key cascades",
+        engines: ALL,
+        tables: |engine| {
+            let put_off = if engine == Engine::Mariadb { "" } else { " DEFERRABLE INITIALLY DEFERRED" };
+            format!(
+                "CREATE TABLE p (id integer PRIMARY KEY, code integer NOT NULL UNIQUE);
+                 CREATE TABLE c (id integer PRIMARY KEY, p integer NOT NULL, n integer, FOREIGN KEY (p) REFERENCES p (code) ON UPDATE CASCADE{put_off});"
+            )
+        },
+        primary: "INSERT INTO p VALUES (2, 1), (3, 2); INSERT INTO c VALUES (1, 2, 0);",
+        replica: "INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (1, 1, 0);",
+        replaces: false,
+    },
+    Scene {
         name: "a value in other accents that passes to a new row while another one comes to point elsewhere",
         engines: &[Engine::Mariadb],
         tables: |_| {
@@ -391,6 +405,27 @@ fn where_no_value_could_stand_in_the_plan_says_so() {
         let stage = Stage::set(&scene, engine);
         let run = stage.ends(engine.name(), &["plan", "spec.yml"], 1);
         assert!(run.told().contains("there is no other value left"), "{}", run.told());
+    }
+}
+
+/// A row that points at itself is taken along by its own update to a unique value that another one takes, which it waits
+/// for in turn.
+#[test]
+fn a_row_that_takes_itself_along_and_gives_way_is_an_error_of_the_plan() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let scene = Scene {
+            name: "itself",
+            engines: ALL,
+            tables: |_| {
+                "CREATE TABLE t (id integer PRIMARY KEY, code integer NOT NULL UNIQUE, n integer, up integer UNIQUE, FOREIGN KEY (up) REFERENCES t (code) ON UPDATE CASCADE);".to_owned()
+            },
+            primary: "INSERT INTO t VALUES (1, 5, 2, NULL), (3, 1, 1, 5), (4, 4, 1, 1);",
+            replica: "INSERT INTO t VALUES (3, 4, 2, 4), (4, 5, 2, NULL);",
+            replaces: false,
+        };
+        let stage = Stage::set(&scene, engine);
+        let run = stage.ends(engine.name(), &["plan", "spec.yml"], 1);
+        assert!(run.told().contains("wait for each other in a circle"), "{}", run.told());
     }
 }
 

@@ -416,7 +416,11 @@ impl Solver<'_> {
                 && !open.circle.splits.contains_key(&item)
             {
                 let columns = constraint.columns.iter().copied().filter(|column| set.contains(column));
-                candidates.push(Candidate { item, hold: columns.collect(), ..Candidate::default() });
+                let hold: BTreeSet<u16> = columns.collect();
+                // With nothing else to set there is no first half.
+                if hold.len() < set.len() {
+                    candidates.push(Candidate { item, hold, ..Candidate::default() });
+                }
                 continue;
             }
             if !(gives || takes) || done {

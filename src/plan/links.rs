@@ -276,6 +276,7 @@ impl Links {
             if is_own_parent(&asks, &planned, &set) {
                 self.own_parents.push(item);
             }
+            self.hold_own(&asks, &planned, &set, item, ends, dialect);
             let taken = self.taken_from_itself(&asks, &planned, &set, dialect);
             if !taken.is_empty() {
                 self.own_takers.insert(item, taken);
@@ -294,6 +295,43 @@ impl Links {
             self.items.push(Item { table: group.table, number, action: group.action, set });
         }
         Ok(())
+    }
+
+    /// A row that points at itself is taken along by its own update: where what points is unique, it has the new value
+    /// until that is written too.
+    fn hold_own(
+        &self,
+        asks: &[Asked],
+        planned: &PlannedChange,
+        set: &[u16],
+        item: u32,
+        ends: &mut [BothEnds],
+        dialect: Option<&dyn Dialect>,
+    ) {
+        let RowChange::Update { before, after, .. } = &planned.change else { return };
+        let (before, after): (Vec<_>, Vec<_>) = (before.fields().collect(), after.fields().collect());
+        for parent in asks.iter().filter(|asked| asked.part == Part::Parent && asked.moves(set)) {
+            let own = |asked: &&Asked| asked.part == Part::Child && asked.constraint == parent.constraint;
+            let Some(child) = asks.iter().find(own) else { continue };
+            let points_at_itself = child.columns.number(&before).is_some()
+                && child.columns.number(&before) == parent.columns.number(&before);
+            let Some(taken) = parent
+                .columns
+                .number(&after)
+                .filter(|_| points_at_itself && self.is_carried(parent.constraint as u32, dialect))
+            else {
+                continue;
+            };
+            let pointing = &self.constraints[parent.constraint];
+            for (unique, ends) in self.constraints.iter().zip(ends.iter_mut()) {
+                let same = matches!(unique.rule, Rule::Unique { .. })
+                    && unique.table == pointing.table
+                    && unique.columns == pointing.columns;
+                if same {
+                    ends.first[LEAVES].push((taken, item));
+                }
+            }
+        }
     }
 
     /// The columns by which a row comes to point at a value that it gives up itself, where the key carries changes on: by

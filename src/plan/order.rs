@@ -738,7 +738,7 @@ mod tests {
         assert_eq!(order(&with_tables(vec![not_null(swap())])), parked("park [] [1]"));
         let mut checked = not_null(swap());
         checked.pair.as_mut().expect("paired").checked = vec!["ref".to_owned()];
-        let replaced = ["update t [0] Remove", "update t [1]", "update t [0] Return"];
+        let replaced = ["update t [1] Remove", "update t [0]", "update t [1] Return"];
         assert_eq!(order(&with_tables(vec![checked.clone()])), replaced);
         let mut replica = with_tables(vec![checked]);
         crate::plan::foresee(&|| false, &mut replica);

@@ -179,6 +179,13 @@ impl Dialect for Family {
         matches!(column.column_type.meaning, Type::Text { .. }) && column.collation.is_some()
     }
 
+    /// Words of a list are numbers to a foreign key.
+    fn same_ends(&self, pointing: &Column, pointed_at: &Column) -> bool {
+        let [one, other] = [pointing, pointed_at].map(|column| &column.column_type.meaning);
+        let listed = |meaning: &Type| matches!(meaning, Type::Enum { .. } | Type::Set { .. });
+        one == other || !(listed(one) || listed(other))
+    }
+
     fn equated(&self, _table: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {
         let collation = column.collation.as_deref().unwrap_or(self.binary_collation);
         let charset = collation.split('_').next().unwrap_or("utf8mb4");

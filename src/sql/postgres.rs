@@ -104,10 +104,8 @@ impl Dialect for Postgres {
         }
     }
 
-    /// Blanks at the end count in all texts but those of a fixed length.
     fn same_ends(&self, pointing: &Column, pointed_at: &Column) -> bool {
-        let fixed = |column: &Column| matches!(column.column_type.meaning, Type::Text { fixed: true, .. });
-        fixed(pointing) == fixed(pointed_at)
+        define::same_ends(&pointing.column_type, &pointed_at.column_type)
     }
 
     fn equated(&self, name: &TableName, column: &Column, values: &[&Value]) -> Result<String, Unwritable> {

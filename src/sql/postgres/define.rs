@@ -141,3 +141,36 @@ fn integer(bytes: u8, unsigned: bool) -> Option<ColumnType> {
 fn with_digits(word: &str, digits: u8, zone: &str) -> String {
     if digits >= 6 { format!("{word} {zone}") } else { format!("{word}({digits}) {zone}") }
 }
+
+/// Whether values of these types are equal to a foreign key just where they are one value here. Of all else (intervals, jsonb,
+/// arrays, ranges: 1 and 1.0 are one; a text of a fixed length beside another: blanks) only the server could tell.
+pub(super) fn same_ends(one: &ColumnType, other: &ColumnType) -> bool {
+    use Type::{Address, Bits, Boolean, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64};
+    use Type::{Instant, Integer, Text, Time, Uuid};
+    match (&one.meaning, &other.meaning) {
+        (Text { fixed: one_is, .. }, Text { fixed: other_is, .. }) => {
+            // What a type of the user's own is made of is not known here.
+            one_is == other_is && (one.declared == other.declared || is_text(one) && is_text(other))
+        }
+        (Boolean, Boolean)
+        | (Integer { .. }, Integer { .. })
+        | (Decimal { .. }, Decimal { .. })
+        | (Float32, Float32)
+        | (Float64, Float64)
+        | (Bytes { .. }, Bytes { .. })
+        | (Date, Date)
+        | (Time { .. }, Time { .. })
+        | (DateTime { .. }, DateTime { .. })
+        | (Instant { .. }, Instant { .. })
+        | (Uuid, Uuid)
+        | (Bits { .. }, Bits { .. })
+        | (Address { .. }, Address { .. })
+        | (Enum { .. }, Enum { .. }) => true,
+        _ => false,
+    }
+}
+
+fn is_text(column_type: &ColumnType) -> bool {
+    let names = ["text", "character", "varchar", "bpchar", "name", "citext", "\"char\""];
+    names.iter().any(|name| column_type.declared.starts_with(name))
+}
