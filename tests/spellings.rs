@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::pair::Pair;
 use crate::script::client;
-use crate::servers::Engine;
+use crate::servers::{Engine, not_run};
 
 /// What a column is on SQLite, PostgreSQL and MariaDB; empty where the engine has nothing for this kind.
 type Types = [&'static str; 3];
@@ -297,6 +297,10 @@ fn plan_to_undo(primary: Engine, replica: Engine, odd: Odd, rows: Rows) {
     let undone = pair.document(&[&["apply", "b.plan"][..], &allowed].concat(), 0);
     assert_eq!(undone["verified"], true, "{name}: {undone:#}");
     assert_eq!(pair.replica.dump(), before, "{name}");
+    if rows == Rows::Keyless && replica == Engine::Mariadb && replica.product().is_mysql() {
+        not_run(replica, "documents without a key by script", "it counts them as spelled, and stops");
+        return;
+    }
     by_script(&pair, &["plan", "spec.yml"], &name);
     pair.exits(&["verify", "spec.yml"], 0);
     by_script(&pair, &["show", "b.plan"], &name);

@@ -287,12 +287,13 @@ impl Table {
         dice: &mut Dice,
     ) {
         let declared = columns.iter().zip(&self.columns).enumerate().map(|(at, (name, column))| {
-            let null = match (at < self.key_columns, column.kind) {
-                (true, _) => " NOT NULL",
-                // MariaDB makes a first TIMESTAMP NOT NULL unless told; the macro tells.
-                (false, _) => "",
+            // MariaDB makes a first TIMESTAMP NOT NULL unless told; the macro tells, and MySQL 9 takes it at its word.
+            let declared = column.kind.declared(database);
+            let declared = match at < self.key_columns {
+                true => format!("{} NOT NULL", declared.trim_end_matches(" null")),
+                false => declared,
             };
-            format!("{} {}{null}", identifier(name), column.kind.declared(database))
+            format!("{} {declared}", identifier(name))
         });
         let mut parts: Vec<String> = declared.collect();
         if self.key_columns > 0 {
