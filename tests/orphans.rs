@@ -66,10 +66,25 @@ fn an_old_orphan_that_finds_its_parent_hides_no_new_one() {
 
 fn new_ones_are_refused(engine: Engine, pair: &Pair) {
     for (place, (drift, after, told, hidden)) in (0..).zip([
-        ("INSERT INTO c VALUES (4, 79, 'new')", "DELETE FROM c WHERE id = 4", "79", "77"),
-        ("UPDATE c SET p = 80 WHERE id = 2", "UPDATE c SET p = 77 WHERE id = 2", "80", "79"),
-        ("INSERT INTO c VALUES (4, 77, 'new')", "DELETE FROM c WHERE id = 4", "4", "id = 2"),
-        ("INSERT INTO keyless VALUES (77, 'orphan')", "", "77", "id = 2"),
+        (
+            "INSERT INTO c VALUES (4, 79, 'new')",
+            "DELETE FROM c WHERE id = 4",
+            "c: id = 4 points",
+            "c: id = 2",
+        ),
+        (
+            "UPDATE c SET p = 80 WHERE id = 2",
+            "UPDATE c SET p = 77 WHERE id = 2",
+            "c: id = 2 points",
+            "keyless: ",
+        ),
+        (
+            "INSERT INTO c VALUES (4, 77, 'new')",
+            "DELETE FROM c WHERE id = 4",
+            "c: id = 4 points",
+            "c: id = 2",
+        ),
+        ("INSERT INTO keyless VALUES (77, 'orphan')", "", "keyless: p = 77 points", "c: id = 2"),
     ]) {
         pair.primary.execute_script(&unlooked(engine, drift));
         // Without it the MySQL family itself refuses the row.

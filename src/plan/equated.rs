@@ -31,9 +31,19 @@ pub struct Questions {
     pub child: usize,
     /// The key.
     pub key: ForeignKey,
-    /// For each of its columns: the index of the table and the column by which the replica compares, and the texts that
-    /// rows come to have or have no longer. None where it tells all texts apart.
-    pub columns: Vec<Option<(usize, Column, BTreeSet<String>)>>,
+    /// For each of its columns what to ask; nothing where the replica tells all texts apart.
+    pub columns: Vec<Option<Question>>,
+}
+
+/// What to ask for one column of a foreign key.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The index of the table that has the column by which the replica compares.
+    pub table: usize,
+    /// That column.
+    pub column: Column,
+    /// The texts that rows come to have or have no longer.
+    pub texts: BTreeSet<String>,
 }
 
 /// What the replica has to be asked so that the order of a plan's rows is known.
@@ -99,7 +109,7 @@ fn asked(
     dialect: &dyn Dialect,
 ) -> Result<Option<Questions>, SpoolError> {
     let ends = [(child, &key.columns), (parent, &key.referenced)];
-    let mut columns: Vec<Option<(usize, Column, BTreeSet<String>)>> = vec![None; key.columns.len()];
+    let mut columns: Vec<Option<Question>> = vec![None; key.columns.len()];
     let mut moved = Vec::new();
     for (table, names) in ends {
         let Some(pair) = &replica.tables[table].pair else { return Ok(None) };
@@ -108,7 +118,7 @@ fn asked(
             // Where the two differ, the one that is pointed at says what is equal.
             let there = pair.replica_part(usize::from(*place)).column;
             if dialect.equates(&there) {
-                *column = Some((table, there, BTreeSet::new()));
+                *column = Some(Question { table, column: there, texts: BTreeSet::new() });
             }
         }
         moved.push((table, places));
@@ -128,7 +138,7 @@ fn asked(
 fn add_texts(
     table: &TablePlan,
     places: &[u16],
-    columns: &mut [Option<(usize, Column, BTreeSet<String>)>],
+    columns: &mut [Option<Question>],
 ) -> Result<bool, SpoolError> {
     let Some(pair) = &table.pair else { return Ok(false) };
     let domains: Vec<Domain> =
@@ -150,8 +160,8 @@ fn add_texts(
         for row in rows {
             for ((column, place), domain) in columns.iter_mut().zip(places).zip(&domains) {
                 let field = row.get(usize::from(*place)).copied().flatten();
-                if let (Some((_, _, texts)), Value::Text(text)) = (column, decode(domain, field)) {
-                    texts.insert(text);
+                if let (Some(question), Value::Text(text)) = (column, decode(domain, field)) {
+                    question.texts.insert(text);
                 }
             }
         }

@@ -2,7 +2,9 @@
 //!
 //! The nouns are here; what is done with them has a file each: `order` (steps that break no constraint), `limits`
 //! (why it may be refused), `inverse` (what takes it back), `file` (the saved form), `values` (what the replica
-//! cannot hold), `write` (statements), `copies` (rows without a key), `summary` (sums and outcomes), `words` (keys in messages).
+//! cannot hold), `write` (statements), `copies` (rows without a key), `summary` (sums and outcomes). Rows that wait for each
+//! other have `links` (which for which), `equated` (what the replica says of their texts), `circles` (by what means they are
+//! written), `spare` (values in between) and `weave` (the order itself).
 //!
 //! A [`Plan`] is also what `verify` produces; a [`ReplicaPlan`] whose outcome could not be told carries its
 //! error and is never in sync.
@@ -36,7 +38,7 @@ pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
     image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
 };
-pub use equated::{Equated, questions};
+pub use equated::{Equated, Question, questions};
 pub use foresee::foresee;
 pub use inverse::inverse;
 pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};

@@ -14,8 +14,8 @@ use crate::engine::{Replica, RowStream, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, ChangeNumber, Checks, ChunkLimits, Equated, Part, Pointing, Reference, ReplicaPlan, RowAction,
-    RowStep, Step, TablePlan, Unfollowed,
+    self, ChangeNumber, Checks, ChunkLimits, Equated, Part, Pointing, Question, Reference, ReplicaPlan,
+    RowAction, RowStep, Step, TablePlan, Unfollowed,
 };
 use crate::schema::{KEYS_MAX, TablePair, keys_text};
 use crate::sql::{Column, Dialect, ForeignKey, ForeignKeyAction, Select, TableName};
@@ -40,7 +40,10 @@ pub(super) async fn foresee(plan: &mut ReplicaPlan, replica: &Replica, stop: &St
         }
     }
     if let Err(failure) = answered(stop, equate(plan, &mut moment)).await {
-        plan.error.get_or_insert(failure);
+        // A table that was not compared to its end says so already.
+        if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
+            plan.error.get_or_insert(failure);
+        }
         return;
     }
     let steps = plan::foresee(&|| stop.requested(), plan);
@@ -124,11 +127,13 @@ async fn equate(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), F
     for asked in plan::questions(plan, moment.replica.dialect())? {
         let mut marked = Vec::new();
         for column in asked.columns {
-            marked.push(match column {
-                Some((table, column, texts)) => {
-                    let Some(pair) = &plan.tables[table].pair else { continue };
-                    moment.marked(&pair.names.replica.clone(), &column, texts).await?
-                }
+            let Some(Question { table, column, texts }) = column else {
+                marked.push(Vec::new());
+                continue;
+            };
+            let name = plan.tables[table].pair.as_ref().map(|pair| pair.names.replica.clone());
+            marked.push(match name {
+                Some(name) => moment.marked(&name, &column, texts).await?,
                 None => Vec::new(),
             });
         }
