@@ -390,21 +390,30 @@ fn what_has_no_means_is_an_error_of_the_plan() {
     assert_eq!(stage.replica.dump(), before);
 }
 
+/// The plan ends with 1 and says why.
+fn is_refused(
+    engine: Engine,
+    tables: fn(Engine) -> String,
+    primary: &'static str,
+    replica: &'static str,
+    says: &str,
+) {
+    let scene = Scene { name: "refused", engines: ALL, tables, primary, replica, replaces: false };
+    let run = Stage::set(&scene, engine).ends(engine.name(), &["plan", "spec.yml"], 1);
+    assert!(run.told().contains(says), "{}", run.told());
+}
+
 /// Where every value that could stand in collides under the index, the plan says so, and apply is not begun.
 #[test]
 fn where_no_value_could_stand_in_the_plan_says_so() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let scene = Scene {
-            name: "none left",
-            engines: ALL,
-            tables: |_| unique("u integer NOT NULL", "") + "CREATE UNIQUE INDEX apart ON t ((u % 3));",
-            primary: "INSERT INTO t VALUES (1, 2, 0), (2, 1, 0), (3, 3, 0);",
-            replica: "INSERT INTO t VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0);",
-            replaces: false,
-        };
-        let stage = Stage::set(&scene, engine);
-        let run = stage.ends(engine.name(), &["plan", "spec.yml"], 1);
-        assert!(run.told().contains("there is no other value left"), "{}", run.told());
+        is_refused(
+            engine,
+            |_| unique("u integer NOT NULL", "") + "CREATE UNIQUE INDEX apart ON t ((u % 3));",
+            "INSERT INTO t VALUES (1, 2, 0), (2, 1, 0), (3, 3, 0);",
+            "INSERT INTO t VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0);",
+            "there is no other value left",
+        );
     }
 }
 
@@ -413,19 +422,15 @@ fn where_no_value_could_stand_in_the_plan_says_so() {
 #[test]
 fn a_row_that_takes_itself_along_and_gives_way_is_an_error_of_the_plan() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let scene = Scene {
-            name: "itself",
-            engines: ALL,
-            tables: |_| {
+        is_refused(
+            engine,
+            |_| {
                 "CREATE TABLE t (id integer PRIMARY KEY, code integer NOT NULL UNIQUE, n integer, up integer UNIQUE, FOREIGN KEY (up) REFERENCES t (code) ON UPDATE CASCADE);".to_owned()
             },
-            primary: "INSERT INTO t VALUES (1, 5, 2, NULL), (3, 1, 1, 5), (4, 4, 1, 1);",
-            replica: "INSERT INTO t VALUES (3, 4, 2, 4), (4, 5, 2, NULL);",
-            replaces: false,
-        };
-        let stage = Stage::set(&scene, engine);
-        let run = stage.ends(engine.name(), &["plan", "spec.yml"], 1);
-        assert!(run.told().contains("wait for each other in a circle"), "{}", run.told());
+            "INSERT INTO t VALUES (1, 5, 2, NULL), (3, 1, 1, 5), (4, 4, 1, 1);",
+            "INSERT INTO t VALUES (3, 4, 2, 4), (4, 5, 2, NULL);",
+            "wait for each other in a circle",
+        );
     }
 }
 

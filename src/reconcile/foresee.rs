@@ -1,9 +1,9 @@
 //! What only the replica knows of a plan's order, asked behind the comparison.
 //!
-//! Owns three questions: which texts its foreign keys take for one; whether rows that the plan does not name point at rows that go or change, so that the replica's
-//! own foreign keys would carry the change on to them, or refuse it; and (in `spares`) whether a value that stands in for
-//! another for a moment is somebody's already. Refuses tables outside the plan (that is a hazard). Invariant: what a plan shows is all that
-//! applying it changes in the tables of the plan.
+//! Owns three questions: which texts its foreign keys take for one; whether rows that the plan does not name point at
+//! rows that go or change, so that the replica's own foreign keys would carry the change on to them, or refuse it; and
+//! (in `spares`) whether a value that stands in for another for a moment is somebody's already. Refuses tables outside
+//! the plan (that is a hazard). Invariant: what a plan shows is all that applying it changes in the tables of the plan.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

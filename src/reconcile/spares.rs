@@ -32,8 +32,8 @@ pub(super) async fn settle(
     for _ in 0..SALTS_MAX {
         let table = &plan.tables[step.table];
         let Some(pair) = &table.pair else { return Ok(()) };
-        let asked = Asked { table, pair, step, empty, spare };
-        match asked.are_free(moment).await {
+        let parked = Parked { table, pair, step, empty, spare };
+        match parked.are_free(moment).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(failure) if is_of_connection(failure.kind) => return Err(failure),
@@ -68,7 +68,7 @@ fn is_of_connection(kind: ErrorKind) -> bool {
 }
 
 /// The rows of a step that are parked.
-struct Asked<'a> {
+struct Parked<'a> {
     table: &'a TablePlan,
     pair: &'a TablePair,
     step: &'a RowStep,
@@ -76,7 +76,7 @@ struct Asked<'a> {
     spare: &'a [u16],
 }
 
-impl Asked<'_> {
+impl Parked<'_> {
     async fn are_free(&self, moment: &mut Moment<'_>) -> Result<bool, Failure> {
         for column in self.spare {
             if !self.is_free(*column, moment).await? {
@@ -210,8 +210,8 @@ impl Asked<'_> {
             };
             let rows: Vec<Vec<Value>> = rows.iter().map(values).collect();
             let sql = dialect.index_marks(&self.pair.names.replica, index, &columns, &rows);
-            let told = moment.begun().await?.ask(sql.map_err(|why| self.unasked(&why.to_string()))?).await;
-            let told: Vec<Option<String>> = told?;
+            let sql = sql.map_err(|why| self.unasked(&why.to_string()))?;
+            let told = moment.begun().await?.ask(sql).await?;
             if told.len() != rows.len() {
                 return Err(self.unasked("not all rows were answered for"));
             }
