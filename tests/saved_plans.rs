@@ -352,6 +352,29 @@ fn a_plan_that_was_cut_off_after_its_structure_is_completed_by_running_it_again(
     }
 }
 
+/// A new column that is filled along with other values: rows that were written are known, the others are written.
+#[test]
+fn a_plan_that_was_cut_off_while_a_new_column_is_filled_is_completed_by_running_it_again() {
+    for engine in Engine::all() {
+        let pair = Pair::new(engine, engine);
+        pair.primary.execute_script(
+            "CREATE TABLE t (id int PRIMARY KEY, a int, n int); INSERT INTO t VALUES (1, 1, 4), (2, 2, 7), (3, 3, 9)",
+        );
+        pair.replica.execute_script(
+            "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 9), (2, 9), (3, 9)",
+        );
+        pair.tables("[t]");
+        pair.exits(&["plan", "spec.yml", "-o", "saved"], 0);
+        pair.replica.execute_script("ALTER TABLE t ADD COLUMN n int; UPDATE t SET a = 1, n = 4 WHERE id = 1");
+        let applied = pair.document(&["apply", "saved", "-y"], 0);
+        assert_eq!(applied["applied"]["update"], 2, "{}: {applied}", engine.name());
+        assert_eq!(applied["applied"]["already"], 1, "{}: {applied}", engine.name());
+        pair.exits(&["verify", "spec.yml"], 0);
+        let again = pair.document(&["apply", "saved", "-y"], 0);
+        assert_eq!(again["applied"]["already"], 3, "{}: {again}", engine.name());
+    }
+}
+
 /// One primary and a replica for every way in which applying a plan can end.
 struct Many {
     primary: Database,

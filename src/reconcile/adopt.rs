@@ -189,6 +189,7 @@ fn adopt_table(
     let now = replica.table(&pair.names.replica);
     match still_to_change(table, pair, now) {
         Ok(changes) => {
+            know_added(table, now);
             forget_dropped(table, now, spool)?;
             table.schema_changes = changes;
         }
@@ -238,6 +239,17 @@ fn is_half_way(table: &TablePlan, pair: &TablePair, then: Option<&Table>, now: &
     let mut without = now.clone();
     without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
     schema::table_difference(Some(then), Some(&without)).is_none()
+}
+
+/// Columns that an earlier run of this plan added are read where its guards look at rows, for some may have been filled.
+fn know_added(table: &mut TablePlan, now: Option<&Table>) {
+    let (Some(pair), Some(now)) = (&mut table.pair, now) else { return };
+    if pair.replica_missing {
+        return;
+    }
+    for paired in pair.columns.iter_mut().filter(|paired| !paired.on_replica) {
+        paired.on_replica = now.column(&paired.sides.replica.name).is_some();
+    }
 }
 
 /// Where an earlier run of this plan dropped the table or some columns, its row changes there were all committed
