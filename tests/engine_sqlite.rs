@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use trueup::engine::{Engine, EngineError, RowStream, Writer, connect};
 use trueup::failure::ErrorKind;
-use trueup::schema::{Catalog, Table};
+use trueup::schema::{Catalog, Folding, Table};
 use trueup::spec::{Side, Spec};
 use trueup::sql::{
     DefaultKind, ForeignKeyAction, Generated, Identity, LiteralDefault, Select, SelectColumn, Selection,
@@ -87,7 +87,7 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
 
     let engine = replica(&path).await;
     assert!(engine.server().missing && !engine.server().identity.is_empty());
-    assert_eq!(catalog(&engine).await, Catalog { folds_case: true, ..Catalog::default() });
+    assert_eq!(catalog(&engine).await, Catalog { folding: Folding::Ascii, ..Catalog::default() });
     let table = Table {
         name: TableName::plain("t"),
         columns: vec![],

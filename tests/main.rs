@@ -10,6 +10,7 @@ mod circles;
 mod cli;
 mod commands;
 mod copies;
+mod created;
 mod cross;
 mod engine_mysql;
 mod engine_postgres;

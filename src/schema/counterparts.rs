@@ -8,7 +8,7 @@ use crate::sides::Sides;
 use crate::spec::Spec;
 use crate::sql::TableName;
 
-use super::{Catalog, Pairing, TablePair};
+use super::{Catalog, Folding, Pairing, TablePair};
 
 /// The tables of one replica that have a counterpart.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub struct Counterparts {
     same_server: bool,
     /// The primary's default database.
     primary_default: Option<String>,
-    /// Whether the replica's names of tables that differ in case alone are one.
-    folds_case: bool,
+    /// Which of the replica's names of tables are one.
+    folding: Folding,
     /// The table and what its pair is called in output.
     taken: Vec<(TableName, String)>,
 }
@@ -30,7 +30,7 @@ impl Counterparts {
         Counterparts {
             same_server,
             primary_default: catalogs.primary.default_schema.clone(),
-            folds_case: catalogs.replica.folds_case,
+            folding: catalogs.replica.folding,
             taken: Vec::new(),
         }
     }
@@ -63,8 +63,7 @@ impl Counterparts {
     }
 
     fn is_one(&self, one: &TableName, other: &TableName) -> bool {
-        let folded = || one.name.to_lowercase() == other.name.to_lowercase();
-        one == other || (self.folds_case && one.schema == other.schema && folded())
+        one.schema == other.schema && self.folding.is_one(&one.name, &other.name)
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Catalog {
     pub default_schema: Option<String>,
     /// The tables, by schema and name.
     pub tables: Vec<Table>,
-    /// Whether names of tables that differ in case alone are one.
-    pub folds_case: bool,
+    /// Which names of tables are one.
+    pub folding: Folding,
     /// The types that columns can have, as declarations name them; `None` where there are only the engine's own.
     pub types: Option<BTreeSet<String>>,
 }
@@ -58,9 +58,32 @@ impl Catalog {
     /// The table that a statement would mean by this name.
     pub fn meant(&self, name: &TableName) -> Option<&Table> {
         let folded = |table: &&Table| {
-            table.name.schema == name.schema && table.name.name.to_lowercase() == name.name.to_lowercase()
+            table.name.schema == name.schema && self.folding.is_one(&table.name.name, &name.name)
         };
-        self.table(name).or_else(|| self.tables.iter().filter(|_| self.folds_case).find(folded))
+        self.table(name).or_else(|| self.tables.iter().find(folded))
+    }
+}
+
+/// Which names of tables are one to a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Folding {
+    /// Equal ones alone.
+    #[default]
+    None,
+    /// Those that differ in the case of ASCII letters alone (SQLite).
+    Ascii,
+    /// Those that differ in the case of any letters (MySQL family, where it is set up so).
+    Unicode,
+}
+
+impl Folding {
+    /// Whether two names are one.
+    pub fn is_one(self, one: &str, other: &str) -> bool {
+        match self {
+            Folding::None => one == other,
+            Folding::Ascii => one.eq_ignore_ascii_case(other),
+            Folding::Unicode => one.to_lowercase() == other.to_lowercase(),
+        }
     }
 }
 

@@ -271,6 +271,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         vec![format!("ALTER TABLE {} DROP COLUMN {}", self.table(table), self.identifier(column))]
     }
 
+    /// Whether a column that numbers rows must be the first of a key (MySQL family).
+    fn numbers_keys_alone(&self) -> bool {
+        false
+    }
+
     /// The type to create here for a column of that meaning, or `None` where there is no exact one.
     /// `key`: the column is part of a key (MySQL cannot index unbounded text).
     fn type_for(&self, meaning: &crate::value::Type, key: bool) -> Option<ColumnType>;

@@ -271,6 +271,10 @@ impl Dialect for Family {
         format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), ddl::column(self, column))
     }
 
+    fn numbers_keys_alone(&self) -> bool {
+        true
+    }
+
     fn type_for(&self, meaning: &Type, key: bool) -> Option<ColumnType> {
         ddl::type_for(self.engine, meaning, key)
     }

@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlConnection;
 use super::{Facts, query, quoted, run};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Dependent, Table, UniqueKey};
+use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::mysql::largest;
 use crate::sql::{
     Alike, Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
@@ -47,7 +47,8 @@ pub(super) async fn catalog(
     for name in &names {
         tables.extend(database(connection, facts, name).await?);
     }
-    Ok(Catalog { default_schema: facts.database.clone(), tables, folds_case: facts.case_folded, types: None })
+    let folding = if facts.case_folded { Folding::Unicode } else { Folding::None };
+    Ok(Catalog { default_schema: facts.database.clone(), tables, folding, types: None })
 }
 
 /// See [`Engine::dependents`](crate::engine::Engine::dependents). The tables are named with their databases.

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::super::EngineError;
 use super::{rows, run, text};
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Dependent, Table, UniqueKey};
+use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::{
     Alike, Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart, LiteralDefault,
     RowEvent, Sequence, TableName, Trigger, UniqueIndex,
@@ -306,7 +306,7 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
     for row in rows(connection, TYPE_NAMES, DOING).await? {
         names.insert(required(&row, 0)?);
     }
-    Ok(Catalog { default_schema, tables, folds_case: false, types: Some(names) })
+    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names) })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::index;
-use crate::schema::{Catalog, Table, UniqueKey};
+use crate::schema::{Catalog, Folding, Table, UniqueKey};
 use crate::sql::sqlite::{Sqlite, column_type};
 use crate::sql::{
     Alike, Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
@@ -88,11 +88,11 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
     let primary_keys: BTreeMap<String, Vec<String>> = drafts
         .iter()
         .map(|(name, draft)| {
-            (name.to_lowercase(), draft.primary.iter().map(|(_, name)| name.clone()).collect())
+            (name.to_ascii_lowercase(), draft.primary.iter().map(|(_, name)| name.clone()).collect())
         })
         .collect();
     let drafts: Vec<(String, Draft)> = drafts.into_iter().collect();
-    let mut catalog = Catalog { folds_case: true, ..Catalog::default() };
+    let mut catalog = Catalog { folding: Folding::Ascii, ..Catalog::default() };
     for schema in schemas {
         if schema.as_deref().is_some_and(|name| !name.eq_ignore_ascii_case("main")) {
             continue;
@@ -400,7 +400,8 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         let mut key = key.clone();
         key.table.schema = name.schema.clone();
         if key.referenced.is_empty() {
-            key.referenced = primary_keys.get(&key.table.name.to_lowercase()).cloned().unwrap_or_default();
+            key.referenced =
+                primary_keys.get(&key.table.name.to_ascii_lowercase()).cloned().unwrap_or_default();
         }
         key
     });

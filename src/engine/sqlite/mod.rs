@@ -28,7 +28,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Engine, EngineError, Snapshot, Writer};
 use crate::failure::{ErrorKind, system_words};
-use crate::schema::{self, Catalog, Dependent};
+use crate::schema::{self, Catalog, Dependent, Folding};
 use crate::server::Server;
 use crate::spec::{Side, SnapshotMode};
 use crate::sql::sqlite::{Encoding, Sqlite};
@@ -290,7 +290,7 @@ impl Engine for SqliteEngine {
         blocking(move || {
             if !session.exists()? {
                 return if session.writable {
-                    Ok(Catalog { folds_case: true, ..Catalog::default() })
+                    Ok(Catalog { folding: Folding::Ascii, ..Catalog::default() })
                 } else {
                     Err(session.missing())
                 };

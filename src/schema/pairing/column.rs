@@ -6,7 +6,7 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareEntry, CompareRule, SchemaMode, Zone};
-use crate::sql::{Column, Dialect};
+use crate::sql::{Column, DefaultKind, Dialect, LiteralDefault};
 use crate::value::{Domain, StorageClass, Type};
 
 use super::super::{ColumnPair, Table, choose_domain};
@@ -102,6 +102,7 @@ impl Pairer<'_> {
             dialects.replica.adopted_type(&column.column_type)
         } else {
             created.collation = None;
+            created.default = created.default.filter(|kind| goes_over(kind, &column.column_type.meaning));
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
             let meaning = &column.column_type.meaning;
             let made = dialects.replica.type_for(meaning, is_key);
@@ -112,7 +113,29 @@ impl Pairer<'_> {
         };
         created.column_type =
             made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
+        if !dialects.primary.same_family(dialects.replica)
+            && !self.is_numbered(&created, column, key, replica)
+        {
+            created.identity = None;
+        }
         Ok(created)
+    }
+
+    /// Whether the replica can number a column that comes from another engine: whole numbers alone, and on the MySQL
+    /// family those of which a key is made first.
+    fn is_numbered(
+        &self,
+        created: &Column,
+        column: &Column,
+        key: &[String],
+        replica: Option<&Table>,
+    ) -> bool {
+        let is_whole = matches!(created.column_type.meaning, Type::Integer { .. });
+        let primary_key = self.primary.keys.iter().find(|key| key.primary);
+        let first = primary_key.filter(|_| self.in_primary_key(&column.name, key));
+        let first = first.map_or(key.first(), |primary_key| primary_key.columns.first());
+        let leads = replica.is_none() && first == Some(&column.name);
+        is_whole && (leads || !self.databases.dialects.replica.numbers_keys_alone())
     }
 
     /// Whether the column is one of the primary key that the replica's table is created with.
@@ -185,6 +208,19 @@ impl Pairer<'_> {
         let error = self.spec.error_at(self.entry.table.place, message);
         Failure::new(ErrorKind::Type, error.headline())
             .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
+    }
+}
+
+/// Whether a default means the same on another engine, and can be there: not a moment's text, which means what a zone makes
+/// of it, nor a day that is none.
+fn goes_over(default: &DefaultKind, meaning: &Type) -> bool {
+    let DefaultKind::Literal(literal) = default else { return true };
+    match (literal, meaning) {
+        (_, Type::Instant { .. }) => false,
+        (LiteralDefault::Text(text), Type::Date | Type::DateTime { .. }) => {
+            !text.starts_with("0000") && !text.contains("-00")
+        }
+        _ => true,
     }
 }
 
