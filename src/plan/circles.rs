@@ -1,10 +1,10 @@
 //! Row changes that wait for each other in a circle, and the means by which they can be written all the same.
 //!
 //! In this order: a row gives up what others wait for before it is changed itself (NULL in a column that takes it,
-//! or in a unique column a value that no row has), or leaves what points as it is until others are through; constraints that the transaction can put off are put off; the rows
-//! are written by one statement, where the engine looks at foreign keys behind it; foreign keys are not looked at
-//! meanwhile, and the rows checked afterwards; a row is deleted and inserted again. Refuses anything else: then the
-//! plan cannot be written, and says what would help. Invariant: only rows in a circle are written twice.
+//! or in a unique column a value that no row has), or leaves what points as it is until others are through; constraints
+//! that the transaction can put off are put off; the rows are written by one statement, where the engine looks at
+//! foreign keys behind it; foreign keys are not looked at meanwhile, and the rows checked afterwards; a row is deleted
+//! and inserted again. Refuses anything else: then the plan cannot be written, and says what would help. Invariant: only rows in a circle are written twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -3,7 +3,8 @@
 //! Owns which columns can hold such a value and what it is: counted through the rows that need one, so that no two have
 //! the same; and a function of the plan, so that one that is made, shown and applied has the same. That no row of the
 //! replica has it already is looked at when the plan is made, and settled by the salt, which says where to begin. Refuses
-//! columns whose values could mean more than themselves: those with checks, of foreign keys, enums. Invariant: the column's type holds the value, and stores it as it is given.
+//! columns whose values could mean more than themselves: those with checks, of foreign keys, enums. Invariant: the
+//! column's type holds the value, and stores it as it is given.
 
 use crate::compare::ChangeNumber;
 use crate::sql::Column;
