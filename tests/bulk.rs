@@ -84,6 +84,7 @@ fn column(name: &str, declared: &str, meaning: Type) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 

@@ -836,6 +836,7 @@ fn a_script_of_hostile_text_survives_the_engines_own_client() {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         };
         let columns = [
             column("key", "integer", Type::Integer { bytes: 4, unsigned: false }),
@@ -845,6 +846,7 @@ fn a_script_of_hostile_text_survives_the_engines_own_client() {
             name: name.clone(),
             columns: columns.to_vec(),
             primary_key: vec!["key".into()],
+            options: None,
         };
         let rows: Vec<Vec<Value>> = (0_i128..)
             .zip(texts)

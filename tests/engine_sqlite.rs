@@ -94,6 +94,8 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         keys: vec![],
         unique_indexes: vec![],
         sequences: Vec::new(),
+        attachments: Vec::new(),
+        options: None,
         triggers: Vec::new(),
         foreign_keys: vec![],
         checked: vec![],

@@ -139,6 +139,8 @@ mod tests {
                 unique_indexes: Vec::new(),
                 foreign_keys: Vec::new(),
                 sequences: Vec::new(),
+                attachments: Vec::new(),
+                options: None,
                 triggers: Vec::new(),
                 checked: Vec::new(),
                 rows_estimate: None,

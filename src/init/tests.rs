@@ -21,6 +21,7 @@ fn column(name: &str, declared: &str, meaning: Type) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -58,6 +59,8 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
+        attachments: Vec::new(),
+        options: None,
         triggers: Vec::new(),
         checked: Vec::new(),
         rows_estimate: None,

@@ -140,6 +140,8 @@ mod tests {
             foreign_keys: Vec::new(),
             checked: Vec::new(),
             sequences: Vec::new(),
+            attachments: Vec::new(),
+            options: None,
             triggers: Vec::new(),
             rows_estimate: None,
             hidden_rows: None,

@@ -147,7 +147,7 @@ fn pair_after(pair: &TablePair, written: &[&SchemaChange]) -> TablePair {
         let is_there = match change.action {
             SchemaAction::CreateTable | SchemaAction::AddColumn => true,
             SchemaAction::DropTable | SchemaAction::DropColumn => false,
-            SchemaAction::AlterColumn | SchemaAction::SetSequence => continue,
+            _ => continue,
         };
         let column = change.column(&pair.names.replica);
         if column.is_none() {
@@ -183,6 +183,8 @@ fn inverse_change(
         after: None,
         hazards: vec![Hazard { name: DELETES_DATA.to_owned(), message, rows }],
         withheld: false,
+        alteration: None,
+        behind_rows: false,
     };
     match (change.action, change.column(table)) {
         (SchemaAction::CreateTable, _) => Some(dropping(
@@ -209,6 +211,8 @@ fn inverse_change(
             after: change.before.clone(),
             hazards: Vec::new(),
             withheld: false,
+            alteration: None,
+            behind_rows: false,
         }),
         (SchemaAction::DropColumn, Some(column)) => {
             let paired = pair.columns.iter().find(|paired| paired.sides.replica.name == column)?;
@@ -216,7 +220,8 @@ fn inverse_change(
         }
         // Numbers that may have been given since are not given twice.
         (SchemaAction::SetSequence, _) => None,
-        (SchemaAction::AlterColumn | SchemaAction::AddColumn | SchemaAction::DropColumn, _) => None,
+        _ => schema::altered(dialect, table, change.alteration.as_ref()?.reversed()?)
+            .map(|inverse| SchemaChange { behind_rows: !change.behind_rows, ..inverse }),
     }
 }
 
@@ -315,6 +320,8 @@ mod tests {
             after: Some(sql.to_owned()),
             hazards: Vec::new(),
             withheld: false,
+            alteration: None,
+            behind_rows: false,
         }
     }
 

@@ -340,7 +340,7 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
     for (table, plan) in replica.tables.iter().enumerate().filter(|(_, plan)| plan.error.is_none()) {
         let written = plan.schema_changes.iter().enumerate().filter(|(_, change)| !change.withheld);
         for (change, planned) in written {
-            match planned.action.comes_last() {
+            match planned.comes_last() {
                 false => first.push(Step::Schema { table, change }),
                 true => last.push(Step::SchemaAfter { table, change }),
             }

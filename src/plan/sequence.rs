@@ -103,6 +103,8 @@ pub fn set_sequence(
         after: Some(course.words(next)),
         hazards: Vec::new(),
         withheld,
+        alteration: None,
+        behind_rows: false,
     })
 }
 

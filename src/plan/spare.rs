@@ -99,6 +99,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         }
     }
 

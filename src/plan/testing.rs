@@ -105,6 +105,7 @@ fn column(name: &str, nullable: bool) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -194,6 +195,8 @@ pub(crate) fn add_column(object: &str, withheld: bool) -> SchemaChange {
         after: Some("bigint".to_owned()),
         hazards: Vec::new(),
         withheld,
+        alteration: None,
+        behind_rows: false,
     }
 }
 

@@ -109,6 +109,8 @@ mod tests {
             foreign_keys: Vec::new(),
             checked: Vec::new(),
             sequences: Vec::new(),
+            attachments: Vec::new(),
+            options: None,
             triggers: vec![trigger],
             rows_estimate: None,
             hidden_rows: None,

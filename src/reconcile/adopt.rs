@@ -215,13 +215,19 @@ fn still_to_change(
         Some(column) => now.is_some_and(|now| now.column(column).is_some()),
         None => now.is_some(),
     };
-    let left = |change: &&SchemaChange| match change.action {
+    let made = match now {
+        Some(now) => {
+            schema::alterations_made(then.unwrap_or(now), now, &table.schema_changes, &come_or_go(table, pair)).0
+        }
+        None => Vec::new(),
+    };
+    let left = |(index, change): &(usize, &SchemaChange)| match change.action {
         SchemaAction::CreateTable | SchemaAction::AddColumn => !there(change),
         SchemaAction::DropColumn | SchemaAction::DropTable => there(change),
-        // One that has gone on by itself is left alone.
-        SchemaAction::AlterColumn | SchemaAction::SetSequence => true,
+        // A sequence that has gone on by itself is left alone.
+        _ => !made.contains(index),
     };
-    Ok(table.schema_changes.iter().filter(left).cloned().collect())
+    Ok(table.schema_changes.iter().enumerate().filter(left).map(|(_, change)| change.clone()).collect())
 }
 
 /// Whether a table that is not what it was is what this plan makes of it, with some changes still to come.
@@ -230,15 +236,21 @@ fn is_half_way(table: &TablePlan, pair: &TablePair, then: Option<&Table>, now: &
         // A table of this plan's own making, with just the columns that it would make.
         return !table.schema_changes.is_empty() && is_made(pair, now);
     };
-    let concerned: Vec<&str> = table
-        .schema_changes
-        .iter()
-        .filter(|change| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn))
-        .filter_map(|change| change.column(&pair.names.replica))
-        .collect();
+    let concerned = come_or_go(table, pair);
+    if table.schema_changes.iter().any(|change| change.alteration.is_some()) {
+        return schema::alterations_made(then, now, &table.schema_changes, &concerned).1;
+    }
     let mut without = now.clone();
     without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
     schema::table_difference(Some(then), Some(&without)).is_none()
+}
+
+/// The columns that the plan adds or drops.
+fn come_or_go<'a>(table: &'a TablePlan, pair: &'a TablePair) -> Vec<&'a str> {
+    let comes_or_goes =
+        |change: &&SchemaChange| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn);
+    let changes = table.schema_changes.iter().filter(comes_or_goes);
+    changes.filter_map(|change| change.column(&pair.names.replica)).collect()
 }
 
 /// Columns that an earlier run of this plan added are read where its guards look at rows, for some may have been filled.

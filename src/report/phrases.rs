@@ -149,14 +149,13 @@ pub fn compared_words(parts: &[Part<'_>]) -> String {
 
 /// `add column shop.orders.note (withheld)`, and its sign.
 pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
-    let (sign, what) = match change.action {
-        SchemaAction::CreateTable => (Sign::Insert, "create table"),
-        SchemaAction::AddColumn => (Sign::Insert, "add column"),
-        SchemaAction::AlterColumn => (Sign::Update, "alter column"),
-        SchemaAction::DropTable => (Sign::Delete, "drop table"),
-        SchemaAction::DropColumn => (Sign::Delete, "drop column"),
-        SchemaAction::SetSequence => (Sign::Update, "set sequence"),
+    use SchemaAction::{Add, AddColumn, CreateTable, Drop, DropColumn, DropTable};
+    let sign = match change.action {
+        CreateTable | AddColumn | Add(_) => Sign::Insert,
+        DropTable | DropColumn | Drop(_) => Sign::Delete,
+        _ => Sign::Update,
     };
+    let what = change.action.as_str().replace('_', " ");
     let withheld = if change.withheld { " (withheld)" } else { "" };
     let hazards = match change.hazards.as_slice() {
         [] => String::new(),

@@ -51,6 +51,7 @@ fn column(name: &str, meaning: Type) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -196,6 +197,8 @@ pub fn drifting() -> TablePlan {
             after: Some("note text".into()),
             hazards: Vec::new(),
             withheld: false,
+            alteration: None,
+            behind_rows: false,
         }],
         ranges: vec![
             RangeDrift { range: KeyRange { from: None, to: Some(key(200)) }, rows: Sides::new(1_100, 99) },

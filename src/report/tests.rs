@@ -906,6 +906,8 @@ fn a_change_of_structure_shows_both_definitions_and_what_it_takes_with_it() {
         after: Some(after.into()).filter(|text: &String| !text.is_empty()),
         hazards,
         withheld: false,
+        alteration: None,
+        behind_rows: false,
     };
     let hazard = Hazard {
         name: "DELETES_DATA".into(),

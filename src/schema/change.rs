@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::TableName;
+use crate::sql::{Alteration, AttachmentKind, TableName};
 
 /// A structural change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +21,26 @@ pub struct SchemaChange {
     pub hazards: Vec<Hazard>,
     /// Shown and drift, never written (`schema: check`).
     pub withheld: bool,
+    /// What it does to a table that is there, where that is more than a table or a column that comes or goes.
+    #[serde(default)]
+    pub alteration: Option<Alteration>,
+    /// Whether it comes after all row changes although its kind need not: it asks of the rows what they obey by then.
+    #[serde(default)]
+    pub behind_rows: bool,
 }
 
 impl SchemaChange {
+    /// Whether it comes after all row changes.
+    pub fn comes_last(&self) -> bool {
+        self.behind_rows || self.action.comes_last()
+    }
+
     /// The column that it is about, by the replica's name; `None` where it is about the table.
     pub fn column(&self, table: &TableName) -> Option<&str> {
+        use SchemaAction::{Add, Drop, Rename};
+        if matches!(self.action, Add(_) | Drop(_) | Rename(_)) {
+            return None;
+        }
         self.object.strip_prefix(table.name.as_str())?.strip_prefix('.')
     }
 }
@@ -44,6 +59,22 @@ pub struct Hazard {
 /// The hazard of structural changes that take values with them.
 pub const DELETES_DATA: &str = "DELETES_DATA";
 
+/// The hazard of indexes that go: what they made fast becomes slow.
+pub const INDEX_DROPPED: &str = "INDEX_DROPPED";
+
+/// The hazard of constraints that go: rows that they would have refused are taken from then on.
+pub const CONSTRAINT_DROPPED: &str = "CONSTRAINT_DROPPED";
+
+/// The hazard of a column's type that holds less than the one before.
+pub const NARROWS_TYPE: &str = "NARROWS_TYPE";
+
+/// The hazard of changes that keep everybody from the table for as long as all of its rows are written anew or looked at.
+pub const ACQUIRES_ACCESS_EXCLUSIVE_LOCK: &str = "ACQUIRES_ACCESS_EXCLUSIVE_LOCK";
+
+/// All hazards there are, as `--allow` and `allow:` take them.
+pub const HAZARDS: &[&str] =
+    &[ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE];
+
 /// The kinds of structural change there are so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SchemaAction {
@@ -51,7 +82,7 @@ pub enum SchemaAction {
     CreateTable,
     /// ADD COLUMN.
     AddColumn,
-    /// A difference that is reported only.
+    /// ALTER COLUMN.
     AlterColumn,
     /// DROP TABLE.
     DropTable,
@@ -59,13 +90,22 @@ pub enum SchemaAction {
     DropColumn,
     /// The next number of a column.
     SetSequence,
+    /// Something comes that a table has besides columns.
+    Add(AttachmentKind),
+    /// Something goes that a table has besides columns.
+    Drop(AttachmentKind),
+    /// Something that a table has besides columns gets another name.
+    Rename(AttachmentKind),
+    /// The table is made anew, with its rows.
+    RebuildTable,
 }
 
 impl SchemaAction {
     /// Whether it comes after all row changes: the rows of what is dropped are taken out first, each guarded, and a
     /// sequence goes beyond the rows that were written.
     pub fn comes_last(self) -> bool {
-        matches!(self, SchemaAction::DropTable | SchemaAction::DropColumn | SchemaAction::SetSequence)
+        use SchemaAction::{Add, DropColumn, DropTable, Rename, SetSequence};
+        matches!(self, DropTable | DropColumn | SetSequence | Add(_) | Rename(_))
     }
 
     /// The word in JSON.
@@ -77,6 +117,24 @@ impl SchemaAction {
             SchemaAction::DropTable => "drop_table",
             SchemaAction::DropColumn => "drop_column",
             SchemaAction::SetSequence => "set_sequence",
+            SchemaAction::RebuildTable => "rebuild_table",
+            SchemaAction::Add(AttachmentKind::PrimaryKey) => "add_primary_key",
+            SchemaAction::Add(AttachmentKind::Unique) => "add_unique",
+            SchemaAction::Add(AttachmentKind::Index) => "add_index",
+            SchemaAction::Add(AttachmentKind::Check) => "add_check",
+            SchemaAction::Add(AttachmentKind::ForeignKey) => "add_foreign_key",
+            SchemaAction::Add(AttachmentKind::Comment) => "add_comment",
+            SchemaAction::Drop(AttachmentKind::PrimaryKey) => "drop_primary_key",
+            SchemaAction::Drop(AttachmentKind::Unique) => "drop_unique",
+            SchemaAction::Drop(AttachmentKind::Index) => "drop_index",
+            SchemaAction::Drop(AttachmentKind::Check) => "drop_check",
+            SchemaAction::Drop(AttachmentKind::ForeignKey) => "drop_foreign_key",
+            SchemaAction::Drop(AttachmentKind::Comment) => "drop_comment",
+            SchemaAction::Rename(AttachmentKind::PrimaryKey) => "rename_primary_key",
+            SchemaAction::Rename(AttachmentKind::Unique) => "rename_unique",
+            SchemaAction::Rename(AttachmentKind::Check) => "rename_check",
+            SchemaAction::Rename(AttachmentKind::ForeignKey) => "rename_foreign_key",
+            SchemaAction::Rename(AttachmentKind::Index | AttachmentKind::Comment) => "rename_index",
         }
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! Structure, the third step: the nouns of a catalog, the pairing of tables and columns, their domains, and
 //! the structural differences. Pure.
 
+mod alter;
+mod attachments;
 mod change;
 mod comparable;
 mod condition;
@@ -14,9 +16,14 @@ mod since;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod widening;
 mod words;
 
-pub use change::{DELETES_DATA, Hazard, SchemaAction, SchemaChange};
+pub use alter::altered;
+pub use change::{
+    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, HAZARDS, Hazard, INDEX_DROPPED, NARROWS_TYPE,
+    SchemaAction, SchemaChange,
+};
 pub use counterparts::Counterparts;
 pub use document::types as types_document;
 pub use domain::choose as choose_domain;
@@ -26,7 +33,7 @@ pub use pairing::{
     takes_option,
 };
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
-pub use since::table_difference;
+pub use since::{alterations_made, table_difference};
 pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
@@ -34,7 +41,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Column, ForeignKey, Sequence, TableName, Trigger, UniqueIndex};
+use crate::sql::{Attachment, Column, ForeignKey, Sequence, TableName, Trigger, UniqueIndex};
 
 /// Base tables of the schemas that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +110,12 @@ pub struct Table {
     /// What numbers its columns.
     #[serde(default)]
     pub sequences: Vec<Sequence>,
+    /// What it has besides, all of it: also what `keys`, `unique_indexes`, `foreign_keys` and `checked` say of the rows.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// What DDL says of it behind its columns: storage engine, character set, STRICT.
+    #[serde(default)]
+    pub options: Option<String>,
     /// Its triggers, as far as the login may see them.
     #[serde(default)]
     pub triggers: Vec<Trigger>,

@@ -3,9 +3,9 @@
 //! Invariant: `None` says that the tables are the same in everything that is known of them but the number of their
 //! rows.
 
-use crate::sql::{Column, Sequence};
+use crate::sql::{Alteration, Attachment, Column, Sequence};
 
-use super::{Table, UniqueKey};
+use super::{SchemaChange, Table, UniqueKey};
 
 /// The first difference between a table then and now, in words; `None` where there is none.
 pub fn table_difference(then: Option<&Table>, now: Option<&Table>) -> Option<String> {
@@ -22,7 +22,95 @@ pub fn table_difference(then: Option<&Table>, now: Option<&Table>) -> Option<Str
             .or_else(|| {
                 (then.foreign_keys != now.foreign_keys).then(|| "its foreign keys are others".to_owned())
             })
+            .or_else(|| whole_difference(then, now))
             .or_else(|| sequences_difference(&then.sequences, &now.sequences)),
+    }
+}
+
+/// What the catalog says of a table besides its columns.
+fn whole_difference(then: &Table, now: &Table) -> Option<String> {
+    let same = |one: &[Attachment], other: &[Attachment]| {
+        one.len() == other.len() && one.iter().all(|attachment| other.contains(attachment))
+    };
+    if !same(&then.attachments, &now.attachments) {
+        return Some("its indexes, constraints or comments are others".to_owned());
+    }
+    (then.options != now.options).then(|| "its options are others".to_owned())
+}
+
+/// Which of the alterations an earlier run of their plan has made to a table since, by their indexes, ascending; and
+/// whether the table is else as it was, but for `columns` that come or go.
+pub fn alterations_made(
+    then: &Table,
+    now: &Table,
+    changes: &[SchemaChange],
+    columns: &[&str],
+) -> (Vec<usize>, bool) {
+    let mut table = now.clone();
+    let mut made = Vec::new();
+    for (index, change) in changes.iter().enumerate().rev() {
+        if let Some(alteration) = change.alteration.as_ref().filter(|one| is_made(one, &table)) {
+            take_back(alteration, &mut table);
+            made.push(index);
+        }
+    }
+    made.reverse();
+    let without = |table: &Table| {
+        let mut table = table.clone();
+        table.columns.retain(|column| !columns.contains(&column.name.as_str()));
+        let speaks = |one: &Attachment| one.columns.iter().any(|name| columns.contains(&name.as_str()));
+        table.attachments.retain(|one| !speaks(one));
+        table
+    };
+    let (then, table) = (without(then), without(&table));
+    let same = columns_difference(&then.columns, &table.columns).is_none()
+        && whole_difference(&then, &table).is_none();
+    (made, same)
+}
+
+fn is_made(alteration: &Alteration, table: &Table) -> bool {
+    let has = |one: &Attachment| table.attachments.iter().any(|other| is_one(one, other));
+    match alteration {
+        Alteration::Attach(one) => has(one),
+        Alteration::Detach(one) => !has(one),
+        Alteration::Rename { attachment, name } => {
+            has(&Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() })
+        }
+        Alteration::Validate(one) => table.attachments.iter().any(|other| is_one(one, other) && other.valid),
+        Alteration::Column { after, .. } => {
+            let is_after = |now: &Column| {
+                (&now.column_type, now.nullable, &now.words, now.identity)
+                    == (&after.column_type, after.nullable, &after.words, after.identity)
+            };
+            table.column(&after.name).is_some_and(is_after)
+        }
+    }
+}
+
+fn is_one(one: &Attachment, other: &Attachment) -> bool {
+    one.is_as(other) && (one.name == other.name || one.name_made_up && other.name_made_up)
+}
+
+fn take_back(alteration: &Alteration, table: &mut Table) {
+    match alteration {
+        Alteration::Attach(one) => table.attachments.retain(|other| !is_one(one, other)),
+        Alteration::Detach(one) => table.attachments.push(one.clone()),
+        Alteration::Rename { attachment, name } => {
+            let renamed = Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() };
+            if let Some(other) = table.attachments.iter_mut().find(|other| is_one(&renamed, other)) {
+                *other = attachment.clone();
+            }
+        }
+        Alteration::Validate(one) => {
+            if let Some(other) = table.attachments.iter_mut().find(|other| is_one(one, other)) {
+                other.valid = one.valid;
+            }
+        }
+        Alteration::Column { before, .. } => {
+            if let Some(column) = table.columns.iter_mut().find(|column| column.name == before.name) {
+                *column = (**before).clone();
+            }
+        }
     }
 }
 

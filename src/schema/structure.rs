@@ -71,6 +71,7 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
         name: structure.names.replica.clone(),
         columns: columns.iter().map(|pair| literal_default_only(&pair.sides.replica)).collect(),
         primary_key: primary_key.iter().map(name).collect(),
+        options: None,
     };
     let sql = structure.dialects.replica.create_table(&definition);
     SchemaChange {
@@ -81,6 +82,8 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
         before: None,
         hazards: Vec::new(),
         withheld: structure.mode == SchemaMode::Check,
+        alteration: None,
+        behind_rows: false,
     }
 }
 
@@ -122,6 +125,8 @@ pub fn added_column(dialect: &dyn Dialect, table: &TableName, column: &Column) -
         before: None,
         hazards: Vec::new(),
         withheld: false,
+        alteration: None,
+        behind_rows: false,
     }
 }
 
@@ -152,6 +157,8 @@ impl Difference {
             after: Some(self.after),
             hazards: Vec::new(),
             withheld: true,
+            alteration: None,
+            behind_rows: false,
         }
     }
 }
@@ -216,7 +223,7 @@ fn key_difference(structure: &Structure<'_>, replica: &Table, columns: &[ColumnP
     Some(Difference { column: None, before: text(found), after: text(Some(renamed)) })
 }
 
-fn described(column: &Column) -> String {
+pub(super) fn described(column: &Column) -> String {
     let mut text = format!("{} {}", column.name, column.column_type.declared);
     if let Some(DefaultKind::Literal(literal)) = &column.default {
         text.push_str(&match literal {

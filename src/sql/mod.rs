@@ -4,6 +4,7 @@
 //! nobody else asks which engine it is. Every literal and every identifier of the program is made here.
 
 mod alike;
+mod attachment;
 pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
@@ -14,10 +15,11 @@ mod statement;
 mod table_write;
 mod trigger;
 
+pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
 pub use statement::{
-    Alike, Column, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
+    Alike, Column, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
     LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,
 };
 pub use trigger::{RowEvent, Trigger};
@@ -269,6 +271,16 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// ALTER TABLE … DROP COLUMN, as [`drop_table`](Self::drop_table).
     fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
         vec![format!("ALTER TABLE {} DROP COLUMN {}", self.table(table), self.identifier(column))]
+    }
+
+    /// The statements that alter a table, in order; `None` where the engine cannot do that to a table that is there.
+    fn alter(&self, _table: &TableName, _alteration: &Alteration) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Whether a column that becomes another has all rows of its table written anew.
+    fn rewrites(&self, before: &Column, after: &Column) -> bool {
+        before.column_type != after.column_type
     }
 
     /// Whether a column that numbers rows must be the first of a key (MySQL family).

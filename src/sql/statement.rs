@@ -92,6 +92,22 @@ pub struct Column {
     pub identity: Option<Identity>,
     /// The collation of a text column where it is not known to be by code point.
     pub collation: Option<String>,
+    /// What else DDL says of it.
+    #[serde(default)]
+    pub words: ColumnWords,
+}
+
+/// What DDL says of a column besides, in the engine's own stored words. Compared between servers of one family alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnWords {
+    /// Its default as SQL.
+    pub default: Option<String>,
+    /// The expression that generates it.
+    pub generated: Option<String>,
+    /// The collation that was declared for it, where it is not its type's own.
+    pub collation: Option<String>,
+    /// All that stands behind its name, where the engine keeps that as one text.
+    pub whole: Option<String>,
 }
 
 impl Column {
@@ -197,6 +213,8 @@ pub struct TableDefinition {
     pub columns: Vec<Column>,
     /// The primary key's columns, maybe none.
     pub primary_key: Vec<String>,
+    /// What stands behind the columns, of a table that a server of the same family has.
+    pub options: Option<String>,
 }
 
 /// A column that is read, and the domain its values are encoded in.

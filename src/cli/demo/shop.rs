@@ -149,6 +149,7 @@ fn column(name: &str) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 

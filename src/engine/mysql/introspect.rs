@@ -213,6 +213,8 @@ impl Parts<'_> {
                     keys: keys.remove(&name).unwrap_or_default(),
                     unique_indexes: indexes.remove(&name).unwrap_or_default(),
                     foreign_keys: foreign.remove(&name).unwrap_or_default(),
+                    attachments: Vec::new(),
+                    options: None,
                     triggers: self
                         .triggers
                         .iter()
@@ -420,6 +422,7 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
         generated,
         identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
         collation: collation.filter(|name| is_text && !BY_CODE_POINT.contains(&name.as_str())),
+        words: Default::default(),
         column_type,
     }
 }

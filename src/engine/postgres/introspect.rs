@@ -347,6 +347,8 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
+        attachments: Vec::new(),
+        options: None,
         triggers: Vec::new(),
         checked: Vec::new(),
         rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
@@ -517,6 +519,7 @@ fn column(row: &PgRow, types: &UserTypes) -> Result<Column, EngineError> {
         generated,
         identity,
         collation: if without_case { Some("citext".to_owned()) } else { text(row, 10)? },
+        words: Default::default(),
     })
 }
 

@@ -148,6 +148,7 @@ fn read_columns(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -
             },
             identity: None,
             collation: collation.filter(|name| !name.eq_ignore_ascii_case("BINARY")),
+            words: Default::default(),
             name,
         });
     }
@@ -411,6 +412,8 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         unique_indexes: draft.unique_indexes.clone(),
         foreign_keys: foreign_keys.collect(),
         sequences: draft.sequences.clone(),
+        attachments: Vec::new(),
+        options: None,
         triggers: draft.triggers.clone(),
         checked: draft.checked.clone(),
         rows_estimate: draft.rows_estimate,

@@ -58,6 +58,7 @@ fn column(name: &str, declared: &str) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -609,6 +610,7 @@ async fn created_tables_read_back() {
             name: table.name.clone(),
             columns: table.columns.clone(),
             primary_key: table.keys[0].columns.clone(),
+            options: None,
         };
         copy.sqlite().execute_batch(&Sqlite.create_table(&definition)).expect("the table");
     }

@@ -280,6 +280,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         };
         SelectColumn { column, domain }
     }

@@ -14,6 +14,7 @@ fn column(name: &str, declared: &str, meaning: Type) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -235,6 +236,7 @@ fn tables_are_made_to_compare_by_code_point() {
         name: TableName::plain("t"),
         columns: vec![id, name, note, at],
         primary_key: vec!["id".to_owned()],
+        options: None,
     };
     assert_eq!(
         MARIADB.create_table(&definition),
@@ -249,6 +251,7 @@ fn tables_are_made_to_compare_by_code_point() {
         name: TableName::plain("t"),
         columns: vec![id],
         primary_key: vec!["id".to_owned()],
+        options: None,
     };
     assert!(MYSQL.create_table(&key).contains("`id` int NOT NULL,"), "MySQL refuses a key that may be NULL");
     let declared = |meaning: Type, key| MARIADB.type_for(&meaning, key).map(|made| made.declared);

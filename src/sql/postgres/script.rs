@@ -214,6 +214,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         };
         SelectColumn { column, domain }
     }

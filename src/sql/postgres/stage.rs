@@ -168,6 +168,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         }
     }
 

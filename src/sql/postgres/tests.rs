@@ -11,6 +11,7 @@ fn column(name: &str, declared: &str, meaning: Type) -> Column {
         generated: None,
         identity: None,
         collation: None,
+        words: Default::default(),
     }
 }
 
@@ -22,6 +23,7 @@ fn varchar(name: &str, max: u64) -> Column {
     let meaning = Type::Text { chars_max: Some(max), fixed: false };
     Column {
         collation: Some("default".to_owned()),
+        words: Default::default(),
         ..column(name, &format!("character varying({max})"), meaning)
     }
 }
@@ -222,6 +224,7 @@ fn tables_are_created_with_what_any_engine_can_say() {
         name: TableName::plain("t"),
         columns: vec![id, note],
         primary_key: vec!["id".into()],
+        options: None,
     };
     assert_eq!(
         Postgres.create_table(&definition),
@@ -241,6 +244,7 @@ fn types_are_sent_as_what_they_are_read_as() {
     let padded = column("c", "character(40)", Type::Text { chars_max: Some(40), fixed: true });
     let folded = Column {
         collation: Some("citext".to_owned()),
+        words: Default::default(),
         ..column("c", "citext", Type::Text { chars_max: None, fixed: false })
     };
     let number = column("c", "oid", Type::Integer { bytes: 4, unsigned: true });

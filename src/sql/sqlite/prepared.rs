@@ -117,6 +117,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         }
     }
 

@@ -310,6 +310,7 @@ mod tests {
             generated: None,
             identity: None,
             collation: None,
+            words: Default::default(),
         };
         SelectColumn { column, domain }
     }

@@ -1,0 +1,103 @@
+//! One alteration of a table that is there as a structural change: what it is called, what it says to people, and
+//! what must be allowed first.
+//!
+//! Owns the hazards of alterations: they come from what changes, never from the text of a statement.
+
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, TableName};
+
+use super::change::{
+    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, Hazard, INDEX_DROPPED, NARROWS_TYPE, SchemaAction,
+    SchemaChange,
+};
+use super::structure::described;
+use super::widening::holds;
+
+/// The change that an alteration is; `None` where the engine cannot make it in place.
+pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration) -> Option<SchemaChange> {
+    let sql = dialect.alter(table, &alteration)?;
+    let text = |attachment: &Attachment| {
+        let made = dialect.alter(table, &Alteration::Attach(attachment.clone()));
+        Some(made.unwrap_or_default().join(";\n"))
+    };
+    let object = |attachment: &Attachment| match attachment.name.as_str() {
+        "" => format!("{} ({})", table.name, attachment.columns.join(", ")),
+        name => format!("{}.{name}", table.name),
+    };
+    let (action, object, before, after) = match &alteration {
+        Alteration::Attach(one) => (SchemaAction::Add(one.kind), object(one), None, text(one)),
+        Alteration::Detach(one) => (SchemaAction::Drop(one.kind), object(one), text(one), None),
+        Alteration::Rename { attachment, name } => {
+            let named = Attachment { name: name.clone(), ..attachment.clone() };
+            (SchemaAction::Rename(attachment.kind), object(attachment), text(attachment), text(&named))
+        }
+        Alteration::Validate(one) => {
+            let before = text(&Attachment { valid: false, ..one.clone() });
+            (SchemaAction::Add(one.kind), object(one), before, text(one))
+        }
+        Alteration::Column { before, after } => {
+            let object = format!("{}.{}", table.name, after.name);
+            (SchemaAction::AlterColumn, object, Some(described(before)), Some(described(after)))
+        }
+    };
+    let hazards = hazards(dialect, &alteration);
+    let alteration = Some(alteration);
+    Some(SchemaChange {
+        action,
+        object,
+        sql,
+        before,
+        after,
+        hazards,
+        withheld: false,
+        alteration,
+        behind_rows: false,
+    })
+}
+
+fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
+    let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
+    match alteration {
+        Alteration::Detach(one) if one.kind == AttachmentKind::Comment || !one.valid => Vec::new(),
+        Alteration::Detach(one) => {
+            let what = format!("drops the {} {}", one.kind.words(), named(one));
+            match one.kind {
+                AttachmentKind::Index => vec![hazard(INDEX_DROPPED, what)],
+                _ => vec![hazard(CONSTRAINT_DROPPED, what)],
+            }
+        }
+        Alteration::Column { before, after } => {
+            let (was, is) = (&before.column_type, &after.column_type);
+            let mut hazards = Vec::new();
+            if !holds(&is.meaning, &was.meaning) {
+                let what = format!("{} is {} and becomes {}", after.name, was.declared, is.declared);
+                hazards.push(hazard(NARROWS_TYPE, what));
+            }
+            if dialect.rewrites(before, after) {
+                let what = format!("writes all rows anew to change {}", after.name);
+                hazards.push(hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what));
+            }
+            hazards
+        }
+        Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
+    }
+}
+
+fn named(attachment: &Attachment) -> String {
+    match attachment.name.as_str() {
+        "" => format!("({})", attachment.columns.join(", ")),
+        name => name.to_owned(),
+    }
+}
+
+/// A column on its way from one to another: what both before and after it may hold while rows are written.
+pub(super) fn between(before: &Column, after: &Column) -> Column {
+    let wider = holds(&after.column_type.meaning, &before.column_type.meaning);
+    let mut between = before.clone();
+    if wider {
+        between.column_type = after.column_type.clone();
+    }
+    between.nullable = before.nullable || after.nullable;
+    between.default = after.default.clone();
+    between.words.default = after.words.default.clone();
+    between
+}

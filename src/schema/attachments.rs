@@ -1,0 +1,151 @@
+//! What a table has besides columns, held against the primary's: what comes, what goes, what gets another name.
+//!
+//! Owns the matching: by definition first, by name second. A name that the server made up on both sides says nothing.
+//! What speaks of a column that is out of scope is not the spec's business. Refuses to guess: an expression over columns
+//! that have other names on the replica is left out with a note.
+
+use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
+
+use super::Table;
+
+/// What the names of the primary are on the replica.
+pub(super) struct Names<'a> {
+    /// A column of the table; `None`: it is out of scope.
+    pub column: &'a dyn Fn(&str) -> Option<String>,
+    /// What a foreign key points at; `None`: the replica has no such table or column, and gets none.
+    pub target: &'a dyn Fn(&Target) -> Option<Target>,
+}
+
+/// What becomes of a table's attachments, and what a person should know of those that are left out.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    /// The alterations, those that drop first.
+    pub alterations: Vec<Alteration>,
+    /// Sentences.
+    pub notes: Vec<String>,
+}
+
+/// Those of the replica's table that make it the primary's. `replica`: `None` for one that is created with nothing but
+/// its columns and `created_key`.
+pub(super) fn differences(
+    primary: &Table,
+    replica: Option<&Table>,
+    created_key: &[String],
+    names: &Names<'_>,
+) -> Differences {
+    let mut differences = Differences::default();
+    let mut wanted = Vec::new();
+    for attachment in &primary.attachments {
+        match translated(attachment, names) {
+            Translated::As(attachment) => wanted.push(attachment),
+            Translated::OutOfScope => {}
+            Translated::LeftOut(why) => differences.notes.push(why),
+        }
+    }
+    let mut found: Vec<Attachment> = match replica {
+        Some(replica) => {
+            let in_scope: Vec<String> =
+                primary.columns.iter().filter_map(|column| (names.column)(&column.name)).collect();
+            let is_ours = |one: &&Attachment| one.columns.iter().all(|column| in_scope.contains(column));
+            replica.attachments.iter().filter(is_ours).cloned().collect()
+        }
+        None => {
+            wanted.retain(|one| {
+                let made = one.kind == AttachmentKind::PrimaryKey && one.columns == created_key;
+                !made
+            });
+            Vec::new()
+        }
+    };
+    let mut renamed = Vec::new();
+    let mut validated = Vec::new();
+    let mut missing = Vec::new();
+    for one in take_alike(&mut wanted, &mut found, &mut missing) {
+        let (wanted, found) = one;
+        if wanted.valid && !found.valid {
+            match found.kind {
+                AttachmentKind::Check | AttachmentKind::ForeignKey => validated.push(found.clone()),
+                _ => {
+                    differences.alterations.push(Alteration::Detach(found));
+                    missing.push(wanted);
+                    continue;
+                }
+            }
+        }
+        if wanted.name != found.name && !(wanted.name_made_up && found.name_made_up) {
+            renamed.push(Alteration::Rename { attachment: found, name: wanted.name });
+        }
+    }
+    differences.alterations.extend(found.into_iter().map(Alteration::Detach));
+    differences.alterations.extend(renamed);
+    differences.alterations.extend(validated.into_iter().map(Alteration::Validate));
+    differences.alterations.extend(missing.into_iter().map(Alteration::Attach));
+    differences
+}
+
+/// Pairs those that are one but for their names, those that also have one name first; the others stay in `found` and go to
+/// `missing`.
+fn take_alike(
+    wanted: &mut Vec<Attachment>,
+    found: &mut Vec<Attachment>,
+    missing: &mut Vec<Attachment>,
+) -> Vec<(Attachment, Attachment)> {
+    let mut pairs = Vec::new();
+    for by_name in [true, false] {
+        let mut rest = Vec::new();
+        for one in wanted.drain(..) {
+            let alike = |other: &Attachment| one.is_as(other) && (!by_name || one.name == other.name);
+            match found.iter().position(alike) {
+                Some(at) => pairs.push((one, found.remove(at))),
+                None => rest.push(one),
+            }
+        }
+        *wanted = rest;
+    }
+    missing.append(wanted);
+    pairs
+}
+
+enum Translated {
+    As(Attachment),
+    OutOfScope,
+    LeftOut(String),
+}
+
+fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
+    let mapped: Option<Vec<String>> = attachment.columns.iter().map(|name| (names.column)(name)).collect();
+    let Some(columns) = mapped else { return Translated::OutOfScope };
+    if !attachment.is_plain() && columns != attachment.columns {
+        return Translated::LeftOut(format!(
+            "the {} {} is left out: it speaks of columns that have other names on the replica",
+            attachment.kind.words(),
+            attachment.name
+        ));
+    }
+    let target = match &attachment.target {
+        None => None,
+        Some(target) => match (names.target)(target) {
+            Some(target) => Some(target),
+            None => {
+                return Translated::LeftOut(format!(
+                    "the foreign key {} is left out: the replica has no table {} to point at",
+                    attachment.name, target.table.name
+                ));
+            }
+        },
+    };
+    let column = |name: &String| (names.column)(name).unwrap_or_else(|| name.clone());
+    let part = |part: &AttachmentPart| match part {
+        AttachmentPart::Column { name, suffix } => {
+            AttachmentPart::Column { name: column(name), suffix: suffix.clone() }
+        }
+        AttachmentPart::Expression(sql) => AttachmentPart::Expression(sql.clone()),
+    };
+    Translated::As(Attachment {
+        parts: attachment.parts.iter().map(part).collect(),
+        included: attachment.included.iter().map(column).collect(),
+        target,
+        columns,
+        ..attachment.clone()
+    })
+}
