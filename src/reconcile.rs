@@ -60,7 +60,7 @@ pub struct Options {
     pub max_deletes: Option<Limit>,
     /// Overrides `limits.changes`.
     pub max_changes: Option<Limit>,
-    /// The hazards that are allowed, by name.
+    /// The hazards that are allowed beside those that the spec allows, by name.
     pub allowed: Vec<String>,
     /// What it is for.
     pub aim: Aim,
@@ -174,6 +174,8 @@ impl Run {
         }
         refuse_same_database(spec, primary.as_ref(), &mut replicas);
         let spool = audit::spool(options.memory_bytes);
+        let mut options = options;
+        options.allowed.extend(spec.allow.iter().cloned());
         Ok(Run { spec: spec.clone(), options, observer, stop, spool, primary, replicas })
     }
 
@@ -367,11 +369,15 @@ impl Run {
                 return prepared;
             }
         };
+        let all = schema::select_tables(&self.spec, primary, &[]);
         let databases = Databases {
             dialects: Sides::new(server.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
             now: self.options.now,
+            selected: &all,
+            chosen: selected,
+            allowed: &self.options.allowed,
         };
         let servers = Sides::new(server.server(), replica.server());
         let mut counterparts = Counterparts::new(
@@ -471,6 +477,10 @@ impl Run {
         plan.snapshot = snapshot.method();
         let snapshots = Sides::new(Arc::clone(primary), snapshot);
         let dialects = Sides::new(dialect as &dyn Dialect, replica.dialect() as &dyn Dialect);
+        for table in &prepared.tables {
+            let notes = table.pairing.iter().flat_map(|pairing| &pairing.notes);
+            plan.notes.extend(notes.map(|note| format!("table {}: {note}", table.table)));
+        }
         for table in prepared.tables {
             plan.tables.push(self.compare_table(&plan.name, table, &snapshots, dialects).await);
         }
@@ -488,7 +498,9 @@ impl Run {
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
-        if let Err(failure) = answered(&self.stop, dependents::add(replica, &mut plan)).await {
+        if let Err(failure) =
+            answered(&self.stop, dependents::add(replica, &mut plan, &self.options.allowed)).await
+        {
             // A table that was not compared to its end says so already.
             if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
                 plan.error = Some(failure);
@@ -554,7 +566,10 @@ impl Run {
         }
         let collisions = audit::Collisions {
             pair,
-            structure: &plan.structure,
+            structure: &schema::without(
+                &plan.structure,
+                &schema::going(&plan.schema_changes, &self.options.allowed),
+            ),
             dialects,
             snapshot: snapshots.replica.as_ref(),
             spool: &self.spool,

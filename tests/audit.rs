@@ -124,6 +124,9 @@ async fn opened(databases: &Sides<Database>) -> Opened {
         replica: &catalogs.replica,
         primary_default: catalogs.primary.default_schema.as_deref(),
         now: jiff::Timestamp::UNIX_EPOCH,
+        selected: &[],
+        chosen: &[],
+        allowed: &[],
     };
     let selected = select_tables(&spec, &catalogs.primary, &[]);
     let pair = |selected| pair_table(&spec, selected, &known).expect("the tables can be paired").pair;

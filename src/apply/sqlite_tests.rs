@@ -84,6 +84,9 @@ impl Pair {
             replica: &replica,
             primary_default: primary.default_schema.as_deref(),
             now: jiff::Timestamp::UNIX_EPOCH,
+            selected: &[],
+            chosen: &[],
+            allowed: &[],
         };
         let mut tables = Vec::new();
         for selected in schema::select_tables(&spec, &primary, &[]) {

@@ -519,6 +519,9 @@ fn two_sqlite_files_are_compared() {
             replica: &catalogs.replica,
             primary_default: None,
             now: jiff::Timestamp::UNIX_EPOCH,
+            selected: &[],
+            chosen: &[],
+            allowed: &[],
         };
         let selected = crate::schema::select_tables(&spec, &catalogs.primary, &[]);
         let pair = crate::schema::pair_table(&spec, &selected[0], &databases).expect("a pair").pair;

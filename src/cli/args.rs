@@ -16,9 +16,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::plan::{CASCADES_OUTSIDE, DELETES_DATA, REPLACES_ROWS};
 use crate::report::{Format, Rows};
-use crate::spec::{Limit, TablePattern};
+use crate::spec::{ALL_HAZARDS, HAZARDS, Limit, TablePattern};
 
 use parse::{at_least_one, duration, interval, limit, memory, pattern, rows};
 
@@ -49,27 +48,35 @@ Runs:
   what was committed stays, and standard error says what that is.
   With --once the exit code is that of verify or apply.";
 
-/// What a plan may do only when it is allowed by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Hazard {
-    /// Deletes and updates that the replica's foreign keys carry on to tables outside the plan
-    CascadesOutside,
-    /// Structural changes that take values with them: dropped tables and columns
-    DeletesData,
-    /// Rows that are deleted and inserted again, because they exchange unique values and can do so in no other way
-    ReplacesRows,
+/// What a plan may do only when it is allowed by name: the name of a hazard, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hazard(&'static str);
+
+impl clap::ValueEnum for Hazard {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: [Hazard; HAZARDS.len() + 1] = {
+            let mut all = [Hazard(ALL_HAZARDS); HAZARDS.len() + 1];
+            let mut at = 0;
+            while at < HAZARDS.len() {
+                all[at] = Hazard(HAZARDS[at].0);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let help = HAZARDS.iter().find(|(name, _)| *name == self.0).map_or("all of them", |(_, help)| help);
+        Some(clap::builder::PossibleValue::new(self.0).help(help))
+    }
 }
 
-impl Hazard {
-    /// Its name in a plan.
-    fn name(self) -> &'static str {
-        match self {
-            Hazard::CascadesOutside => CASCADES_OUTSIDE,
-            Hazard::DeletesData => DELETES_DATA,
-            Hazard::ReplacesRows => REPLACES_ROWS,
-        }
-    }
+/// The names of hazards, each for itself.
+fn names(hazards: &[Hazard]) -> Vec<String> {
+    let all = HAZARDS.iter().map(|(name, _)| *name);
+    let is_allowed = |name: &&str| hazards.iter().any(|one| one.0 == *name || one.0 == ALL_HAZARDS);
+    all.filter(is_allowed).map(str::to_owned).collect()
 }
 
 /// Make replica databases equal to a primary database, and prove it.
@@ -192,7 +199,7 @@ pub struct WriteArgs {
 impl WriteArgs {
     /// The names of the hazards that are allowed.
     pub fn allowed(&self) -> Vec<String> {
-        self.allow.iter().map(|hazard| hazard.name().to_owned()).collect()
+        names(&self.allow)
     }
 }
 

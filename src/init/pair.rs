@@ -215,6 +215,9 @@ impl Pairer<'_> {
             replica: self.sides.replica.catalog,
             primary_default: self.sides.primary.catalog.default_schema.as_deref(),
             now: jiff::Timestamp::UNIX_EPOCH,
+            selected: &[],
+            chosen: &[],
+            allowed: &[],
         };
         let selected = schema::select_tables(&spec, self.sides.primary.catalog, &[]);
         let [selected] = &selected[..] else { return Err(Refusal::new("its name means several tables")) };

@@ -8,9 +8,10 @@
 //! outside the plan, triggers) is not in a plan, and so not in its inverse.
 
 use crate::compare::{ChangeList, ChangeListWriter, CopyCount, CopyNumber, RangeDrift, RowChange, joined};
-use crate::schema::{self, DELETES_DATA, Hazard, TablePair, Writes};
+use crate::schema::{self, Hazard, TablePair, Writes};
 use crate::server::Server;
 use crate::sides::Sides;
+use crate::spec::DELETES_DATA;
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{self, Column, Dialect};
 

@@ -4,7 +4,7 @@
 //! `apply` writes nothing). Invariant: all arithmetic is in whole numbers, so that "more than 10%" means it.
 
 use crate::schema::TablePair;
-use crate::spec::{Limit, Limits};
+use crate::spec::{CASCADES_OUTSIDE, Limit, Limits, REPLACES_ROWS};
 use crate::sql::TableName;
 
 use super::{PlanKind, Refusal, ReplicaPlan, TablePlan};
@@ -74,10 +74,6 @@ fn hazards(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Refusal> {
     refusals
 }
 
-/// The hazard of deletes and updates that the replica itself would carry on to tables outside the plan, where nothing shows
-/// and nothing guards the rows that go.
-pub const CASCADES_OUTSIDE: &str = "CASCADES_OUTSIDE";
-
 fn cascades_outside(replica: &ReplicaPlan) -> Vec<Refusal> {
     let planned = |name: &TableName| {
         replica.tables.iter().filter_map(|table| table.pair.as_ref()).any(|pair| pair.names.replica == *name)
@@ -112,10 +108,6 @@ fn moves(table: &TablePlan, pair: &TablePair, referenced: &[String]) -> bool {
     let set = |name: &String| referenced.iter().any(|referenced| referenced.eq_ignore_ascii_case(name));
     table.updated.iter().filter_map(name).any(set)
 }
-
-/// The hazard of rows that are deleted and inserted again, because they exchange unique values and their columns take
-/// nothing in between: triggers see more than an update.
-pub const REPLACES_ROWS: &str = "REPLACES_ROWS";
 
 fn replaced(replica: &ReplicaPlan) -> impl Iterator<Item = Refusal> {
     writable(replica).filter(|table| table.replaced > 0).map(|table| Refusal {
@@ -209,10 +201,10 @@ fn percent(millionths: u32) -> String {
 mod tests {
     use super::*;
     use crate::compare::RowCounts;
+    use crate::plan::Hazard;
     use crate::plan::testing::{add_column, table, with_tables};
-    use crate::plan::{DELETES_DATA, Hazard};
     use crate::sides::Sides;
-    use crate::spec::{Located, Place};
+    use crate::spec::{DELETES_DATA, Located, Place};
 
     fn counted(primary: u64, replica: u64, insert: u64, update: u64, delete: u64) -> TablePlan {
         let mut table = table("t");

@@ -41,7 +41,7 @@ pub use copies::{
 pub use equated::{Equated, Question, questions};
 pub use foresee::foresee;
 pub use inverse::inverse;
-pub use limits::{CASCADES_OUTSIDE, LimitOverrides, REPLACES_ROWS, refusals};
+pub use limits::{LimitOverrides, refusals};
 pub use order::{steps, steps_unless};
 pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
 pub use sequence::{Course, set_sequence};
@@ -61,7 +61,7 @@ pub use crate::compare::RowChange;
 pub use crate::compare::{ChangeList, ChangeNumber, Handover, PlannedChange, RangeDrift};
 use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
-pub use crate::schema::{DELETES_DATA, Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
+pub use crate::schema::{Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
 use crate::schema::{Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;

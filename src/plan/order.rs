@@ -348,6 +348,14 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
     }
     // What was made last goes first.
     last.reverse();
+    let rank = |step: &Step| match step {
+        Step::Schema { table, change } | Step::SchemaAfter { table, change } => {
+            replica.tables[*table].schema_changes[*change].action.rank()
+        }
+        Step::Rows(_) => 0,
+    };
+    first.sort_by_key(rank);
+    last.sort_by_key(rank);
     (first, last)
 }
 

@@ -143,7 +143,7 @@ impl Run {
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
         }
-        if let Err(failure) = dependents::add(replica, plan).await {
+        if let Err(failure) = dependents::add(replica, plan, &self.options.allowed).await {
             plan.error = Some(failure);
         }
     }
@@ -217,7 +217,13 @@ fn still_to_change(
     };
     let made = match now {
         Some(now) => {
-            schema::alterations_made(then.unwrap_or(now), now, &table.schema_changes, &come_or_go(table, pair)).0
+            schema::alterations_made(
+                then.unwrap_or(now),
+                now,
+                &table.schema_changes,
+                &come_or_go(table, pair),
+            )
+            .0
         }
         None => Vec::new(),
     };

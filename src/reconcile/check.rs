@@ -200,11 +200,15 @@ impl Check<'_> {
                 return Ok(());
             }
         };
+        let all = schema::select_tables(self.spec, primary, &[]);
         let databases = Databases {
             dialects: Sides::new(sides.primary.dialect() as &dyn Dialect, sides.replica.dialect()),
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
             now: self.options.now,
+            selected: &all,
+            chosen: selected,
+            allowed: &self.options.allowed,
         };
         let instances = Sides::new(sides.primary.server(), sides.replica.server());
         let mut counterparts = Counterparts::new(

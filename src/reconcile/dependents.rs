@@ -6,14 +6,18 @@
 use crate::engine::Replica;
 use crate::failure::Failure;
 use crate::plan::{ReplicaPlan, TablePlan};
-use crate::schema::TablePair;
+use crate::schema::{self, Dependent, TablePair};
 use crate::sql::TableName;
 
 /// Adds the foreign keys that carry the plan's changes on to tables which the catalog of the spec's schemas does not show.
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub(super) async fn add(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(), Failure> {
+pub(super) async fn add(
+    replica: &Replica,
+    plan: &mut ReplicaPlan,
+    allowed: &[String],
+) -> Result<(), Failure> {
     let changes = |table: &TablePlan| table.summary.delete + table.summary.update > 0;
     let names = |pair: &TablePair| pair.names.replica.clone();
     let tables = plan.tables.iter().filter(|table| changes(table));
@@ -31,5 +35,23 @@ pub(super) async fn add(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(),
             }
         }
     }
+    forget_going(plan, allowed);
     Ok(())
+}
+
+/// Foreign keys that the plan drops before it writes rows carry nothing on.
+fn forget_going(plan: &mut ReplicaPlan, allowed: &[String]) {
+    let written = plan.tables.iter().filter(|table| table.error.is_none());
+    let going = written.filter_map(|table| {
+        let going = schema::going(&table.schema_changes, allowed);
+        Some((table.pair.as_ref()?.names.replica.clone(), going))
+    });
+    let going: Vec<_> = going.collect();
+    let goes = |dependent: &Dependent| {
+        let of_table = going.iter().filter(|(table, _)| *table == dependent.table);
+        of_table.flat_map(|(_, going)| going).any(|one| schema::is_foreign_key(one, &dependent.key))
+    };
+    for pair in plan.tables.iter_mut().filter_map(|table| table.pair.as_mut()) {
+        pair.dependents.retain(|dependent| !goes(dependent));
+    }
 }

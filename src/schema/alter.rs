@@ -3,12 +3,10 @@
 //!
 //! Owns the hazards of alterations: they come from what changes, never from the text of a statement.
 
+use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, INDEX_DROPPED, NARROWS_TYPE};
 use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, TableName};
 
-use super::change::{
-    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, Hazard, INDEX_DROPPED, NARROWS_TYPE, SchemaAction,
-    SchemaChange,
-};
+use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
 use super::widening::holds;
 

@@ -4,16 +4,19 @@
 //! What speaks of a column that is out of scope is not the spec's business. Refuses to guess: an expression over columns
 //! that have other names on the replica is left out with a note.
 
-use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
+use std::borrow::Cow;
 
-use super::Table;
+use crate::sides::Sides;
+use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, ForeignKey, Target};
+
+use super::{SchemaChange, Table};
 
 /// What the names of the primary are on the replica.
 pub(super) struct Names<'a> {
     /// A column of the table; `None`: it is out of scope.
     pub column: &'a dyn Fn(&str) -> Option<String>,
-    /// What a foreign key points at; `None`: the replica has no such table or column, and gets none.
-    pub target: &'a dyn Fn(&Target) -> Option<Target>,
+    /// What a foreign key points at, and whether the replica has that, or gets it.
+    pub target: &'a dyn Fn(&Target) -> (Target, bool),
 }
 
 /// What becomes of a table's attachments, and what a person should know of those that are left out.
@@ -57,6 +60,11 @@ pub(super) fn differences(
             Vec::new()
         }
     };
+    let is_there = |one: &Attachment| {
+        let original =
+            primary.attachments.iter().find(|other| other.name == one.name && other.kind == one.kind);
+        original.and_then(|one| one.target.as_ref()).is_none_or(|target| (names.target)(target).1)
+    };
     let mut renamed = Vec::new();
     let mut validated = Vec::new();
     let mut missing = Vec::new();
@@ -76,6 +84,17 @@ pub(super) fn differences(
             renamed.push(Alteration::Rename { attachment: found, name: wanted.name });
         }
     }
+    let (missing, pointless): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
+    differences.notes.extend(pointless.iter().map(|one| {
+        let target = one.target.as_ref().map(|target| target.table.to_string()).unwrap_or_default();
+        format!("the foreign key {} is left out: the replica has no table {target} to point at", one.name)
+    }));
+    // A comment takes the place of another.
+    let replaced = |one: &Attachment| {
+        one.kind == AttachmentKind::Comment
+            && missing.iter().any(|other| other.kind == one.kind && other.parts == one.parts)
+    };
+    found.retain(|one| !replaced(one));
     differences.alterations.extend(found.into_iter().map(Alteration::Detach));
     differences.alterations.extend(renamed);
     differences.alterations.extend(validated.into_iter().map(Alteration::Validate));
@@ -122,18 +141,7 @@ fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
             attachment.name
         ));
     }
-    let target = match &attachment.target {
-        None => None,
-        Some(target) => match (names.target)(target) {
-            Some(target) => Some(target),
-            None => {
-                return Translated::LeftOut(format!(
-                    "the foreign key {} is left out: the replica has no table {} to point at",
-                    attachment.name, target.table.name
-                ));
-            }
-        },
-    };
+    let target = attachment.target.as_ref().map(|target| (names.target)(target).0);
     let column = |name: &String| (names.column)(name).unwrap_or_else(|| name.clone());
     let part = |part: &AttachmentPart| match part {
         AttachmentPart::Column { name, suffix } => {
@@ -148,4 +156,37 @@ fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
         columns,
         ..attachment.clone()
     })
+}
+
+/// What goes before the rows are written, by leave: only then the rows need not heed it.
+pub fn going(changes: &[SchemaChange], allowed: &[String]) -> Vec<Attachment> {
+    let by_leave = |change: &&SchemaChange| {
+        !change.withheld && change.hazards.iter().all(|hazard| allowed.contains(&hazard.name))
+    };
+    let detached = |change: &SchemaChange| match &change.alteration {
+        Some(Alteration::Detach(attachment)) => Some(attachment.clone()),
+        _ => None,
+    };
+    changes.iter().filter(by_leave).filter_map(detached).collect()
+}
+
+/// Whether an attachment of a table is this foreign key of its. Some engines have no names for them.
+pub fn is_foreign_key(attachment: &Attachment, key: &ForeignKey) -> bool {
+    let same = attachment.name == key.name && (!key.name.is_empty() || attachment.columns == key.columns);
+    attachment.kind == AttachmentKind::ForeignKey && same
+}
+
+/// The tables of both sides, the replica's without the keys that go.
+pub fn without<'a>(sides: &'a Sides<Option<Table>>, going: &[Attachment]) -> Cow<'a, Sides<Option<Table>>> {
+    if going.is_empty() {
+        return Cow::Borrowed(sides);
+    }
+    let mut sides = sides.clone();
+    if let Some(table) = &mut sides.replica {
+        let goes = |name: &str| going.iter().any(|one| one.name == name);
+        table.keys.retain(|key| !goes(&key.name));
+        table.unique_indexes.retain(|index| !goes(&index.name));
+        table.foreign_keys.retain(|key| !going.iter().any(|one| is_foreign_key(one, key)));
+    }
+    Cow::Owned(sides)
 }

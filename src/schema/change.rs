@@ -48,32 +48,13 @@ impl SchemaChange {
 /// Why a change is made only when it is allowed by name (`--allow NAME`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hazard {
-    /// Its name, for example [`DELETES_DATA`].
+    /// Its name, for example [`DELETES_DATA`](crate::spec::DELETES_DATA).
     pub name: String,
     /// What would happen, for people.
     pub message: String,
     /// The rows it is about, where that is known.
     pub rows: Option<u64>,
 }
-
-/// The hazard of structural changes that take values with them.
-pub const DELETES_DATA: &str = "DELETES_DATA";
-
-/// The hazard of indexes that go: what they made fast becomes slow.
-pub const INDEX_DROPPED: &str = "INDEX_DROPPED";
-
-/// The hazard of constraints that go: rows that they would have refused are taken from then on.
-pub const CONSTRAINT_DROPPED: &str = "CONSTRAINT_DROPPED";
-
-/// The hazard of a column's type that holds less than the one before.
-pub const NARROWS_TYPE: &str = "NARROWS_TYPE";
-
-/// The hazard of changes that keep everybody from the table for as long as all of its rows are written anew or looked at.
-pub const ACQUIRES_ACCESS_EXCLUSIVE_LOCK: &str = "ACQUIRES_ACCESS_EXCLUSIVE_LOCK";
-
-/// All hazards there are, as `--allow` and `allow:` take them.
-pub const HAZARDS: &[&str] =
-    &[ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE];
 
 /// The kinds of structural change there are so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +87,32 @@ impl SchemaAction {
     pub fn comes_last(self) -> bool {
         use SchemaAction::{Add, DropColumn, DropTable, Rename, SetSequence};
         matches!(self, DropTable | DropColumn | SetSequence | Add(_) | Rename(_))
+    }
+
+    /// Its place among the changes before the rows, and among those behind them: what points goes before what it
+    /// points at, and comes behind it.
+    pub fn rank(self) -> u8 {
+        use AttachmentKind::{Check, Comment, ForeignKey, Index, PrimaryKey, Unique};
+        match self {
+            SchemaAction::CreateTable => 0,
+            SchemaAction::Drop(ForeignKey) => 1,
+            SchemaAction::Drop(Check | Comment) => 2,
+            SchemaAction::Drop(Index | Unique) => 3,
+            SchemaAction::Drop(PrimaryKey) => 4,
+            SchemaAction::RebuildTable => 5,
+            SchemaAction::AlterColumn => 6,
+            SchemaAction::AddColumn => 7,
+            SchemaAction::Rename(_) => 8,
+            SchemaAction::Add(PrimaryKey) => 9,
+            SchemaAction::Add(Unique) => 10,
+            SchemaAction::Add(Index) => 11,
+            SchemaAction::Add(Check) => 12,
+            SchemaAction::Add(ForeignKey) => 13,
+            SchemaAction::Add(Comment) => 14,
+            SchemaAction::DropColumn => 15,
+            SchemaAction::DropTable => 16,
+            SchemaAction::SetSequence => 17,
+        }
     }
 
     /// The word in JSON.

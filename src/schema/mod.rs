@@ -20,10 +20,8 @@ mod widening;
 mod words;
 
 pub use alter::altered;
-pub use change::{
-    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, HAZARDS, Hazard, INDEX_DROPPED, NARROWS_TYPE,
-    SchemaAction, SchemaChange,
-};
+pub use attachments::{going, is_foreign_key, without};
+pub use change::{Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
 pub use document::types as types_document;
 pub use domain::choose as choose_domain;

@@ -11,12 +11,13 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
-use crate::sql::{Column, Dialect, SelectColumn, TableName};
+use crate::sql::{Attachment, Column, Dialect, ForeignKey, SelectColumn, TableName, Target};
 use crate::value::{ColumnType, Domain};
 
+use super::attachments::{Names, going, is_foreign_key};
 use super::change::SchemaChange;
 use super::condition::check_kinds;
-use super::structure::{self, Structure};
+use super::structure::{self, Needs, Structure};
 use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, Writes, choose_domain};
 use identity::other_keys;
 
@@ -36,6 +37,12 @@ pub struct Databases<'a> {
     pub primary_default: Option<&'a str>,
     /// The start of the run, for `now()` in a `where`.
     pub now: jiff::Timestamp,
+    /// All tables that the spec selects: what foreign keys point at has another name on the replica where it says so.
+    pub selected: &'a [Selected<'a>],
+    /// Those of them that this run is about.
+    pub chosen: &'a [Selected<'a>],
+    /// The hazards that are allowed.
+    pub allowed: &'a [String],
 }
 
 /// A pair and what its structure needs.
@@ -45,6 +52,8 @@ pub struct Pairing {
     pub pair: TablePair,
     /// Changes of the replica's structure, in order.
     pub schema_changes: Vec<SchemaChange>,
+    /// What a person should know of its structure.
+    pub notes: Vec<String>,
 }
 
 /// Pairs one selected table with its counterpart on the replica.
@@ -175,11 +184,16 @@ impl Pairer<'_> {
         let mut problems = self.problems();
         problems.extend(replica.and_then(hidden_rows));
         let key = self.key();
-        let (columns, of_columns) = self.columns(&key, replica);
+        let (mut columns, of_columns) = self.columns(&key, replica);
         if columns.is_empty() && of_columns.is_empty() {
             problems.push(self.no_columns());
         }
         problems.extend(of_columns);
+        let names = Names {
+            column: &|name| self.column_on_replica(name, &key, replica),
+            target: &|target| self.target_on_replica(target),
+        };
+        let extra = self.extra(&columns, &key, replica);
         let structure = Structure {
             mode: self.entry.schema,
             names: Sides::new(&self.primary.name, &replica_name),
@@ -187,10 +201,14 @@ impl Pairer<'_> {
             primary: self.primary,
             replica,
             key: &key,
+            on_replica: &names,
+            has_type: &|column| self.has_type(column),
+            extra: &extra,
+            allowed: self.databases.allowed,
         };
-        let schema_changes = structure::changes(&structure, &columns).unwrap_or_else(|problem| {
+        let needs = structure::needs(&structure, &mut columns).unwrap_or_else(|problem| {
             problems.push(problem);
-            Vec::new()
+            Needs::default()
         });
         let key_columns = key.len();
         let columns = in_order(columns, &key, self.entry.schema);
@@ -202,6 +220,7 @@ impl Pairer<'_> {
         if !problems.is_empty() {
             return Err(each_once(problems));
         }
+        let going = going(&needs.changes, self.databases.allowed);
         let pair = TablePair {
             table: name.to_owned(),
             names: Sides::new(self.primary.name.clone(), replica_name.clone()),
@@ -220,10 +239,12 @@ impl Pairer<'_> {
             replica_extra: replica
                 .map(|table| extra_columns(table, &columns, self.databases.dialects.replica))
                 .unwrap_or_default(),
-            foreign_keys: replica.map(|table| table.foreign_keys.clone()).unwrap_or_default(),
+            foreign_keys: replica.map(|table| staying_keys(table, &going)).unwrap_or_default(),
             dependents: dependents(self.databases.replica, &replica_name),
             checked: replica.map(|table| table.checked.clone()).unwrap_or_default(),
-            unique_keys: replica.map(|table| other_keys(table, &columns[..key_columns])).unwrap_or_default(),
+            unique_keys: replica
+                .map(|table| other_keys(table, &columns[..key_columns], &going))
+                .unwrap_or_default(),
             schema: self.entry.schema,
             triggers: self.entry.triggers,
             writes: Writes {
@@ -237,7 +258,79 @@ impl Pairer<'_> {
             ),
             columns,
         };
-        Ok(Pairing { pair, schema_changes })
+        Ok(Pairing { pair, schema_changes: needs.changes, notes: needs.notes })
+    }
+
+    /// What a column of the primary's table is called on the replica; `None`: it is out of scope.
+    fn column_on_replica(&self, name: &str, key: &[String], replica: Option<&Table>) -> Option<String> {
+        if !self.in_scope(name, key) {
+            return None;
+        }
+        let wanted = self.replica_column(name);
+        let found = replica.and_then(|table| self.replica_meant(table, wanted));
+        Some(found.map_or_else(|| wanted.to_owned(), |column| column.name.clone()))
+    }
+
+    /// What a foreign key of the primary points at, by the replica's names, and whether that is there, or will be.
+    fn target_on_replica(&self, target: &Target) -> (Target, bool) {
+        let databases = self.databases;
+        let selected = databases.selected.iter().find_map(|selected| {
+            let table = selected.table.as_ref().ok().filter(|table| table.name == target.table)?;
+            Some(Pairer { own: OnPrimary { entry: selected.entry, primary: table, ..self.own }, databases })
+        });
+        let name = match &selected {
+            Some(other) => other.replica_name().0,
+            None if target.table.schema.as_deref() == databases.primary_default => {
+                TableName { schema: databases.replica.default_schema.clone(), ..target.table.clone() }
+            }
+            None => target.table.clone(),
+        };
+        let found = databases.replica.meant(&name);
+        let column = |name: &String| match &selected {
+            Some(other) => {
+                let wanted = other.replica_column(name);
+                let found = found.and_then(|table| other.replica_meant(table, wanted));
+                found.map_or_else(|| wanted.to_owned(), |column| column.name.clone())
+            }
+            None => name.clone(),
+        };
+        let columns: Vec<String> = target.columns.iter().map(column).collect();
+        let is_there = match found {
+            Some(table) => columns.iter().all(|name| table.column(name).is_some()) || selected.is_some(),
+            None => {
+                let is_chosen =
+                    |other: &Selected<'_>| other.table.as_ref().is_ok_and(|table| table.name == target.table);
+                let creates = |other: &Pairer<'_>| other.entry.schema == SchemaMode::Sync;
+                selected.as_ref().is_some_and(creates) && databases.chosen.iter().any(is_chosen)
+            }
+        };
+        let table = found.map_or(name, |table| table.name.clone());
+        (Target { table, columns }, is_there)
+    }
+
+    /// The columns that only the replica has, where the spec speaks of all columns.
+    fn extra<'t>(
+        &self,
+        columns: &[ColumnPair],
+        key: &[String],
+        replica: Option<&'t Table>,
+    ) -> Vec<&'t Column> {
+        let Some(replica) = replica.filter(|_| self.entry.columns.is_none()) else { return Vec::new() };
+        let ours: Vec<String> = self
+            .primary
+            .columns
+            .iter()
+            .map(|column| {
+                let in_scope = self.column_on_replica(&column.name, key, Some(replica));
+                in_scope.unwrap_or_else(|| self.replica_column(&column.name).to_owned())
+            })
+            .collect();
+        let same = |one: &str, other: &str| self.databases.dialects.replica.same_column_name(one, other);
+        let is_extra = |column: &&Column| {
+            !ours.iter().any(|name| same(name, &column.name))
+                && !columns.iter().any(|pair| pair.sides.replica.name == column.name)
+        };
+        replica.columns.iter().filter(is_extra).collect()
     }
 
     /// PostgreSQL has tables without columns; and all may be excluded, or generated on the replica.
@@ -379,6 +472,11 @@ impl Pairer<'_> {
         let renamed = self.entry.rename.iter().find(|(column, _)| column.value == primary);
         renamed.map_or(primary, |(_, replica)| replica.value.as_str())
     }
+}
+
+fn staying_keys(table: &Table, going: &[Attachment]) -> Vec<ForeignKey> {
+    let goes = |key: &ForeignKey| going.iter().any(|one| is_foreign_key(one, key));
+    table.foreign_keys.iter().filter(|key| !goes(key)).cloned().collect()
 }
 
 /// Each problem once: one that is about the whole table may have shown with every column.

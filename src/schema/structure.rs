@@ -1,17 +1,21 @@
 //! The structural differences of one table pair, and the changes that remove them.
 //!
-//! What is reconciled so far: a missing table, with its columns, NOT NULL, literal defaults and primary key, and
-//! a missing column. Any other difference in scope (type, nullability, primary key) is an error that
-//! names it, on one engine also of literal defaults; foreign keys, further unique keys, indexes, checks and defaults
-//! that are expressions are not looked at yet.
+//! Between servers of one family all of it: tables, columns with what DDL says of them, and what they have besides
+//! ([`attachments`](super::attachments)). From another engine: a missing table, with its columns, NOT NULL, literal
+//! defaults and primary key, and a missing column; there a difference of nullability or primary key is an error that
+//! names it. Refuses what the engine cannot change in place: an error that names it too.
+//!
+//! Changes that loosen come before the rows, those that ask something of the rows behind them.
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::SchemaMode;
-use crate::sql::{Column, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName};
-use crate::value::Decimal;
+use crate::spec::{DELETES_DATA, SchemaMode};
+use crate::sql::{Alteration, Column, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName};
+use crate::value::{Decimal, Type};
 
-use super::change::{SchemaAction, SchemaChange};
+use super::alter::{altered, between};
+use super::attachments::{self, Names};
+use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::{ColumnPair, Table};
 
 /// What is held side by side.
@@ -23,28 +27,94 @@ pub(super) struct Structure<'a> {
     pub replica: Option<&'a Table>,
     /// The key's columns, by the primary's names.
     pub key: &'a [String],
+    /// What the names of the primary are on the replica.
+    pub on_replica: &'a Names<'a>,
+    /// Whether the replica has the type that a column is to get.
+    pub has_type: &'a dyn Fn(&Column) -> Result<(), Failure>,
+    /// Columns that only the replica has, and that the spec does not leave out.
+    pub extra: &'a [&'a Column],
+    /// The hazards that are allowed.
+    pub allowed: &'a [String],
 }
 
-/// The changes, in execution order.
-pub(super) fn changes(
-    structure: &Structure<'_>,
-    columns: &[ColumnPair],
-) -> Result<Vec<SchemaChange>, Failure> {
+/// What a table's structure needs.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// The changes, in execution order.
+    pub changes: Vec<SchemaChange>,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+}
+
+impl Structure<'_> {
+    fn is_one_family(&self) -> bool {
+        self.dialects.primary.same_family(self.dialects.replica)
+    }
+}
+
+/// The changes. Columns of `columns` that become others before the rows are written become them here too.
+pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
     if structure.mode == SchemaMode::Ignore {
-        return Ok(Vec::new());
+        return Ok(Needs::default());
     }
-    let Some(replica) = structure.replica else { return Ok(vec![create_table(structure, columns)]) };
-    let mut changes = Vec::new();
+    let mut needs = Needs::default();
+    match structure.replica {
+        None => needs.changes.push(create_table(structure, columns)),
+        Some(replica) => of_columns(structure, replica, columns, &mut needs)?,
+    }
+    if structure.is_one_family() {
+        of_attachments(structure, columns, &mut needs);
+    }
+    for change in &mut needs.changes {
+        change.withheld |= structure.mode == SchemaMode::Check;
+    }
+    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    Ok(needs)
+}
+
+fn of_columns(
+    structure: &Structure<'_>,
+    replica: &Table,
+    columns: &mut [ColumnPair],
+    needs: &mut Needs,
+) -> Result<(), Failure> {
     for column in columns.iter().filter(|column| !column.on_replica) {
-        changes.push(add_column(structure, replica, column)?);
+        needs.changes.extend(add_column(structure, replica, column)?);
     }
-    let differences = differences(structure, replica, columns);
+    let mut differences = Vec::new();
+    if structure.is_one_family() {
+        generated_columns(structure, replica, needs, &mut differences);
+    }
+    for pair in columns.iter_mut().filter(|pair| pair.on_replica) {
+        let Some(difference) = column_difference(structure, pair) else { continue };
+        match structure.is_one_family().then(|| alterations(structure, pair)).flatten() {
+            Some((between, changes)) => {
+                (structure.has_type)(&pair.sides.primary)?;
+                needs.changes.extend(changes);
+                if structure.mode == SchemaMode::Sync {
+                    pair.sides.replica = between;
+                }
+            }
+            None => differences.push(difference),
+        }
+    }
+    extra_columns(structure, needs);
+    if !structure.is_one_family()
+        || (structure.primary.attachments.is_empty() && replica.attachments.is_empty())
+    {
+        differences.extend(key_difference(structure, replica, columns));
+    }
+    if structure.is_one_family() && structure.primary.options != replica.options {
+        let words = |options: &Option<String>| options.clone().unwrap_or_else(|| "no options".to_owned());
+        let (before, after) = (words(&replica.options), words(&structure.primary.options));
+        differences.push(Difference { column: None, before, after });
+    }
     if differences.is_empty() {
-        return Ok(changes);
+        return Ok(());
     }
     if structure.mode == SchemaMode::Check {
-        changes.extend(differences.into_iter().map(|difference| difference.reported(replica)));
-        return Ok(changes);
+        needs.changes.extend(differences.into_iter().map(|difference| difference.reported(replica)));
+        return Ok(());
     }
     let list: Vec<_> = differences.iter().map(Difference::sentence).collect();
     let message = format!(
@@ -57,7 +127,117 @@ pub(super) fn changes(
     ))
 }
 
-fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChange {
+/// Columns that both sides generate are not paired; one that the primary generates and the replica lacks is generated
+/// there too.
+fn generated_columns(
+    structure: &Structure<'_>,
+    replica: &Table,
+    needs: &mut Needs,
+    differences: &mut Vec<Difference>,
+) {
+    for wanted in structure.primary.columns.iter().filter(|column| column.generated.is_some()) {
+        let Some(name) = (structure.on_replica.column)(&wanted.name) else { continue };
+        let wanted = Column { name: name.clone(), ..wanted.clone() };
+        match replica.column(&name) {
+            None => {
+                needs.changes.push(added_column(structure.dialects.replica, structure.names.replica, &wanted))
+            }
+            // One that only the primary generates is an ordinary one.
+            Some(found) if found.generated.is_none() => {}
+            Some(found) if is_declared_alike(&wanted, found) && wanted.generated == found.generated => {}
+            Some(found) => {
+                let alteration =
+                    Alteration::Column { before: Box::new(found.clone()), after: Box::new(wanted.clone()) };
+                match altered(structure.dialects.replica, structure.names.replica, alteration) {
+                    Some(change) => needs.changes.push(change),
+                    None => differences.push(Difference {
+                        column: Some(found.name.clone()),
+                        before: described(found),
+                        after: described(&wanted),
+                    }),
+                }
+            }
+        }
+    }
+}
+
+/// A column's way to the primary's: what it is while rows are written, and the changes before and behind them. `None`
+/// where the engine cannot do that in place.
+fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, Vec<SchemaChange>)> {
+    let before = &pair.sides.replica;
+    let after = Column { name: before.name.clone(), ..pair.sides.primary.clone() };
+    let between = between(before, &after);
+    let step = |before: &Column, after: &Column| {
+        let alteration =
+            Alteration::Column { before: Box::new(before.clone()), after: Box::new(after.clone()) };
+        altered(structure.dialects.replica, structure.names.replica, alteration)
+    };
+    let mut changes = Vec::new();
+    if *before != between && !is_declared_alike(before, &between) {
+        changes.push(step(before, &between)?);
+    }
+    if !is_declared_alike(&between, &after) {
+        changes.push(SchemaChange { behind_rows: true, ..step(&between, &after)? });
+    }
+    Some((between, changes))
+}
+
+/// Whether DDL says the same of two columns.
+fn is_declared_alike(one: &Column, other: &Column) -> bool {
+    one.column_type == other.column_type && one.nullable == other.nullable && one.words == other.words
+}
+
+/// A column that only the replica has goes where it is allowed that values go with it; else it stays.
+fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
+    let (dialect, table) = (structure.dialects.replica, structure.names.replica);
+    let may_go = structure.allowed.iter().any(|allowed| allowed == DELETES_DATA);
+    for column in structure.extra {
+        if !may_go {
+            needs.notes.push(format!(
+                "the column {} stays: only the replica has it, and it is dropped with --allow {DELETES_DATA} alone",
+                column.name
+            ));
+            continue;
+        }
+        let message = format!("drops the column {} with its values", column.name);
+        needs.changes.push(SchemaChange {
+            action: SchemaAction::DropColumn,
+            object: format!("{}.{}", table.name, column.name),
+            sql: dialect.drop_column(table, &column.name),
+            before: Some(described(column)),
+            after: None,
+            hazards: vec![Hazard { name: DELETES_DATA.to_owned(), message, rows: None }],
+            withheld: false,
+            alteration: None,
+            behind_rows: false,
+        });
+    }
+}
+
+fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut Needs) {
+    let created_key = created_key(structure, columns);
+    let differences =
+        attachments::differences(structure.primary, structure.replica, &created_key, structure.on_replica);
+    needs.notes.extend(differences.notes);
+    for alteration in differences.alterations {
+        match altered(structure.dialects.replica, structure.names.replica, alteration.clone()) {
+            Some(change) => needs.changes.push(change),
+            // What cannot be renamed is made anew.
+            None => needs.changes.extend(anew(structure, alteration)),
+        }
+    }
+}
+
+fn anew(structure: &Structure<'_>, alteration: Alteration) -> Vec<SchemaChange> {
+    let Alteration::Rename { attachment, name } = alteration else { return Vec::new() };
+    let named = crate::sql::Attachment { name, ..attachment.clone() };
+    let steps = [Alteration::Detach(attachment), Alteration::Attach(named)];
+    let change = |step| altered(structure.dialects.replica, structure.names.replica, step);
+    steps.into_iter().filter_map(change).collect()
+}
+
+/// The primary key that a missing table is created with, by the replica's names.
+fn created_key(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<String> {
     let name = |primary: &String| {
         let pair = columns.iter().find(|column| column.name() == primary);
         pair.map_or_else(|| primary.clone(), |pair| pair.sides.replica.name.clone())
@@ -67,11 +247,21 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
     let primary_key = primary_key
         .filter(|key| key.columns.iter().all(|column| columns.iter().any(|pair| pair.name() == column)))
         .map_or(structure.key, |key| &key.columns);
+    primary_key.iter().map(name).collect()
+}
+
+fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChange {
+    let one_family = structure.is_one_family();
+    let mut made: Vec<Column> =
+        columns.iter().map(|pair| as_created(&pair.sides.replica, one_family)).collect();
+    if one_family {
+        made = with_generated(structure, made);
+    }
     let definition = TableDefinition {
         name: structure.names.replica.clone(),
-        columns: columns.iter().map(|pair| literal_default_only(&pair.sides.replica)).collect(),
-        primary_key: primary_key.iter().map(name).collect(),
-        options: None,
+        columns: made,
+        primary_key: created_key(structure, columns),
+        options: structure.primary.options.clone().filter(|_| one_family),
     };
     let sql = structure.dialects.replica.create_table(&definition);
     SchemaChange {
@@ -81,17 +271,33 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
         sql: vec![sql],
         before: None,
         hazards: Vec::new(),
-        withheld: structure.mode == SchemaMode::Check,
+        withheld: false,
         alteration: None,
         behind_rows: false,
     }
 }
 
-/// The column as it is created: defaults other than literals mean something else on another server or at another
-/// time, and are not carried over.
-fn literal_default_only(column: &Column) -> Column {
+/// The columns with those that the primary generates, in the primary's order.
+fn with_generated(structure: &Structure<'_>, mut made: Vec<Column>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for column in &structure.primary.columns {
+        let Some(name) = (structure.on_replica.column)(&column.name) else { continue };
+        match made.iter().position(|one| one.name == name) {
+            Some(at) => columns.push(made.remove(at)),
+            None if column.generated.is_some() => columns.push(Column { name, ..column.clone() }),
+            None => {}
+        }
+    }
+    columns.extend(made);
+    columns
+}
+
+/// The column as it is created: on another engine, and where a sequence is drawn from, defaults other than literals mean
+/// something else and are not carried over.
+fn as_created(column: &Column, one_family: bool) -> Column {
     let mut column = column.clone();
-    column.default = column.default.filter(|default| matches!(default, DefaultKind::Literal(_)));
+    let kept = column.words.default.is_some() && one_family;
+    column.default = column.default.filter(|default| kept || matches!(default, DefaultKind::Literal(_)));
     column
 }
 
@@ -99,24 +305,34 @@ fn add_column(
     structure: &Structure<'_>,
     replica: &Table,
     pair: &ColumnPair,
-) -> Result<SchemaChange, Failure> {
-    let column = literal_default_only(&pair.sides.replica);
-    if !column.nullable && column.default.is_none() && structure.mode == SchemaMode::Sync {
-        let message = format!(
-            "the replica's table {} lacks the column {}, which is NOT NULL without a literal default; adding such \
-             a column is not available yet",
-            replica.name, column.name
-        );
-        return Err(Failure::new(ErrorKind::Type, message)
-            .hint(format!("add it by hand, or leave it out with `exclude_columns: [{}]`", pair.name())));
+) -> Result<Vec<SchemaChange>, Failure> {
+    let (dialect, table) = (structure.dialects.replica, structure.names.replica);
+    let column = as_created(&pair.sides.replica, structure.is_one_family());
+    let has_default = column.default.is_some() || column.words.default.is_some() || column.identity.is_some();
+    if column.nullable || has_default || structure.mode != SchemaMode::Sync {
+        return Ok(vec![added_column(dialect, table, &column)]);
     }
-    let change = added_column(structure.dialects.replica, structure.names.replica, &column);
-    Ok(SchemaChange { withheld: structure.mode == SchemaMode::Check, ..change })
+    // Added without values, filled, and only then held to have them.
+    let empty = Column { nullable: true, ..column.clone() };
+    let added = added_column(dialect, table, &empty);
+    let alteration = Alteration::Column { before: Box::new(empty), after: Box::new(column.clone()) };
+    match altered(dialect, table, alteration) {
+        Some(change) => Ok(vec![added, SchemaChange { behind_rows: true, ..change }]),
+        None => {
+            let message = format!(
+                "the replica's table {} lacks the column {}, which is NOT NULL without a literal default; adding such \
+                 a column is not available yet",
+                replica.name, column.name
+            );
+            Err(Failure::new(ErrorKind::Type, message)
+                .hint(format!("add it by hand, or leave it out with `exclude_columns: [{}]`", pair.name())))
+        }
+    }
 }
 
-/// The change that adds a column of a pair to the replica's table.
+/// The change that adds a column to the replica's table.
 pub fn added_column(dialect: &dyn Dialect, table: &TableName, column: &Column) -> SchemaChange {
-    let column = literal_default_only(column);
+    let column = as_created(column, true);
     SchemaChange {
         action: SchemaAction::AddColumn,
         object: format!("{}.{}", table.name, column.name),
@@ -163,28 +379,25 @@ impl Difference {
     }
 }
 
-fn differences(structure: &Structure<'_>, replica: &Table, columns: &[ColumnPair]) -> Vec<Difference> {
-    let same_family = structure.dialects.primary.same_family(structure.dialects.replica);
-    let mut differences = Vec::new();
-    for pair in columns.iter().filter(|pair| pair.on_replica) {
-        let Sides { primary, replica } = &pair.sides;
-        let is_key = structure.key.iter().any(|column| column == pair.name());
-        // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
-        let nullability = !is_key && primary.nullable != replica.nullable;
-        // Not what it means: `json` is a text on MariaDB, and none on MySQL.
-        let declared = same_family && primary.column_type.declared != replica.column_type.declared;
-        let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
-        let default = same_family && !expression && literal_default(primary) != literal_default(replica);
-        if nullability || declared || default {
-            differences.push(Difference {
-                column: Some(replica.name.clone()),
-                before: described(replica),
-                after: described(primary),
-            });
-        }
-    }
-    differences.extend(key_difference(structure, replica, columns));
-    differences
+fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Difference> {
+    let same_family = structure.is_one_family();
+    let Sides { primary, replica } = &pair.sides;
+    let is_key = structure.key.iter().any(|column| column == pair.name());
+    // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
+    let nullability = !is_key && primary.nullable != replica.nullable;
+    // Not what it means: `json` is a text on MariaDB, and none on MySQL.
+    let declared = same_family && primary.column_type.declared != replica.column_type.declared;
+    let is_list = |column: &Column| matches!(column.column_type.meaning, Type::Enum { .. });
+    let list = same_family && is_list(primary) && primary.column_type.meaning != replica.column_type.meaning;
+    let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
+    let default = same_family && !expression && literal_default(primary) != literal_default(replica);
+    // One that the primary alone generates is an ordinary one, whatever DDL says of it there.
+    let words = same_family && primary.generated.is_none() && primary.words != replica.words;
+    (nullability || declared || list || default || words).then(|| Difference {
+        column: Some(replica.name.clone()),
+        before: described(replica),
+        after: described(primary),
+    })
 }
 
 /// What is compared of a default: literals, as they are all that is carried over, and those by value, for an
@@ -224,19 +437,29 @@ fn key_difference(structure: &Structure<'_>, replica: &Table, columns: &[ColumnP
 }
 
 pub(super) fn described(column: &Column) -> String {
+    if let Some(whole) = &column.words.whole {
+        return format!("{} {whole}", column.name);
+    }
     let mut text = format!("{} {}", column.name, column.column_type.declared);
-    if let Some(DefaultKind::Literal(literal)) = &column.default {
-        text.push_str(&match literal {
+    if let Some(collation) = &column.words.collation {
+        text.push_str(&format!(" COLLATE {collation}"));
+    }
+    match (&column.words.default, &column.default) {
+        (Some(default), _) => text.push_str(&format!(" DEFAULT {default}")),
+        (None, Some(DefaultKind::Literal(literal))) => text.push_str(&match literal {
             LiteralDefault::Number(number) => format!(" DEFAULT {number}"),
             LiteralDefault::Text(words) => format!(" DEFAULT '{}'", words.replace('\'', "''")),
             LiteralDefault::Boolean(yes) => format!(" DEFAULT {yes}"),
-        });
+        }),
+        _ => {}
     }
     if !column.nullable {
         text.push_str(" NOT NULL");
     }
-    if column.generated.is_some() {
-        text.push_str(" GENERATED");
+    match (&column.words.generated, column.generated) {
+        (Some(expression), Some(_)) => text.push_str(&format!(" GENERATED AS ({expression})")),
+        (None, Some(_)) => text.push_str(" GENERATED"),
+        _ => {}
     }
     text
 }

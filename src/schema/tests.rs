@@ -72,6 +72,9 @@ fn pairs(spec: &Spec, primary: &Catalog, replica: &Catalog) -> Vec<Result<Pairin
         replica,
         primary_default: Some("public"),
         now: jiff::Timestamp::UNIX_EPOCH,
+        selected: &[],
+        chosen: &[],
+        allowed: &[],
     };
     let selected = select_tables(spec, primary, &[]);
     selected.iter().map(|selected| pair_table(spec, selected, &databases)).collect()
@@ -301,6 +304,9 @@ fn all_that_is_wrong_with_a_table_is_told_at_once() {
         replica: &replica,
         primary_default: Some("public"),
         now: jiff::Timestamp::UNIX_EPOCH,
+        selected: &[],
+        chosen: &[],
+        allowed: &[],
     };
     let selected = select_tables(&spec, &primary, &[]);
     let problems = pair_or_problems(&spec, &selected[0], &databases).expect_err("much is wrong");

@@ -20,10 +20,9 @@ pub(super) fn holds(wide: &Type, narrow: &Type) -> bool {
             Type::Text { chars_max: wide, fixed: wide_fixed },
             Type::Text { chars_max: narrow, fixed: narrow_fixed },
         ) => wide_fixed == narrow_fixed && within(*wide, *narrow),
-        (
-            Type::Bytes { bytes_max: wide, fixed: false },
-            Type::Bytes { bytes_max: narrow, fixed: false },
-        ) => within(*wide, *narrow),
+        (Type::Bytes { bytes_max: wide, fixed: false }, Type::Bytes { bytes_max: narrow, fixed: false }) => {
+            within(*wide, *narrow)
+        }
         (
             Type::Decimal { precision: Some(wide), scale: wide_scale },
             Type::Decimal { precision: Some(narrow), scale: narrow_scale },

@@ -11,6 +11,7 @@ mod compare;
 mod env;
 mod error;
 mod expression;
+mod hazards;
 mod names;
 mod parse;
 mod read;
@@ -31,6 +32,10 @@ use crate::sql::expression::Expression;
 
 pub use amounts::{AmountError, parse_duration, parse_size};
 pub use error::{Located, Place, SpecError, SpecErrors, redact, redact_in_urls};
+pub use hazards::{
+    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, ALL_HAZARDS, CASCADES_OUTSIDE, CONSTRAINT_DROPPED, DELETES_DATA, HAZARDS,
+    INDEX_DROPPED, NARROWS_TYPE, REPLACES_ROWS,
+};
 pub use names::{Glob, NameError, OWN_PREFIX, QualifiedName, TablePattern};
 pub use read::did_you_mean;
 pub use url::{EngineScheme, Secret, SideUrl, Tls, TlsMode};
@@ -50,6 +55,8 @@ pub struct Spec {
     pub limits: Limits,
     /// The table entries in the order of the file; at least one.
     pub tables: Vec<TableEntry>,
+    /// The hazards that are allowed in every run, by name.
+    pub allow: Vec<String>,
     /// Tables that no glob selects.
     pub skip_tables: Vec<Located<TablePattern>>,
     /// `apply.batch_rows`: changes in one transaction, at least 1.

@@ -5,8 +5,8 @@ use super::side::{Role, check_distinct, read_replicas, read_side};
 use super::table::{Shared, read_defaults, read_pattern, read_tables};
 use super::yaml::{Node, Plain};
 use super::{
-    BATCH_ROWS_DEFAULT, Limit, Limits, Located, Place, Source, Spec, SpecError, SpecErrors, TablePattern,
-    yaml,
+    ALL_HAZARDS, BATCH_ROWS_DEFAULT, HAZARDS, Limit, Limits, Located, Place, Source, Spec, SpecError,
+    SpecErrors, TablePattern, yaml,
 };
 
 /// The most a spec may hold; a larger file is not a spec.
@@ -17,17 +17,18 @@ const VERSION: u64 = 1;
 const BATCH_ROWS_MAX: u64 = 1_000_000_000;
 
 const SPEC_KEYS: Keys = Keys {
-    known: &["version", "primary", "replicas", "defaults", "limits", "tables", "skip_tables", "apply"],
-    reserved: &[
+    known: &[
+        "version",
+        "primary",
+        "replicas",
+        "defaults",
+        "limits",
         "allow",
-        "cast",
-        "schema_file",
-        "scratch",
-        "throttle",
-        "wait_for_replica",
-        "snapshot_max",
-        "recheck",
+        "tables",
+        "skip_tables",
+        "apply",
     ],
+    reserved: &["cast", "schema_file", "scratch", "throttle", "wait_for_replica", "snapshot_max", "recheck"],
     refused: &[
         ("source", "unknown key `source`", "the side that is only read is called `primary`"),
         ("target", "unknown key `target`", "the sides to be made equal are called `replicas`"),
@@ -105,6 +106,7 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
     let tables = fields.get("tables").map(|node| read_tables(node, &defaults, reader)).unwrap_or_default();
     let skip_tables =
         fields.get_filled("skip_tables").map(|node| read_skip(node, reader)).unwrap_or_default();
+    let allow = fields.get_filled("allow").map(|node| read_allow(node, reader)).unwrap_or_default();
     let batch_rows = fields.get_filled("apply").and_then(|node| read_batch_rows(node, reader));
     if reader.has_errors() {
         return None;
@@ -114,6 +116,7 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
         primary: primary?,
         replicas,
         limits,
+        allow,
         tables,
         skip_tables,
         batch_rows: batch_rows.unwrap_or(BATCH_ROWS_DEFAULT),
@@ -140,6 +143,22 @@ fn read_limits(node: &Node, reader: &mut Reader<'_>) -> Limits {
         reader.parsed(node, &format!("`{key}`"), "a number of rows or a percentage", Limit::parse)
     };
     Limits { deletes: limit("deletes"), changes: limit("changes") }
+}
+
+/// The hazards that are allowed; `all` stands for each of them.
+fn read_allow(node: &Node, reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(items) = reader.sequence(node, "`allow`") else { return Vec::new() };
+    let names: Vec<(&str, &str)> =
+        HAZARDS.iter().map(|(name, _)| (*name, *name)).chain([(ALL_HAZARDS, ALL_HAZARDS)]).collect();
+    let mut allowed = Vec::new();
+    for item in items {
+        match reader.choice(item, "an item of `allow`", &names) {
+            Some(ALL_HAZARDS) => allowed.extend(HAZARDS.iter().map(|(name, _)| (*name).to_owned())),
+            Some(name) => allowed.push(name.to_owned()),
+            None => {}
+        }
+    }
+    allowed
 }
 
 fn read_skip(node: &Node, reader: &mut Reader<'_>) -> Vec<Located<TablePattern>> {

@@ -19,8 +19,9 @@ pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Tar
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
 pub use statement::{
-    Alike, Column, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition, TableName, UniqueIndex,
+    Alike, Column, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated,
+    Identity, IndexPart, LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition,
+    TableName, UniqueIndex,
 };
 pub use trigger::{RowEvent, Trigger};
 

@@ -5,6 +5,7 @@
 //! column cannot hold exactly. The invariant: a literal that exists stores exactly its value, whatever the
 //! session's settings are.
 
+mod alter;
 mod change;
 mod copies;
 mod define;
@@ -21,8 +22,8 @@ mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script, Select,
-    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Alteration, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script,
+    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -169,6 +170,14 @@ impl Dialect for Postgres {
 
     fn add_column(&self, table: &TableName, column: &Column) -> String {
         define::add_column(table, column)
+    }
+
+    fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
+        alter::alter(table, alteration)
+    }
+
+    fn rewrites(&self, before: &Column, after: &Column) -> bool {
+        alter::rewrites(before, after)
     }
 
     fn drop_table(&self, table: &TableName) -> Vec<String> {

@@ -41,7 +41,7 @@ fn a_watch_that_applies_takes_what_makes_sense_unattended() {
     assert_eq!(write.max_deletes, Some(Limit::PerTable { millionths: 100_000 }));
     assert_eq!(write.max_changes, Some(Limit::PerReplica { rows: 50 }));
     assert_eq!((write.batch_rows, write.lock_timeout), (Some(10), Duration::from_secs(30)));
-    assert_eq!(write.allow, [Hazard::CascadesOutside]);
+    assert_eq!(write.allowed(), ["CASCADES_OUTSIDE"]);
     let Ok(Cli { command: Command::Watch(once) }) = parse("trueup watch s.yml --once") else { panic!() };
     assert_eq!((once.every, once.apply, once.write.unattended().lock_timeout), (None, false, Duration::ZERO));
 }

@@ -9,16 +9,16 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::super::EngineError;
-use super::{rows, run, text};
+use super::{attachments, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::{
-    Alike, Column, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart, LiteralDefault,
-    RowEvent, Sequence, TableName, Trigger, UniqueIndex,
+    Alike, Column, ColumnWords, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
+    LiteralDefault, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
-const DOING: &str = "reading the catalog";
+pub(super) const DOING: &str = "reading the catalog";
 
 /// The tables looked at, by OID; `$schemas` stands for the list of schemas.
 const TABLES: &str = "WITH tables AS MATERIALIZED (
@@ -63,11 +63,15 @@ const COLUMNS: &str = "SELECT t.oid::text, a.attname::text,
              FROM pg_catalog.pg_database db WHERE db.datname = current_database())
          WHEN l.collprovider = 'b' THEN NULL
          WHEN l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX') THEN NULL
-         ELSE l.collname::text END
+         ELSE l.collname::text END,
+    CASE WHEN a.attcollation <> y.typcollation
+         THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END
     FROM tables t
     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
     ORDER BY t.oid, a.attnum";
 
 /// Types of users that mean something else than themselves: domains, enums, and text without regard to case.
@@ -302,6 +306,16 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
+    for (sql, read) in attachments::QUERIES {
+        for row in rows(connection, &query(sql), DOING).await? {
+            each(&row, &mut |table| {
+                let mut attachment = read(&row)?;
+                attachment.name_made_up = attachments::is_made_up(&attachment, &table.name.name);
+                table.attachments.push(attachment);
+                Ok(())
+            })?;
+        }
+    }
     let mut names = BTreeSet::new();
     for row in rows(connection, TYPE_NAMES, DOING).await? {
         names.insert(required(&row, 0)?);
@@ -327,11 +341,11 @@ fn text_literal(name: &str) -> String {
     format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-fn required(row: &PgRow, index: usize) -> Result<String, EngineError> {
+pub(super) fn required(row: &PgRow, index: usize) -> Result<String, EngineError> {
     text(row, index)?.ok_or_else(|| EngineError::new(ErrorKind::Internal, format!("{DOING}: a name is NULL")))
 }
 
-fn names(row: &PgRow, index: usize) -> Result<Vec<String>, EngineError> {
+pub(super) fn names(row: &PgRow, index: usize) -> Result<Vec<String>, EngineError> {
     let json = required(row, index)?;
     serde_json::from_str(&json)
         .map_err(|why| EngineError::new(ErrorKind::Internal, format!("{DOING}: a list of names")).said(why))
@@ -510,7 +524,15 @@ fn column(row: &PgRow, types: &UserTypes) -> Result<Column, EngineError> {
         _ if serial && expression.as_deref().is_some_and(is_nextval) => Some(Identity::ByDefault),
         _ => None,
     };
-    let default = expression.filter(|_| identity.is_none()).map(|text| default(&text, &meaning));
+    let expression = expression.filter(|_| identity.is_none());
+    let words = ColumnWords {
+        // What draws from a sequence of the database's own says nothing to another one.
+        default: expression.clone().filter(|text| !text.contains("nextval(")),
+        generated: text(row, 8)?.filter(|_| generated.is_some()),
+        collation: text(row, 11)?,
+        whole: None,
+    };
+    let default = expression.map(|text| default(&text, &meaning));
     Ok(Column {
         name: required(row, 1)?,
         column_type: ColumnType::new(required(row, 2)?, meaning),
@@ -519,7 +541,7 @@ fn column(row: &PgRow, types: &UserTypes) -> Result<Column, EngineError> {
         generated,
         identity,
         collation: if without_case { Some("citext".to_owned()) } else { text(row, 10)? },
-        words: Default::default(),
+        words,
     })
 }
 

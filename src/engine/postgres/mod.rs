@@ -4,6 +4,7 @@
 //! connection handed out has the same settings (UTC, ISO dates, no row security filter, our own time-outs, on
 //! the primary read-only), and none that was left in the middle of an answer is ever handed out again.
 
+mod attachments;
 mod encode;
 mod failure;
 mod introspect;

@@ -161,7 +161,7 @@ impl Pairer<'_> {
     }
 
     /// A type of the primary's users is there on the replica too, or nothing can be created with it.
-    fn has_type(&self, column: &Column) -> Result<(), Failure> {
+    pub(super) fn has_type(&self, column: &Column) -> Result<(), Failure> {
         let declared = column.column_type.declared.as_str();
         let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
         let known = |name: &str| types.contains(name);

@@ -5,6 +5,7 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::{CompareEntry, CompareOptions, CompareRule};
+use crate::sql::Attachment;
 
 use super::super::{ColumnPair, Table, UniqueKey};
 use super::{OnPrimary, Pairer};
@@ -100,10 +101,11 @@ fn only_tells_the_zone(rule: &CompareRule) -> bool {
     }
 }
 
-pub(super) fn other_keys(table: &Table, key: &[ColumnPair]) -> Vec<UniqueKey> {
+pub(super) fn other_keys(table: &Table, key: &[ColumnPair], going: &[Attachment]) -> Vec<UniqueKey> {
     let is_key = |unique: &&UniqueKey| {
         unique.columns.len() == key.len()
             && key.iter().all(|column| unique.columns.contains(&column.sides.replica.name))
     };
-    table.keys.iter().filter(|unique| !is_key(unique)).cloned().collect()
+    let goes = |unique: &UniqueKey| going.iter().any(|one| one.name == unique.name);
+    table.keys.iter().filter(|unique| !is_key(unique) && !goes(unique)).cloned().collect()
 }
