@@ -45,6 +45,7 @@ mod sides;
 mod spellings;
 mod split;
 mod storm;
+mod structure;
 mod tool;
 mod triggers;
 mod types;

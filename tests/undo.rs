@@ -200,7 +200,12 @@ fn there_and_back(fixture: &Fixture, batch_rows: u64) {
     let refused =
         plan::refusals(&undo.replicas[0], undo.kind, &fixture.spec().limits, &LimitOverrides::default());
     let rules: Vec<&str> = refused.iter().map(|refusal| refusal.rule.as_str()).collect();
-    assert_eq!(rules, [trueup::spec::DELETES_DATA, trueup::spec::DELETES_DATA], "{}: {refused:?}", fixture.pair);
+    assert_eq!(
+        rules,
+        [trueup::spec::DELETES_DATA, trueup::spec::DELETES_DATA],
+        "{}: {refused:?}",
+        fixture.pair
+    );
     fixture.make(&run, &undo, batch_rows);
     assert_eq!(fixture.replica.dump(), before, "{}: undone (first), before (second)", fixture.pair);
 

@@ -71,6 +71,11 @@ impl Columns<'_> {
     }
 }
 
+/// Whether a pair's structure needs more than what is added without touching what is there.
+fn alters(pairing: &Pairing) -> bool {
+    pairing.schema_changes.iter().any(|change| change.alteration.is_some())
+}
+
 impl Pairer<'_> {
     /// The entry for a table and its counterpart; without one, to have the table created.
     pub fn draft(&self, primary: &Table, replica: Option<&Table>) -> Drafted {
@@ -95,6 +100,8 @@ impl Pairer<'_> {
             for mode in modes.iter().filter(|_| key.is_none_or(|key| left_out(key, &columns).is_none())) {
                 tried.schema = *mode;
                 match self.attempt(&tried, primary, replica) {
+                    // What is there is changed only where somebody asks for it.
+                    Ok(pairing) if *mode == SchemaMode::Sync && alters(&pairing) => {}
                     Ok(pairing) => {
                         tried.notes.key.extend(refused.as_deref().map(other_key));
                         if key.is_none() {

@@ -19,7 +19,7 @@ use super::circles::{Circle, Columns, NoMeans, Solver};
 use super::links::{Link, Links, placed, pointed_by};
 use super::step::{Checks, InCircle, Part, RowAction, RowStep, Step};
 use super::weave::{Edges as NumberedEdges, Ready, circles, components, weave};
-use super::{ReplicaPlan, TablePlan};
+use super::{ReplicaPlan, SchemaAction, TablePlan};
 
 /// All that is to be written to a replica, in execution order. Withheld changes and tables in error have no
 /// step. `rows_max`: circles are written together up to so many rows.
@@ -346,17 +346,21 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
             }
         }
     }
-    // What was made last goes first.
-    last.reverse();
-    let rank = |step: &Step| match step {
+    let order = |(number, step): &(usize, Step)| match step {
         Step::Schema { table, change } | Step::SchemaAfter { table, change } => {
-            replica.tables[*table].schema_changes[*change].action.rank()
+            let action = replica.tables[*table].schema_changes[*change].action;
+            // What was made last goes first.
+            let drops = matches!(action, SchemaAction::DropTable | SchemaAction::DropColumn);
+            (action.rank(), if drops { usize::MAX - number } else { *number })
         }
-        Step::Rows(_) => 0,
+        Step::Rows(_) => (0, *number),
     };
-    first.sort_by_key(rank);
-    last.sort_by_key(rank);
-    (first, last)
+    let ordered = |steps: Vec<Step>| {
+        let mut steps: Vec<(usize, Step)> = steps.into_iter().enumerate().collect();
+        steps.sort_by_key(order);
+        steps.into_iter().map(|(_, step)| step).collect()
+    };
+    (ordered(first), ordered(last))
 }
 
 /// The row changes of each table by kind, by table and then by kind.

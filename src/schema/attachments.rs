@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::sides::Sides;
+use crate::spec::OWN_PREFIX;
 use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, ForeignKey, Target};
 
 use super::{SchemaChange, Table};
@@ -81,7 +82,7 @@ pub(super) fn differences(
             }
         }
         if wanted.name != found.name && !(wanted.name_made_up && found.name_made_up) {
-            renamed.push(Alteration::Rename { attachment: found, name: wanted.name });
+            renamed.push((found, wanted.name));
         }
     }
     let (missing, pointless): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
@@ -96,10 +97,25 @@ pub(super) fn differences(
     };
     found.retain(|one| !replaced(one));
     differences.alterations.extend(found.into_iter().map(Alteration::Detach));
-    differences.alterations.extend(renamed);
+    differences.alterations.extend(renames(renamed));
     differences.alterations.extend(validated.into_iter().map(Alteration::Validate));
     differences.alterations.extend(missing.into_iter().map(Alteration::Attach));
     differences
+}
+
+/// Names that are given while others still have them are given by way of names in between.
+fn renames(renamed: Vec<(Attachment, String)>) -> Vec<Alteration> {
+    let taken: Vec<String> = renamed.iter().map(|(one, _)| one.name.clone()).collect();
+    let (mut away, mut home) = (Vec::new(), Vec::new());
+    for (number, (mut attachment, name)) in renamed.into_iter().enumerate() {
+        if taken.contains(&name) {
+            let between = format!("{OWN_PREFIX}{number}");
+            away.push(Alteration::Rename { attachment: attachment.clone(), name: between.clone() });
+            attachment = Attachment { name: between, name_made_up: false, ..attachment };
+        }
+        home.push(Alteration::Rename { attachment, name });
+    }
+    away.into_iter().chain(home).collect()
 }
 
 /// Pairs those that are one but for their names, those that also have one name first; the others stay in `found` and go to

@@ -184,7 +184,8 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
 
 /// Whether DDL says the same of two columns.
 fn is_declared_alike(one: &Column, other: &Column) -> bool {
-    one.column_type == other.column_type && one.nullable == other.nullable && one.words == other.words
+    (&one.column_type, one.nullable, &one.default, &one.words)
+        == (&other.column_type, other.nullable, &other.default, &other.words)
 }
 
 /// A column that only the replica has goes where it is allowed that values go with it; else it stays.

@@ -139,7 +139,8 @@ fn the_help_of_apply() {
           --max-changes <N|P%>  Refuse more changes than this: rows of a replica, or a percentage of each table's
                                 rows [default: the spec's limits.changes]
           --allow <HAZARD>      Allow these hazards, which are refused otherwise [possible values:
-                                CASCADES_OUTSIDE, DELETES_DATA, REPLACES_ROWS]
+                                ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CASCADES_OUTSIDE, CONSTRAINT_DROPPED,
+                                DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE, REPLACES_ROWS, all]
           --batch-rows <N>      Write at most N changes of a replica in one transaction [default: the spec's
                                 apply.batch_rows, or 100000]
           --partial             Write a replica although some of its tables are in error, without those

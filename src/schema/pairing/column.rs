@@ -6,7 +6,7 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareEntry, CompareRule, SchemaMode, Zone};
-use crate::sql::{Column, DefaultKind, Dialect, LiteralDefault};
+use crate::sql::{Column, ColumnWords, DefaultKind, Dialect, LiteralDefault};
 use crate::value::{Domain, StorageClass, Type};
 
 use super::super::{ColumnPair, Table, choose_domain};
@@ -30,6 +30,12 @@ impl Pairer<'_> {
             Some(found) => found.clone(),
             None => self.column_to_create(column, name, key, replica)?,
         };
+        // What is to be created as the primary has it is generated there too.
+        let dialects = self.databases.dialects;
+        let is_one_family = dialects.primary.same_family(dialects.replica);
+        if found.is_none() && column.generated.is_some() && is_one_family && !is_key {
+            return Ok(None);
+        }
         let rule = self.entry.compare.iter().find(|compare| compare.column.value == column.name);
         let rule = rule.filter(|_| !is_key);
         let mut sides = Sides::new(column.clone(), counterpart);
@@ -102,6 +108,7 @@ impl Pairer<'_> {
             dialects.replica.adopted_type(&column.column_type)
         } else {
             created.collation = None;
+            created.words = ColumnWords::default();
             created.default = created.default.filter(|kind| goes_over(kind, &column.column_type.meaning));
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
             let meaning = &column.column_type.meaning;

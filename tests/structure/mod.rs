@@ -1,0 +1,3 @@
+//! Structure and rows in one plan: corpora of pairs A → B, each also back.
+
+mod postgres;

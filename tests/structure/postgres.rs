@@ -1,0 +1,597 @@
+//! PostgreSQL against PostgreSQL: what `pg_dump` prints of the replica afterwards is what it prints of the primary.
+//!
+//! Every case has a schema of its own, with the same rows on both sides but for one more and one changed on the primary.
+
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+use crate::pair::Pair;
+use crate::script::client;
+use crate::servers::{Database, Engine};
+
+/// Structure A, structure B, and rows that are valid in both.
+struct Case {
+    name: &'static str,
+    a: &'static str,
+    b: &'static str,
+    rows: &'static str,
+}
+
+const fn case(name: &'static str, a: &'static str, b: &'static str, rows: &'static str) -> Case {
+    Case { name, a, b, rows }
+}
+
+const T: &str = "create table t (id int primary key, v text);";
+const V: &str = "insert into t (id, v) values (1, 'a'), (2, 'b'), (3, null)";
+const N: &str = "insert into t (id, n) values (1, 1), (2, 2), (3, 3)";
+
+const CASES: &[Case] = &[
+    case("index", T, "create table t (id int primary key, v text); create index i on t (v);", V),
+    case(
+        "index_desc",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v desc);",
+        V,
+    ),
+    case(
+        "index_nulls_first",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v nulls first);",
+        V,
+    ),
+    case(
+        "index_desc_nulls_last",
+        "create table t (id int primary key, v text); create index i on t (v desc);",
+        "create table t (id int primary key, v text); create index i on t (v desc nulls last);",
+        V,
+    ),
+    case(
+        "index_name",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index j on t (v);",
+        V,
+    ),
+    case(
+        "index_names_change_places",
+        "create table t (id int primary key, v text); create index i on t (v); create index j on t (id, v);",
+        "create table t (id int primary key, v text); create index j on t (v); create index i on t (id, v);",
+        V,
+    ),
+    case(
+        "index_names_go_round",
+        "create table t (id int primary key, v text); create index i on t (v); create index j on t (id, v); create index k on t (v, id);",
+        "create table t (id int primary key, v text); create index j on t (v); create index k on t (id, v); create index i on t (v, id);",
+        V,
+    ),
+    case(
+        "index_partial",
+        T,
+        "create table t (id int primary key, v text); create index i on t (v) where v is not null;",
+        V,
+    ),
+    case(
+        "index_other_condition",
+        "create table t (id int primary key, v text); create index i on t (v) where id > 1;",
+        "create table t (id int primary key, v text); create index i on t (v) where id > 2;",
+        V,
+    ),
+    case(
+        "index_expression",
+        T,
+        "create table t (id int primary key, v text); create index i on t (lower(v), (id + 1) desc);",
+        V,
+    ),
+    case(
+        "index_expression_collated",
+        T,
+        "create table t (id int primary key, v text); create index i on t ((v || 'x') collate \"C\");",
+        V,
+    ),
+    case(
+        "index_include",
+        T,
+        "create table t (id int primary key, v text); create index i on t (id) include (v);",
+        V,
+    ),
+    case(
+        "index_opclass",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v text_pattern_ops);",
+        V,
+    ),
+    case(
+        "index_collate",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v collate \"C\");",
+        V,
+    ),
+    case(
+        "index_hash",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t using hash (v);",
+        V,
+    ),
+    case(
+        "index_brin_with",
+        T,
+        "create table t (id int primary key, v text); create index i on t using brin (id) with (pages_per_range = 16);",
+        V,
+    ),
+    case(
+        "index_fillfactor",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v) with (fillfactor = 70);",
+        V,
+    ),
+    case(
+        "index_gin_jsonb",
+        "create table t (id int primary key, j jsonb);",
+        "create table t (id int primary key, j jsonb); create index i on t using gin (j jsonb_path_ops);",
+        "insert into t values (1, '{\"a\": 1}'), (2, null), (3, '[]')",
+    ),
+    case(
+        "index_varchar",
+        "create table t (id int primary key, v varchar(9));",
+        "create table t (id int primary key, v varchar(9)); create index i on t (v);",
+        V,
+    ),
+    case(
+        "index_char",
+        "create table t (id int primary key, v char(9));",
+        "create table t (id int primary key, v char(9)); create index i on t (v);",
+        V,
+    ),
+    case(
+        "index_array",
+        "create table t (id int primary key, v text[]);",
+        "create table t (id int primary key, v text[]); create index i on t using gin (v); create index j on t (v);",
+        "insert into t values (1, '{a}'), (2, null), (3, '{}')",
+    ),
+    case(
+        "index_made_up_name",
+        T,
+        "create table t (id int primary key, v text); create index on t (v); create index on t (lower(v));",
+        V,
+    ),
+    case(
+        "index_quoted",
+        "create table \"T x\" (\"I d\" int primary key, \"select\" text);",
+        "create table \"T x\" (\"I d\" int primary key, \"select\" text); create index \"i \"\"q\" on \"T x\" (\"select\", \"I d\");",
+        "insert into \"T x\" values (1, 'a'), (2, 'b'), (3, null)",
+    ),
+    case("unique", T, "create table t (id int primary key, v text unique);", V),
+    case(
+        "unique_becomes_index",
+        "create table t (id int primary key, v text unique);",
+        "create table t (id int primary key, v text); create unique index t_v_key on t (v);",
+        V,
+    ),
+    case(
+        "unique_becomes_plain",
+        "create table t (id int primary key, v text); create unique index i on t (v);",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        V,
+    ),
+    case(
+        "unique_two",
+        T,
+        "create table t (id int primary key, v text, unique (v, id), constraint u unique (v));",
+        V,
+    ),
+    case(
+        "unique_partial",
+        T,
+        "create table t (id int primary key, v text); create unique index u on t (v) where id > 1;",
+        V,
+    ),
+    case("unique_nulls", T, "create table t (id int primary key, v text, unique nulls not distinct (v));", V),
+    case(
+        "unique_index_nulls",
+        T,
+        "create table t (id int primary key, v text); create unique index u on t (v) nulls not distinct;",
+        V,
+    ),
+    case(
+        "unique_deferrable",
+        "create table t (id int primary key, v text, constraint u unique (v));",
+        "create table t (id int primary key, v text, constraint u unique (v) deferrable initially deferred);",
+        V,
+    ),
+    case(
+        "unique_include",
+        T,
+        "create table t (id int primary key, v text, constraint u unique (id) include (v));",
+        V,
+    ),
+    case(
+        "unique_name",
+        "create table t (id int primary key, v text, constraint u unique (v));",
+        "create table t (id int primary key, v text, constraint w unique (v));",
+        V,
+    ),
+    case(
+        "primary_key_wider",
+        "create table t (id int, n int not null, primary key (id));",
+        "create table t (id int, n int, primary key (id, n));",
+        N,
+    ),
+    case(
+        "primary_key_other",
+        "create table t (id int primary key, n int not null);",
+        "create table t (id int not null, n int primary key);",
+        N,
+    ),
+    case(
+        "primary_key_name",
+        "create table t (id int constraint k primary key, v text);",
+        "create table t (id int constraint l primary key, v text);",
+        V,
+    ),
+    case("check", T, "create table t (id int primary key, v text, check (id > 0));", V),
+    case(
+        "check_named",
+        T,
+        "create table t (id int primary key, v text, constraint c check (v <> '' or id > 5), check (length(v) < 100));",
+        V,
+    ),
+    case(
+        "check_other",
+        "create table t (id int primary key, v text, constraint c check (id > 0));",
+        "create table t (id int primary key, v text, constraint c check (id > -1));",
+        V,
+    ),
+    case(
+        "check_no_inherit",
+        T,
+        "create table t (id int primary key, v text, constraint c check (id > 0) no inherit);",
+        V,
+    ),
+    case(
+        "check_validated",
+        "create table t (id int primary key, v text); alter table t add constraint c check (id > 0) not valid;",
+        "create table t (id int primary key, v text, constraint c check (id > 0));",
+        V,
+    ),
+    case("exclusion", T, "create table t (id int primary key, v text, exclude using btree (v with =));", V),
+    case(
+        "foreign_key",
+        "create table p (id int primary key); create table t (id int primary key, n int);",
+        "create table p (id int primary key); create table t (id int primary key, n int references p);",
+        "insert into p values (1), (2), (3); insert into t values (1, 1), (2, 2), (3, null)",
+    ),
+    case(
+        "foreign_key_actions",
+        "create table p (id int primary key); create table t (id int primary key, n int references p);",
+        "create table p (id int primary key); create table t (id int primary key, n int references p on delete cascade on update set null);",
+        "insert into p values (1), (2), (3); insert into t values (1, 1), (2, 2), (3, null)",
+    ),
+    case(
+        "foreign_key_set_columns",
+        "create table p (a int, b int, primary key (a, b)); create table t (id int primary key, a int, b int);",
+        "create table p (a int, b int, primary key (a, b)); create table t (id int primary key, a int, b int, foreign key (a, b) references p match full on delete set null);",
+        "insert into p values (1, 1); insert into t values (1, 1, 1), (2, null, null)",
+    ),
+    case(
+        "foreign_key_deferred",
+        "create table p (id int primary key); create table t (id int primary key, n int references p);",
+        "create table p (id int primary key); create table t (id int primary key, n int references p deferrable initially deferred);",
+        "insert into p values (1), (2), (3); insert into t values (1, 1), (2, 2), (3, null)",
+    ),
+    case(
+        "foreign_key_self",
+        "create table t (id int primary key, n int);",
+        "create table t (id int primary key, n int references t on delete set null);",
+        N,
+    ),
+    case(
+        "foreign_key_circle",
+        "create table a (id int primary key, b int); create table b (id int primary key, a int);",
+        "create table a (id int primary key, b int); create table b (id int primary key, a int references a); alter table a add constraint to_b foreign key (b) references b;",
+        "insert into a values (1, null), (2, null); insert into b values (1, 1), (2, 2); update a set b = id",
+    ),
+    case(
+        "foreign_key_to_unique",
+        "create table p (id int primary key, u int); create table t (id int primary key, n int);",
+        "create table p (id int primary key, u int unique); create table t (id int primary key, n int references p (u));",
+        "insert into p values (1, 11), (2, 12); insert into t values (1, 11), (2, null)",
+    ),
+    case(
+        "foreign_key_not_valid",
+        "create table p (id int primary key); create table t (id int primary key, n int); alter table t add constraint f foreign key (n) references p not valid;",
+        "create table p (id int primary key); create table t (id int primary key, n int constraint f references p);",
+        "insert into p values (1), (2); insert into t values (1, 1), (2, null)",
+    ),
+    case(
+        "not_null",
+        "create table t (id int primary key, n int);",
+        "create table t (id int primary key, n int not null);",
+        N,
+    ),
+    case(
+        "default",
+        "create table t (id int primary key, n int);",
+        "create table t (id int primary key, n int default 7);",
+        N,
+    ),
+    case(
+        "default_other",
+        "create table t (id int primary key, v text default 'x');",
+        "create table t (id int primary key, v text default 'it''s \\ back');",
+        V,
+    ),
+    case(
+        "default_expression",
+        "create table t (id int primary key, v text);",
+        "create table t (id int primary key, v text default upper('a' || current_user), at timestamptz not null default now());",
+        V,
+    ),
+    case(
+        "default_null",
+        "create table t (id int primary key, v text default null);",
+        "create table t (id int primary key, v text);",
+        V,
+    ),
+    case(
+        "widen_integer",
+        "create table t (id int primary key, n smallint);",
+        "create table t (id int primary key, n bigint);",
+        N,
+    ),
+    case(
+        "widen_key",
+        "create table t (id int primary key, n int);",
+        "create table t (id bigint primary key, n int);",
+        N,
+    ),
+    case(
+        "widen_text",
+        "create table t (id int primary key, v varchar(5));",
+        "create table t (id int primary key, v varchar(50));",
+        V,
+    ),
+    case(
+        "text_without_limit",
+        "create table t (id int primary key, v varchar(5));",
+        "create table t (id int primary key, v text);",
+        V,
+    ),
+    case(
+        "widen_decimal",
+        "create table t (id int primary key, n numeric(5, 1));",
+        "create table t (id int primary key, n numeric(12, 1));",
+        N,
+    ),
+    case(
+        "decimal_scale",
+        "create table t (id int primary key, n numeric(5, 1));",
+        "create table t (id int primary key, n numeric(12, 4));",
+        N,
+    ),
+    case(
+        "time_digits",
+        "create table t (id int primary key, at timestamp(0));",
+        "create table t (id int primary key, at timestamp(6));",
+        "insert into t values (1, '2024-01-01 10:00:00'), (2, null)",
+    ),
+    case(
+        "type_and_default",
+        "create table t (id int primary key, n smallint default 3 not null);",
+        "create table t (id int primary key, n bigint default 4);",
+        N,
+    ),
+    case(
+        "indexed_column_widens",
+        "create table t (id int primary key, v varchar(5)); create index i on t (v);",
+        "create table t (id int primary key, v varchar(50)); create index i on t (v);",
+        V,
+    ),
+    case(
+        "checked_column_widens",
+        "create table t (id int primary key, n smallint check (n > 0));",
+        "create table t (id int primary key, n bigint check (n > 0));",
+        N,
+    ),
+    case(
+        "collation",
+        "create table t (id int primary key, v text);",
+        "create table t (id int primary key, v text collate \"C\");",
+        V,
+    ),
+    case(
+        "collation_indexed",
+        "create table t (id int primary key, v text); create index i on t (v);",
+        "create table t (id int primary key, v text collate \"C\"); create index i on t (v);",
+        V,
+    ),
+    case(
+        "added_column",
+        T,
+        "create table t (id int primary key, v text, w int not null default 5, x text collate \"C\");",
+        V,
+    ),
+    case(
+        "added_not_null",
+        "create table t (id int primary key); insert into t values (1), (2);",
+        "create table t (id int primary key, n int not null); insert into t values (1, 11), (2, 12);",
+        "",
+    ),
+    case(
+        "added_generated",
+        "create table t (id int primary key, n int);",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored);",
+        N,
+    ),
+    case(
+        "added_with_index_and_check",
+        "create table t (id int primary key);",
+        "create table t (id int primary key, n int check (n > 0), constraint u unique (n)); create index i on t (n) where n > 1;",
+        "insert into t (id) values (1), (2)",
+    ),
+    case(
+        "comments",
+        T,
+        "create table t (id int primary key, v text); comment on table t is 'it''s a table'; comment on column t.v is 'a \\ column';",
+        V,
+    ),
+    case(
+        "comment_other",
+        "create table t (id int primary key, v text); comment on column t.v is 'one';",
+        "create table t (id int primary key, v text); comment on column t.v is 'other';",
+        V,
+    ),
+    case(
+        "missing_table",
+        "create table other (id int primary key);",
+        "create table other (id int primary key); create table t (id int primary key, v text default lower('X') unique check (length(v) < 99), o int references other, g text generated always as (v || 'g') stored); create index i on t (lower(v)); comment on table t is 'new';",
+        "insert into other values (1)",
+    ),
+    case(
+        "missing_tables_in_a_circle",
+        "create table other (id int primary key);",
+        "create table other (id int primary key); create table a (id int primary key, b int); create table b (id int primary key, a int references a); alter table a add foreign key (b) references b;",
+        "insert into other values (1)",
+    ),
+    case(
+        "partitioned_index",
+        "create table t (id int, v text, primary key (id)) partition by range (id); create table t1 partition of t for values from (0) to (10);",
+        "create table t (id int, v text, primary key (id)) partition by range (id); create table t1 partition of t for values from (0) to (10); create index i on t (v);",
+        V,
+    ),
+    case(
+        "everything_at_once",
+        "create table p (id int primary key, u text unique); create table t (id int primary key, n smallint default 1, v varchar(5) not null, constraint c check (n > 0), constraint f foreign key (n) references p); create index i on t (v);",
+        "create table p (id bigint primary key, u text, w int not null default 0); create index u on p (u); create table t (id int primary key, n bigint, v text, x int, constraint c check (n >= 0), constraint f foreign key (n) references p on delete cascade); create unique index i on t (v, id);",
+        "insert into p (id, u) values (1, 'a'), (2, 'b'); insert into t (id, n, v) values (1, 1, 'a'), (2, 2, 'b')",
+    ),
+];
+
+/// What the engine itself says of a schema.
+fn dump(database: &Database, case: &Case) -> String {
+    let schema = format!("c_{}", case.name);
+    let output = Command::new("pg_dump")
+        .args(["--schema-only", "--no-owner", "--no-privileges", "--schema", &schema, &database.url])
+        .output()
+        .expect("pg_dump can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("it is UTF-8");
+    let says = |line: &&str| {
+        !line.is_empty() && !line.starts_with("--") && !line.starts_with("SET ") && !line.starts_with('\\')
+    };
+    text.lines().filter(says).collect::<Vec<_>>().join("\n")
+}
+
+fn rows(database: &Database) -> Vec<(String, Vec<String>)> {
+    database.dump().into_iter().collect()
+}
+
+fn chosen() -> Vec<&'static Case> {
+    let wanted = std::env::var("TRUEUP_TEST_CASE").ok();
+    CASES.iter().filter(|case| wanted.as_ref().is_none_or(|wanted| wanted == case.name)).collect()
+}
+
+/// Tables that only the replica has are not looked at, and a constraint that all its rows are known to obey stays.
+fn is_reachable(from: &str, to: &str) -> bool {
+    !to.contains("not valid") && from.matches("create table").count() <= to.matches("create table").count()
+}
+
+/// All cases in two databases; the replica has `from`, the primary `to`, and `write` makes them equal.
+fn converges(from: fn(&Case) -> &str, to: fn(&Case) -> &str, write: fn(&Pair)) {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let cases: Vec<&Case> = chosen().into_iter().filter(|case| is_reachable(from(case), to(case))).collect();
+    for case in &cases {
+        let head = format!("create schema c_{0}; set search_path to c_{0};", case.name);
+        pair.primary.execute_script(&format!("{head} {} {};", to(case), case.rows));
+        pair.replica.execute_script(&format!("{head} {} {};", from(case), case.rows));
+    }
+    let globs: Vec<String> = cases.iter().map(|case| format!("\"c_{}.*\"", case.name)).collect();
+    pair.spec(&format!(
+        "version: 1\nprimary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\nallow: [all]\ntables: [{}]\n",
+        globs.join(", ")
+    ));
+    let before = rows(&pair.primary);
+    write(&pair);
+    for case in &cases {
+        let (wanted, found) = (dump(&pair.primary, case), dump(&pair.replica, case));
+        assert_eq!(ordered(&found), ordered(&wanted), "{}", case.name);
+    }
+    assert_eq!(rows(&pair.replica), before, "the rows are the primary's, which is only read");
+    let again = pair.run(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json"]);
+    assert_eq!(again.exit, Some(0), "{}", complaints(&again.stdout));
+}
+
+/// What a document says that is not as it should be.
+fn complaints(document: &str) -> String {
+    let document: Json = serde_json::from_str(document).unwrap_or_default();
+    let replica = &document["replicas"][0];
+    let tables = replica["tables"].as_array().cloned().unwrap_or_default();
+    let of_table =
+        |table: &Json| format!("{}: {} {}", table["table"], table["error"], table["schema_changes"]);
+    let tables = tables.iter().filter(|table| {
+        table["status"] != "in_sync" && (table["status"] == "error" || document["command"] == "plan")
+    });
+    let tables: Vec<String> = tables.map(of_table).collect();
+    format!("{}\n{}\n{}", replica["error"], replica["refusals"], tables.join("\n"))
+}
+
+/// Columns that were added stand at the end, whatever their place on the primary: their order is no drift.
+fn ordered(dump: &str) -> Vec<String> {
+    let mut lines: Vec<String> =
+        dump.lines().map(|line| line.trim_end_matches(',').trim().to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+fn by_apply(pair: &Pair) {
+    let applied = pair.run(&["apply", "spec.yml", "-y", "--format", "json"]);
+    assert_eq!(applied.exit, Some(0), "{}", complaints(&applied.stdout));
+}
+
+/// A saved plan, which is undone and applied once more.
+fn there_and_back(pair: &Pair) {
+    let dumped =
+        |database: &Database| chosen().iter().map(|case| ordered(&dump(database, case))).collect::<Vec<_>>();
+    let (structure, values) = (dumped(&pair.replica), rows(&pair.replica));
+    pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
+    pair.exits(&["undo", "there.plan", "-o", "back.plan"], 0);
+    for plan in ["there.plan", "back.plan"] {
+        let applied = pair.run(&["apply", plan, "-y", "--format", "json"]);
+        assert_eq!(applied.exit, Some(0), "{plan}: {}", complaints(&applied.stdout));
+    }
+    // What was held against all rows stays so.
+    let is_taken_back = |case: &Case| !case.a.contains("not valid");
+    for ((case, found), wanted) in chosen().iter().zip(dumped(&pair.replica)).zip(&structure) {
+        if !is_taken_back(case) {
+            continue;
+        }
+        assert_eq!(&found, wanted, "{}: taken back", case.name);
+    }
+    assert_eq!(rows(&pair.replica), values, "taken back");
+    by_apply(pair);
+}
+
+fn by_script(pair: &Pair) {
+    pair.exits(&["plan", "spec.yml", "--report", "sql=plan.sql"], 0);
+    let run = client(Engine::Postgres, &pair.replica.url, &pair.path("plan.sql"), &[]);
+    assert!(run.ok, "{}", run.said);
+}
+
+#[test]
+fn structures_become_the_primarys() {
+    converges(|case| case.a, |case| case.b, by_apply);
+}
+
+#[test]
+fn structures_go_back() {
+    converges(|case| case.b, |case| case.a, by_apply);
+}
+
+#[test]
+fn structures_by_the_script_of_a_plan() {
+    converges(|case| case.a, |case| case.b, by_script);
+}
+
+#[test]
+fn structures_of_a_saved_plan_are_taken_back() {
+    converges(|case| case.a, |case| case.b, there_and_back);
+}
