@@ -7,7 +7,7 @@
 use crate::compare::{ChangeList, ChangeListWriter, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
-use crate::schema::{self, Catalog, SchemaAction, SchemaChange, Table, TablePair};
+use crate::schema::{self, Catalog, Known, SchemaAction, SchemaChange, Table, TablePair};
 use crate::spec::{SchemaMode, Spec};
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{Column, TableName};
@@ -130,9 +130,11 @@ impl Run {
                 return;
             }
         };
+        // What an undo plan knows of a table is what it was before the plan that is taken back.
+        let known = if primary.is_some() { Known::Before } else { Known::After };
         let mut differences = Vec::new();
         for table in &mut plan.tables {
-            match adopt_table(table, primary, &catalog, &self.spool) {
+            match adopt_table(known, table, primary, &catalog, &self.spool) {
                 Ok(found) => differences.extend(found),
                 Err(error) => {
                     plan.error = Some(error.into());
@@ -174,6 +176,7 @@ fn other_structure(differences: &[String]) -> Failure {
 
 /// Leaves the changes still to be made, and says what else is not as it was.
 fn adopt_table(
+    known: Known,
     table: &mut TablePlan,
     primary: Option<&Catalog>,
     replica: &Catalog,
@@ -187,7 +190,7 @@ fn adopt_table(
         differences.extend(difference.map(|words| format!("primary, table {}: {words}", table.table)));
     }
     let now = replica.table(&pair.names.replica);
-    match still_to_change(table, pair, now) {
+    match still_to_change(known, table, pair, now) {
         Ok(changes) => {
             know_added(table, now);
             forget_dropped(table, now, spool)?;
@@ -201,13 +204,14 @@ fn adopt_table(
 /// The structural changes that are not made yet. An earlier run of the same plan may have been cut off between
 /// them and the rest: what is there (or gone) as the plan would make it counts as made.
 fn still_to_change(
+    known: Known,
     table: &TablePlan,
     pair: &TablePair,
     now: Option<&Table>,
 ) -> Result<Vec<SchemaChange>, String> {
     let then = table.structure.replica.as_ref();
     if let Some(difference) = schema::table_difference(then, now)
-        && !now.is_some_and(|now| is_half_way(table, pair, then, now))
+        && !now.is_some_and(|now| is_half_way(known, table, pair, then, now))
     {
         return Err(difference);
     }
@@ -218,7 +222,7 @@ fn still_to_change(
     let made = match now {
         Some(now) => {
             schema::alterations_made(
-                then.unwrap_or(now),
+                (known, then.unwrap_or(now)),
                 now,
                 &table.schema_changes,
                 &come_or_go(table, pair),
@@ -237,14 +241,14 @@ fn still_to_change(
 }
 
 /// Whether a table that is not what it was is what this plan makes of it, with some changes still to come.
-fn is_half_way(table: &TablePlan, pair: &TablePair, then: Option<&Table>, now: &Table) -> bool {
+fn is_half_way(known: Known, table: &TablePlan, pair: &TablePair, then: Option<&Table>, now: &Table) -> bool {
     let Some(then) = then else {
         // A table of this plan's own making, with just the columns that it would make.
         return !table.schema_changes.is_empty() && is_made(pair, now);
     };
     let concerned = come_or_go(table, pair);
-    if table.schema_changes.iter().any(|change| change.alteration.is_some()) {
-        return schema::alterations_made(then, now, &table.schema_changes, &concerned).1;
+    if known == Known::After || table.schema_changes.iter().any(|change| change.alteration.is_some()) {
+        return schema::alterations_made((known, then), now, &table.schema_changes, &concerned).1;
     }
     let mut without = now.clone();
     without.columns.retain(|column| !concerned.contains(&column.name.as_str()));
@@ -323,6 +327,6 @@ fn is_made(pair: &TablePair, now: &Table) -> bool {
     let as_planned = |wanted: &Column| {
         now.column(&wanted.name).is_some_and(|column| column.column_type == wanted.column_type)
     };
-    now.columns.len() == pair.columns.len()
+    now.columns.iter().filter(|column| column.generated.is_none()).count() == pair.columns.len()
         && pair.columns.iter().all(|column| as_planned(&column.sides.replica))
 }

@@ -90,12 +90,6 @@ pub(super) fn differences(
         let target = one.target.as_ref().map(|target| target.table.to_string()).unwrap_or_default();
         format!("the foreign key {} is left out: the replica has no table {target} to point at", one.name)
     }));
-    // A comment takes the place of another.
-    let replaced = |one: &Attachment| {
-        one.kind == AttachmentKind::Comment
-            && missing.iter().any(|other| other.kind == one.kind && other.parts == one.parts)
-    };
-    found.retain(|one| !replaced(one));
     differences.alterations.extend(found.into_iter().map(Alteration::Detach));
     differences.alterations.extend(renames(renamed));
     differences.alterations.extend(validated.into_iter().map(Alteration::Validate));

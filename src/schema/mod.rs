@@ -31,7 +31,7 @@ pub use pairing::{
     takes_option,
 };
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
-pub use since::{alterations_made, table_difference};
+pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 

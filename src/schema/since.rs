@@ -38,10 +38,19 @@ fn whole_difference(then: &Table, now: &Table) -> Option<String> {
     (then.options != now.options).then(|| "its options are others".to_owned())
 }
 
-/// Which of the alterations an earlier run of their plan has made to a table since, by their indexes, ascending; and
-/// whether the table is else as it was, but for `columns` that come or go.
+/// What a known structure of a table is to a plan that alters it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// What it was before the plan.
+    Before,
+    /// What it is once the plan is made: one that takes another plan back.
+    After,
+}
+
+/// Which of the alterations an earlier run of their plan has made to a table by now, by their indexes, ascending; and
+/// whether the table is else as it is known, but for `columns` that come or go.
 pub fn alterations_made(
-    then: &Table,
+    known: (Known, &Table),
     now: &Table,
     changes: &[SchemaChange],
     columns: &[&str],
@@ -55,11 +64,18 @@ pub fn alterations_made(
         }
     }
     made.reverse();
+    let (which, then) = known;
+    if which == Known::After {
+        let alterations = changes.iter().filter_map(|change| change.alteration.as_ref());
+        alterations.filter_map(Alteration::reversed).for_each(|reversed| take_back(&reversed, &mut table));
+    }
     let without = |table: &Table| {
         let mut table = table.clone();
         table.columns.retain(|column| !columns.contains(&column.name.as_str()));
         let speaks = |one: &Attachment| one.columns.iter().any(|name| columns.contains(&name.as_str()));
         table.attachments.retain(|one| !speaks(one));
+        // What was held against all rows once stays so.
+        table.attachments.iter_mut().for_each(|one| one.valid |= which == Known::After);
         table
     };
     let (then, table) = (without(then), without(&table));
