@@ -95,6 +95,7 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         unique_indexes: vec![],
         sequences: Vec::new(),
         attachments: Vec::new(),
+        stored: Default::default(),
         options: None,
         triggers: Vec::new(),
         foreign_keys: vec![],

@@ -140,6 +140,7 @@ mod tests {
                 foreign_keys: Vec::new(),
                 sequences: Vec::new(),
                 attachments: Vec::new(),
+                stored: Default::default(),
                 options: None,
                 triggers: Vec::new(),
                 checked: Vec::new(),

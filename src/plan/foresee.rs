@@ -141,6 +141,7 @@ mod tests {
             checked: Vec::new(),
             sequences: Vec::new(),
             attachments: Vec::new(),
+            stored: Default::default(),
             options: None,
             triggers: Vec::new(),
             rows_estimate: None,

@@ -110,6 +110,7 @@ mod tests {
             checked: Vec::new(),
             sequences: Vec::new(),
             attachments: Vec::new(),
+            stored: Default::default(),
             options: None,
             triggers: vec![trigger],
             rows_estimate: None,

@@ -3,8 +3,10 @@
 //!
 //! Owns the hazards of alterations: they come from what changes, never from the text of a statement.
 
-use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, INDEX_DROPPED, NARROWS_TYPE};
-use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, TableName};
+use crate::spec::{
+    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE,
+};
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, Rebuild, TableName};
 
 use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
@@ -35,6 +37,10 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
         Alteration::Column { before, after } => {
             let object = format!("{}.{}", table.name, after.name);
             (SchemaAction::AlterColumn, object, Some(described(before)), Some(described(after)))
+        }
+        Alteration::Rebuild(rebuild) => {
+            let (before, after) = (rebuild.before.text.clone(), rebuild.after.text.clone());
+            (SchemaAction::RebuildTable, table.name.clone(), Some(before), Some(after))
         }
     };
     let hazards = hazards(dialect, &alteration);
@@ -76,8 +82,37 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             }
             hazards
         }
+        Alteration::Rebuild(rebuild) => rebuilding(rebuild),
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
     }
+}
+
+/// Of all that goes with the table as it was, and of writing all rows anew.
+fn rebuilding(rebuild: &Rebuild) -> Vec<Hazard> {
+    let Rebuild { before, after, .. } = rebuild;
+    let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
+    let mut hazards = Vec::new();
+    for one in before.attachments.iter().filter(|one| !after.attachments.iter().any(|other| one.is_as(other)))
+    {
+        let name = if one.kind == AttachmentKind::Index { INDEX_DROPPED } else { CONSTRAINT_DROPPED };
+        hazards.push(hazard(name, format!("drops the {} {}", one.kind.words(), named(one))));
+    }
+    for was in &before.columns {
+        let Some(is) = after.columns.iter().find(|column| column.name == was.name) else {
+            hazards.push(hazard(DELETES_DATA, format!("drops the column {}", was.name)));
+            continue;
+        };
+        let (was, is) = (&was.column_type, &is.column_type);
+        if was != is && !holds(&is.meaning, &was.meaning) {
+            let declared =
+                |text: &str| if text.is_empty() { "without a type".to_owned() } else { text.to_owned() };
+            let (was, is) = (declared(&was.declared), declared(&is.declared));
+            hazards.push(hazard(NARROWS_TYPE, format!("a column is {was} and becomes {is}")));
+        }
+    }
+    let what = "writes all rows of the table anew".to_owned();
+    hazards.push(hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what));
+    hazards
 }
 
 fn named(attachment: &Attachment) -> String {

@@ -39,7 +39,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Attachment, Column, ForeignKey, Sequence, TableName, Trigger, UniqueIndex};
+use crate::sql::{Attachment, Column, ForeignKey, Sequence, StoredText, TableName, Trigger, UniqueIndex};
 
 /// Base tables of the schemas that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,6 +114,9 @@ pub struct Table {
     /// What DDL says of it behind its columns: storage engine, character set, STRICT.
     #[serde(default)]
     pub options: Option<String>,
+    /// The statements that made it.
+    #[serde(default)]
+    pub stored: StoredText,
     /// Its triggers, as far as the login may see them.
     #[serde(default)]
     pub triggers: Vec<Trigger>,

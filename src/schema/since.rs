@@ -3,7 +3,7 @@
 //! Invariant: `None` says that the tables are the same in everything that is known of them but the number of their
 //! rows.
 
-use crate::sql::{Alteration, Attachment, Column, Sequence};
+use crate::sql::{Alteration, Attachment, Column, Sequence, Shape};
 
 use super::{SchemaChange, Table, UniqueKey};
 
@@ -93,14 +93,22 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
             has(&Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() })
         }
         Alteration::Validate(one) => table.attachments.iter().any(|other| is_one(one, other) && other.valid),
-        Alteration::Column { after, .. } => {
-            let is_after = |now: &Column| {
-                (&now.column_type, now.nullable, &now.words, now.identity)
-                    == (&after.column_type, after.nullable, &after.words, after.identity)
-            };
-            table.column(&after.name).is_some_and(is_after)
+        Alteration::Column { after, .. } => table.column(&after.name).is_some_and(|now| is_as(now, after)),
+        Alteration::Rebuild(rebuild) => {
+            let Shape { columns, attachments, options, .. } = &rebuild.after;
+            let same = |(now, after): (&Column, &Column)| now.name == after.name && is_as(now, after);
+            table.options == *options
+                && table.columns.len() == columns.len()
+                && table.columns.iter().zip(columns).all(same)
+                && table.attachments.len() == attachments.len()
+                && attachments.iter().all(has)
         }
     }
+}
+
+fn is_as(now: &Column, after: &Column) -> bool {
+    (&now.column_type, now.nullable, &now.words, now.identity)
+        == (&after.column_type, after.nullable, &after.words, after.identity)
 }
 
 fn is_one(one: &Attachment, other: &Attachment) -> bool {
@@ -126,6 +134,10 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
             if let Some(column) = table.columns.iter_mut().find(|column| column.name == before.name) {
                 *column = (**before).clone();
             }
+        }
+        Alteration::Rebuild(rebuild) => {
+            let Shape { columns, attachments, options, .. } = rebuild.before.clone();
+            (table.columns, table.attachments, table.options) = (columns, attachments, options);
         }
     }
 }

@@ -48,6 +48,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
         attachments: Vec::new(),
+        stored: Default::default(),
         options: None,
         triggers: Vec::new(),
         checked: Vec::new(),

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, TableName};
+use super::{Column, Rebuild, TableName};
 
 /// The kinds of what a table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Attachment {
     pub columns: Vec<String>,
     /// Whether all rows that are there are known to obey it, and it is in use.
     pub valid: bool,
+    /// The statement that made it, where the engine keeps that as it was written.
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 /// One part of what an [`Attachment`] is over.
@@ -105,6 +108,7 @@ impl Attachment {
             rest: String::new(),
             columns: columns.to_vec(),
             valid: true,
+            text: None,
         }
     }
 
@@ -115,6 +119,7 @@ impl Attachment {
             name_made_up: false,
             columns: Vec::new(),
             valid: true,
+            text: None,
             ..one.clone()
         };
         unnamed(self) == unnamed(other)
@@ -156,6 +161,8 @@ pub enum Alteration {
         /// As it will be.
         after: Box<Column>,
     },
+    /// It is made anew, with its rows.
+    Rebuild(Box<Rebuild>),
 }
 
 impl Alteration {
@@ -171,6 +178,10 @@ impl Alteration {
             Alteration::Validate(_) => return None,
             Alteration::Column { before, after } => {
                 Alteration::Column { before: after.clone(), after: before.clone() }
+            }
+            Alteration::Rebuild(rebuild) => {
+                let Rebuild { before, after, triggers } = rebuild.as_ref().clone();
+                Alteration::Rebuild(Box::new(Rebuild { before: after, after: before, triggers }))
             }
         })
     }

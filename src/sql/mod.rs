@@ -8,6 +8,7 @@ mod attachment;
 pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+mod rebuild;
 mod script;
 mod sequence;
 pub(crate) mod sqlite;
@@ -16,6 +17,7 @@ mod table_write;
 mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
+pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
 pub use statement::{
@@ -277,6 +279,18 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The statements that alter a table, in order; `None` where the engine cannot do that to a table that is there.
     fn alter(&self, _table: &TableName, _alteration: &Alteration) -> Option<Vec<String>> {
         None
+    }
+
+    /// The table as it is to be, where the engine makes a table anew to change what [`alter`](Self::alter) cannot;
+    /// `None` where it does not. An error says why the table cannot be as it is wanted.
+    fn shaped(&self, _table: &TableName, _wanted: &Wanted<'_>) -> Option<Result<Shape, String>> {
+        None
+    }
+
+    /// What a table can be while rows are written that go from one shape to another: neither shape refuses or changes a
+    /// value that the other one takes. Only where there is a [`shaped`](Self::shaped).
+    fn between(&self, _table: &TableName, _before: &Shape, after: &Shape) -> Result<Shape, String> {
+        Ok(after.clone())
     }
 
     /// Whether a column that becomes another has all rows of its table written anew.

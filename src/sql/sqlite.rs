@@ -4,6 +4,7 @@
 //! write what would be converted. Text compares as BINARY whatever the column's collation.
 
 mod copies;
+mod ddl;
 mod declared;
 mod literal;
 mod prepared;
@@ -12,6 +13,8 @@ mod script;
 mod select;
 mod sequence;
 mod spelling;
+pub(crate) mod structure;
+mod tokens;
 mod unique;
 
 #[cfg(test)]

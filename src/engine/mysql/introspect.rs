@@ -214,6 +214,7 @@ impl Parts<'_> {
                     unique_indexes: indexes.remove(&name).unwrap_or_default(),
                     foreign_keys: foreign.remove(&name).unwrap_or_default(),
                     attachments: Vec::new(),
+                    stored: Default::default(),
                     options: None,
                     triggers: self
                         .triggers

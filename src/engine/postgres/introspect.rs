@@ -362,6 +362,7 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         foreign_keys: Vec::new(),
         sequences: Vec::new(),
         attachments: Vec::new(),
+        stored: Default::default(),
         options: None,
         triggers: Vec::new(),
         checked: Vec::new(),

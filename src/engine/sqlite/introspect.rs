@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::index;
 use crate::schema::{Catalog, Folding, Table, UniqueKey};
-use crate::sql::sqlite::{Sqlite, column_type};
+use crate::sql::sqlite::{Sqlite, column_type, structure};
 use crate::sql::{
-    Alike, Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, Sequence, TableName, Trigger, UniqueIndex,
+    Alike, AttachmentKind, Column, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated, Identity,
+    IndexPart, LiteralDefault, Sequence, StoredText, TableName, Trigger, UniqueIndex,
 };
 
 /// The tables in the order of their names. The other queries begin from the same list, for SQLite fails on the
@@ -54,6 +54,8 @@ const FOREIGN_KEYS: &str = concat!(
 );
 const TRIGGERS: &str =
     "SELECT tbl_name, name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY tbl_name, name";
+/// What made the tables, their indexes and their triggers, in that order.
+const TEXTS: &str = "SELECT type, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid";
 const ESTIMATES: &str = "SELECT tbl, max(CAST(stat AS INTEGER)) FROM sqlite_stat1 GROUP BY tbl";
 
 /// A table while its parts come together.
@@ -70,6 +72,8 @@ struct Draft {
     sequences: Vec<Sequence>,
     triggers: Vec<Trigger>,
     checked: Vec<String>,
+    stored: StoredText,
+    indexes: Vec<String>,
     rows_estimate: Option<u64>,
 }
 
@@ -83,6 +87,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
     read_foreign_keys(connection, &mut drafts)?;
     read_triggers(connection, &mut drafts)?;
     read_checked(connection, &mut drafts)?;
+    read_texts(connection, &mut drafts)?;
     read_estimates(connection, &mut drafts)?;
     connection.execute_batch("COMMIT")?;
     let primary_keys: BTreeMap<String, Vec<String>> = drafts
@@ -102,6 +107,7 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
             catalog.tables.push(finished(name, draft, &primary_keys));
         }
     }
+    describe(&mut catalog.tables, &drafts);
     as_defined(&mut catalog.tables);
     Ok(catalog)
 }
@@ -359,6 +365,68 @@ fn read_checked(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -
     Ok(())
 }
 
+fn read_texts(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
+    let mut statement = connection.prepare(TEXTS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, table, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let meant = drafts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&table));
+        let Some((_, draft)) = meant else { continue };
+        match kind.as_str() {
+            "table" => draft.stored.table = Some(sql),
+            "index" => draft.indexes.push(sql),
+            "trigger" => draft.stored.triggers.push(sql),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the texts say of the tables; of those that cannot be read, why.
+fn describe(tables: &mut [Table], drafts: &[(String, Draft)]) {
+    let keys: Vec<(TableName, Vec<String>)> = tables
+        .iter()
+        .map(|table| {
+            let key = table.keys.iter().find(|key| key.primary);
+            (table.name.clone(), key.map(|key| key.columns.clone()).unwrap_or_default())
+        })
+        .collect();
+    for table in tables {
+        let Some((_, draft)) = drafts.iter().find(|(name, _)| *name == table.name.name) else { continue };
+        let parents = |name: &str| {
+            let meant = |(other, _): &&(TableName, Vec<String>)| {
+                other.schema == table.name.schema && other.name.eq_ignore_ascii_case(name)
+            };
+            keys.iter().find(meant).cloned()
+        };
+        let sql = draft.stored.table.as_deref().unwrap_or_default();
+        table.stored = draft.stored.clone();
+        match structure::described(sql, &draft.indexes, &draft.columns, &parents) {
+            Ok(described) => take(table, draft, described),
+            Err(why) => table.stored.unread = Some(why.to_string()),
+        }
+    }
+}
+
+/// Takes what the texts say, where the pragmas say the same.
+fn take(table: &mut Table, draft: &Draft, described: structure::Described) {
+    let of = |kind| described.attachments.iter().filter(move |one| one.kind == kind);
+    let key: Vec<&String> = draft.primary.iter().map(|(_, name)| name).collect();
+    let read: Vec<&String> = of(AttachmentKind::PrimaryKey).flat_map(|one| &one.columns).collect();
+    let is_strict = described.options.as_deref().unwrap_or_default().contains("STRICT");
+    if key != read
+        || of(AttachmentKind::ForeignKey).count() > draft.foreign_keys.len()
+        || is_strict != draft.strict
+    {
+        table.stored.unread = Some("its text says something else than SQLite".to_owned());
+        return;
+    }
+    for (column, words) in table.columns.iter_mut().zip(described.words) {
+        column.words = words;
+    }
+    (table.attachments, table.options) = (described.attachments, described.options);
+}
+
 fn action(words: &str) -> ForeignKeyAction {
     match words {
         "CASCADE" => ForeignKeyAction::Cascade,
@@ -413,6 +481,7 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         foreign_keys: foreign_keys.collect(),
         sequences: draft.sequences.clone(),
         attachments: Vec::new(),
+        stored: Default::default(),
         options: None,
         triggers: draft.triggers.clone(),
         checked: draft.checked.clone(),
@@ -452,6 +521,12 @@ fn as_defined(tables: &mut [Table]) {
             if let Some((name, columns)) = defined.get(&(key.table.schema.clone(), fold(&key.table.name))) {
                 key.table.name.clone_from(name);
                 rename(&mut key.referenced, columns);
+            }
+        }
+        for target in table.attachments.iter_mut().filter_map(|one| one.target.as_mut()) {
+            if let Some((_, columns)) = defined.get(&(target.table.schema.clone(), fold(&target.table.name)))
+            {
+                rename(&mut target.columns, columns);
             }
         }
     }
