@@ -494,7 +494,7 @@ fn what_is_withheld_or_in_error_is_a_comment() {
 
     let pair = three_changes(Engine::Sqlite, ALL_TABLES);
     pair.primary.execute_script("CREATE TABLE broken (id integer PRIMARY KEY, a integer)");
-    pair.replica.execute_script("CREATE TABLE broken (id integer PRIMARY KEY, a text)");
+    pair.replica.execute_script("CREATE TABLE broken (id integer AS (a), a integer PRIMARY KEY)");
     let plan = pair.trueup(&["plan", "spec.yml", "--format", "sql"]);
     assert_eq!(plan.exit, Some(1), "{}", plan.told());
     assert!(plan.stdout.contains("-- Not in this script: table broken: "), "{}", plan.stdout);

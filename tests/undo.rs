@@ -37,7 +37,7 @@ fn replica_script(engine: Engine) -> String {
         Engine::Sqlite => (
             "own_text TEXT DEFAULT 'd', own_number NUMERIC, own_time DATETIME, own_blob BLOB,
              shout TEXT GENERATED ALWAYS AS (upper(name)) STORED",
-            "INTEGER PRIMARY KEY AUTOINCREMENT",
+            "INTEGER PRIMARY KEY",
             "boss INTEGER REFERENCES tree (id)",
             [
                 "parent (id, name, etag, ratio, own_text, own_number, own_time, own_blob) VALUES

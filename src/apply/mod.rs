@@ -20,6 +20,7 @@ mod landed;
 mod ledger;
 mod orphans;
 mod read_back;
+mod rebuild;
 mod retry;
 mod rows;
 #[cfg(test)]
@@ -171,9 +172,7 @@ impl Written {
     fn stays(&self) -> Option<String> {
         match (self.batches, self.schema_changes) {
             ((0, _), 0) => None,
-            ((0, _), changes) => {
-                Some(format!("{changes} schema changes are made: this engine cannot roll them back"))
-            }
+            ((0, _), changes) => Some(format!("{changes} schema changes are made and stay")),
             ((1, of), _) => Some(format!("batch 1 of {of} is in and stays")),
             ((committed, of), _) => Some(format!("batches 1 to {committed} of {of} are in and stay")),
         }
@@ -289,7 +288,8 @@ impl Run<'_> {
         let earlier = self.ledger.open(self.plan, batches.rows.len())?;
         self.earlier.get_or_init(|| earlier);
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
-        if alone || batches.rows.len() > 1 {
+        let (anew, anew_behind) = (self.makes_anew(&batches.schema), self.makes_anew(&batches.schema_after));
+        if alone || anew || batches.rows.len() > 1 {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
         }
         if alone {
@@ -298,14 +298,22 @@ impl Run<'_> {
                 written.schema_changes += 1;
             }
         }
+        if anew {
+            let rebuild = async |writer: &mut dyn Writer| self.rebuild(writer, &batches.schema).await;
+            written.schema_changes += self.persistently(writer, rebuild).await?.schema_changes;
+        }
         let last = batches.rows.len() - 1;
         for (number, rows) in batches.rows.iter().enumerate() {
-            let schema = if number == 0 && !alone { &batches.schema[..] } else { &[] };
-            let dropping = if number == last { &batches.schema_after[..] } else { &[] };
+            let schema = if number == 0 && !alone && !anew { &batches.schema[..] } else { &[] };
+            let dropping = if number == last && !anew_behind { &batches.schema_after[..] } else { &[] };
             let batch = Batch { schema, rows, dropping };
             let transaction = async |writer: &mut dyn Writer| self.transaction(writer, &batch).await;
             written.add(self.persistently(writer, transaction).await?);
             self.ledger.note(self.plan, &Committed::of(self.plan, rows))?;
+        }
+        if anew_behind {
+            let rebuild = async |writer: &mut dyn Writer| self.rebuild(writer, &batches.schema_after).await;
+            written.schema_changes += self.persistently(writer, rebuild).await?.schema_changes;
         }
         if !self.dialect.transactional_ddl() {
             for (table, change) in self.schema_changes(&batches.schema_after) {

@@ -66,16 +66,7 @@ impl Run<'_> {
         if tables.is_empty() || looked_at || !self.orphans_met.load(Ordering::Relaxed) {
             return Ok(Standing::default());
         }
-        let standing = writer.standing_violations(&tables, STANDING_MAX + 1).await?;
-        if standing.len() > STANDING_MAX {
-            let message = format!(
-                "more than {STANDING_MAX} rows of the replica break a foreign key already, so that new ones could not \
-                 be told from them"
-            );
-            let failure = Failure::new(ErrorKind::Key, message);
-            return Err(failure.hint("repair or delete them on the replica").into());
-        }
-        Ok(Standing::of(standing))
+        standing(writer, &tables).await
     }
 
     /// An error where rows point at nothing that did not before: of the tables that were written and of those of the
@@ -90,22 +81,13 @@ impl Run<'_> {
         if tables.is_empty() {
             return Ok(());
         }
-        // Among one more than there were, one is new.
-        let found = writer.foreign_key_violations(&tables, standing.rows + TOLD_MAX).await?;
-        let mut new = standing.new_among(found);
+        let new = new_orphans(writer, &tables, standing).await?;
         if new.is_empty() {
             return Ok(());
         }
         self.orphans_met.store(true, Ordering::Relaxed);
-        new.truncate(TOLD_MAX);
-        let words: Vec<String> = new.into_iter().map(|row| row.words).collect();
-        let message = "rows would be left that break a foreign key of the replica";
-        Err(Failure::new(ErrorKind::Key, message)
-            .detail(words.join("; "))
-            .hint("bring the referenced tables into the spec, or repair the rows on the primary")
-            .into())
+        Err(orphaned(new))
     }
-
     /// The tables of the plan that are written here or point at such ones.
     fn pointing_tables(&self, steps: &[RowStep]) -> Vec<TableName> {
         let pair = |table: usize| self.plan.tables[table].pair.as_ref();
@@ -119,6 +101,42 @@ impl Run<'_> {
         let there = concerned.filter(|pair| !pair.replica_missing || touched.contains(&&pair.names.replica));
         there.map(|pair| pair.names.replica.clone()).collect()
     }
+}
+
+/// The rows of these tables, and of those that point at them, that point at nothing already.
+pub(super) async fn standing(writer: &mut dyn Writer, tables: &[TableName]) -> Result<Standing, GivenUp> {
+    let standing = writer.standing_violations(tables, STANDING_MAX + 1).await?;
+    if standing.len() > STANDING_MAX {
+        let message = format!(
+            "more than {STANDING_MAX} rows of the replica break a foreign key already, so that new ones could not be \
+             told from them"
+        );
+        let failure = Failure::new(ErrorKind::Key, message);
+        return Err(failure.hint("repair or delete them on the replica").into());
+    }
+    Ok(Standing::of(standing))
+}
+
+/// Those that point at nothing now and did not before.
+pub(super) async fn new_orphans(
+    writer: &mut dyn Writer,
+    tables: &[TableName],
+    standing: Standing,
+) -> Result<Vec<Violation>, GivenUp> {
+    // Among one more than there were, one is new.
+    let found = writer.foreign_key_violations(tables, standing.rows + TOLD_MAX).await?;
+    Ok(standing.new_among(found))
+}
+
+/// The error that names them.
+pub(super) fn orphaned(mut new: Vec<Violation>) -> GivenUp {
+    new.truncate(TOLD_MAX);
+    let words: Vec<String> = new.into_iter().map(|row| row.words).collect();
+    let message = "rows would be left that break a foreign key of the replica";
+    Failure::new(ErrorKind::Key, message)
+        .detail(words.join("; "))
+        .hint("bring the referenced tables into the spec, or repair the rows on the primary")
+        .into()
 }
 
 #[cfg(test)]

@@ -684,7 +684,7 @@ fn structure_changes_before_the_transaction_elsewhere_and_only_if_the_rows_are_a
     let engine = committing(&[&[1, 10]]).with(Trick::Rewrites(7));
     let applied = apply(&engine, &with_new_column());
     assert_eq!((applied.outcome, applied.schema_changes), (Outcome::Error, 1));
-    assert!(failure(&applied).message.contains("cannot roll them back"));
+    assert!(failure(&applied).message.contains("made and stay"));
 }
 
 fn dropping(action: SchemaAction) -> ReplicaPlan {

@@ -137,6 +137,12 @@ pub trait Writer: Send {
     /// Begins a transaction.
     async fn begin(&mut self) -> Result<(), EngineError>;
 
+    /// Begins a transaction in which tables are made anew, where the engine does that: nothing that points at them is
+    /// looked at or carried on until it ends.
+    async fn begin_rebuild(&mut self) -> Result<(), EngineError> {
+        self.begin().await
+    }
+
     /// Keeps the triggers of these tables from firing for what this transaction writes.
     async fn suppress_triggers(&mut self, _tables: &[TableName]) -> Result<(), EngineError> {
         Ok(())

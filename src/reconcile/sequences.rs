@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::compare::RowChange;
 use crate::engine::Snapshot;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{Course, ReplicaPlan, TablePlan, set_sequence};
+use crate::plan::{Course, ReplicaPlan, SchemaAction, SchemaChange, TablePlan, set_sequence};
 use crate::schema::{Table, TablePair};
 use crate::sides::{Side, Sides};
 use crate::spec::{SchemaMode, Spec};
@@ -85,12 +85,29 @@ impl Sequences<'_> {
     fn sequence_of(&self, table: &TablePlan, pair: &TablePair, column: usize) -> Option<Sequence> {
         let paired = &pair.columns[column];
         match paired.on_replica {
-            true => table.structure.replica.as_ref()?.sequence(&paired.sides.replica.name).cloned(),
+            true => own_sequence(table, &paired.sides.replica.name).cloned(),
             false if pair.schema == SchemaMode::Sync => {
                 self.dialects.replica.numbering().made(&paired.sides.replica)
             }
             false => None,
         }
+        .or_else(|| self.made_alike(table, pair, column))
+    }
+
+    /// The counter that a table has once it is made in the words of the primary's.
+    fn made_alike(&self, table: &TablePlan, pair: &TablePair, column: usize) -> Option<Sequence> {
+        let anew = |change: &SchemaChange| {
+            let makes = matches!(change.action, SchemaAction::CreateTable | SchemaAction::RebuildTable);
+            makes && !change.withheld
+        };
+        let alike = self.dialects.primary.same_family(self.dialects.replica);
+        if !alike || !table.schema_changes.iter().any(anew) {
+            return None;
+        }
+        let Sides { primary, replica } = &pair.columns[column].sides;
+        let there = table.structure.primary.as_ref()?.sequence(&primary.name)?;
+        let counter = there.name.is_none().then(|| there.clone())?;
+        Some(Sequence { column: replica.name.clone(), ..counter })
     }
 
     async fn numbered(
@@ -103,7 +120,8 @@ impl Sequences<'_> {
         unread: &mut Vec<(String, String)>,
     ) -> Result<Numbered, Failure> {
         let course = Course::of(&sequence);
-        let there = pair.columns[column].on_replica;
+        let there = pair.columns[column].on_replica
+            && own_sequence(table, &pair.columns[column].sides.replica.name).is_some();
         let position = if there { self.position(Side::Replica, pair, &sequence).await? } else { None };
         let mut now = course.next(position);
         let mut wanted = now;
@@ -245,6 +263,11 @@ impl Sequences<'_> {
         let furthest = answer.into_iter().next().flatten().and_then(|text| whole(&text));
         Ok(furthest.map(|number| course.along(number).saturating_add(1)))
     }
+}
+
+/// What numbers a column of the replica now.
+fn own_sequence<'t>(table: &'t TablePlan, column: &str) -> Option<&'t Sequence> {
+    table.structure.replica.as_ref()?.sequence(column)
 }
 
 /// Why a sequence of the replica's is an error, if the login may not read it.

@@ -6,7 +6,7 @@
 use crate::spec::{
     ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE,
 };
-use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, Rebuild, TableName};
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, Shape, TableName};
 
 use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
@@ -82,14 +82,13 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             }
             hazards
         }
-        Alteration::Rebuild(rebuild) => rebuilding(rebuild),
+        Alteration::Rebuild(rebuild) => rebuilding(&rebuild.before, &rebuild.after),
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
     }
 }
 
 /// Of all that goes with the table as it was, and of writing all rows anew.
-fn rebuilding(rebuild: &Rebuild) -> Vec<Hazard> {
-    let Rebuild { before, after, .. } = rebuild;
+pub(super) fn rebuilding(before: &Shape, after: &Shape) -> Vec<Hazard> {
     let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
     let mut hazards = Vec::new();
     for one in before.attachments.iter().filter(|one| !after.attachments.iter().any(|other| one.is_as(other)))
@@ -102,12 +101,14 @@ fn rebuilding(rebuild: &Rebuild) -> Vec<Hazard> {
             hazards.push(hazard(DELETES_DATA, format!("drops the column {}", was.name)));
             continue;
         };
+        let name = &is.name;
         let (was, is) = (&was.column_type, &is.column_type);
-        if was != is && !holds(&is.meaning, &was.meaning) {
+        // Without a type it holds whatever comes.
+        if was != is && !is.declared.is_empty() && !holds(&is.meaning, &was.meaning) {
             let declared =
                 |text: &str| if text.is_empty() { "without a type".to_owned() } else { text.to_owned() };
             let (was, is) = (declared(&was.declared), declared(&is.declared));
-            hazards.push(hazard(NARROWS_TYPE, format!("a column is {was} and becomes {is}")));
+            hazards.push(hazard(NARROWS_TYPE, format!("{name} is {was} and becomes {is}")));
         }
     }
     let what = "writes all rows of the table anew".to_owned();

@@ -174,10 +174,14 @@ pub fn going(changes: &[SchemaChange], allowed: &[String]) -> Vec<Attachment> {
         !change.withheld && change.hazards.iter().all(|hazard| allowed.contains(&hazard.name))
     };
     let detached = |change: &SchemaChange| match &change.alteration {
-        Some(Alteration::Detach(attachment)) => Some(attachment.clone()),
-        _ => None,
+        Some(Alteration::Detach(attachment)) => vec![attachment.clone()],
+        Some(Alteration::Rebuild(rebuild)) if !change.comes_last() => {
+            let stays = |one: &&Attachment| rebuild.after.attachments.iter().any(|other| one.is_as(other));
+            rebuild.before.attachments.iter().filter(|one| !stays(one)).cloned().collect()
+        }
+        _ => Vec::new(),
     };
-    changes.iter().filter(by_leave).filter_map(detached).collect()
+    changes.iter().filter(by_leave).flat_map(detached).collect()
 }
 
 /// Whether an attachment of a table is this foreign key of its. Some engines have no names for them.

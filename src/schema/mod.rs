@@ -11,6 +11,7 @@ mod document;
 mod domain;
 mod pair;
 mod pairing;
+mod rebuild;
 mod selection;
 mod since;
 mod structure;

@@ -16,7 +16,7 @@ use crate::value::{Decimal, Type};
 use super::alter::{altered, between};
 use super::attachments::{self, Names};
 use super::change::{Hazard, SchemaAction, SchemaChange};
-use super::{ColumnPair, Table};
+use super::{ColumnPair, Table, rebuild};
 
 /// What is held side by side.
 pub(super) struct Structure<'a> {
@@ -57,6 +57,20 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
     if structure.mode == SchemaMode::Ignore {
         return Ok(Needs::default());
     }
+    let anew = structure.is_one_family().then(|| rebuild::needs(structure, columns)).flatten();
+    let mut needs = match anew {
+        Some(needs) => needs?,
+        None => altered_needs(structure, columns)?,
+    };
+    for change in &mut needs.changes {
+        change.withheld |= structure.mode == SchemaMode::Check;
+    }
+    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    Ok(needs)
+}
+
+/// The changes of a table that the engine alters in place.
+fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
     let mut needs = Needs::default();
     match structure.replica {
         None => needs.changes.push(create_table(structure, columns)),
@@ -65,10 +79,6 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
     if structure.is_one_family() {
         of_attachments(structure, columns, &mut needs);
     }
-    for change in &mut needs.changes {
-        change.withheld |= structure.mode == SchemaMode::Check;
-    }
-    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
     Ok(needs)
 }
 
@@ -189,7 +199,7 @@ fn is_declared_alike(one: &Column, other: &Column) -> bool {
 }
 
 /// A column that only the replica has goes where it is allowed that values go with it; else it stays.
-fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
+pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
     let may_go = structure.allowed.iter().any(|allowed| allowed == DELETES_DATA);
     for column in structure.extra {

@@ -293,6 +293,16 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         Ok(after.clone())
     }
 
+    /// Whether a column like this can be added to a table that has rows.
+    fn adds(&self, _column: &Column) -> bool {
+        true
+    }
+
+    /// Whether a column can be dropped by itself.
+    fn drops(&self, _table: &Shape, _column: &str) -> bool {
+        true
+    }
+
     /// Whether a column that becomes another has all rows of its table written anew.
     fn rewrites(&self, before: &Column, after: &Column) -> bool {
         before.column_type != after.column_type

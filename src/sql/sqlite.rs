@@ -3,11 +3,13 @@
 //! SQLite keeps a storage class with every value and converts by a column's affinity; this room refuses to
 //! write what would be converted. Text compares as BINARY whatever the column's collation.
 
+mod alter;
 mod copies;
 mod ddl;
 mod declared;
 mod literal;
 mod prepared;
+mod rebuild;
 mod scope;
 mod script;
 mod select;
@@ -22,9 +24,9 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alike, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity, IndexPart,
-    LiteralDefault, Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
-    UniqueIndex, Unwritable,
+    Alike, Alteration, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity,
+    IndexPart, LiteralDefault, Numbering, RowUpdate, Script, Select, SelectColumn, Shape, TableDefinition,
+    TableName, UniqueIndex, Unwritable, Wanted,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -33,6 +35,7 @@ use declared::Affinity;
 pub(crate) use declared::column_type;
 pub(crate) use literal::Stored;
 pub(crate) use prepared::Prepared;
+pub(crate) use rebuild::{BEFORE as BEFORE_REBUILD, BEHIND as BEHIND_REBUILD};
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
 pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
 
@@ -254,7 +257,27 @@ impl Dialect for Sqlite {
     }
 
     fn add_column(&self, table: &TableName, column: &Column) -> String {
-        format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), column_definition(column))
+        format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), alter::defined(column))
+    }
+
+    fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
+        alter::alter(table, alteration)
+    }
+
+    fn shaped(&self, table: &TableName, wanted: &Wanted<'_>) -> Option<Result<Shape, String>> {
+        Some(rebuild::shaped(table, wanted))
+    }
+
+    fn between(&self, table: &TableName, before: &Shape, after: &Shape) -> Result<Shape, String> {
+        rebuild::between(table, before, after)
+    }
+
+    fn adds(&self, column: &Column) -> bool {
+        alter::adds(column)
+    }
+
+    fn drops(&self, table: &Shape, column: &str) -> bool {
+        alter::drops(table, column)
     }
 
     fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {

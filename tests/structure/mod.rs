@@ -1,3 +1,4 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
 mod postgres;
+mod sqlite;

@@ -17,7 +17,7 @@ use super::lock::{self, Lock};
 use super::{Session, blocking, error, scan, take_quoted_for_columns};
 use crate::engine::{EngineError, Tallies, Violation, Writer, tally, unwritable};
 use crate::failure::ErrorKind;
-use crate::sql::sqlite::{Encoding, Prepared, Sqlite, Stored};
+use crate::sql::sqlite::{BEFORE_REBUILD, BEHIND_REBUILD, Encoding, Prepared, Sqlite, Stored};
 use crate::sql::{Dialect, Select, TableName, TableWrite};
 use crate::value::{Digest, RowBlock, RowsHasher};
 
@@ -32,6 +32,8 @@ struct Inner {
     lock: Option<Lock>,
     /// Tables whose triggers are kept from firing in this transaction.
     suppressed: Vec<TableName>,
+    /// Whether the connection is set up for tables that are made anew.
+    rebuilding: bool,
 }
 
 /// The writer of a file.
@@ -47,6 +49,7 @@ impl SqliteWriter {
             deadline: Arc::default(),
             lock: None,
             suppressed: Vec::new(),
+            rebuilding: false,
         };
         if inner.session.exists()? {
             inner.connect()?;
@@ -96,6 +99,16 @@ impl Inner {
     fn triggers(&mut self, on: bool) -> Result<(), EngineError> {
         let set = self.connect()?.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on);
         set.map(drop).map_err(|error| self.session.failed(error))
+    }
+
+    /// The switches are without effect within a transaction.
+    fn set_up_rebuild(&mut self, on: bool) -> Result<(), EngineError> {
+        if self.rebuilding != on {
+            let switches = if on { BEFORE_REBUILD } else { BEHIND_REBUILD };
+            self.batch("the connection cannot be set up for a table that is made anew", switches)?;
+            self.rebuilding = on;
+        }
+        Ok(())
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
@@ -230,7 +243,11 @@ fn violations_of(
         .query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (id, parent) in broken {
-        let mut rows = orphans(connection, table, id, most)?;
+        // A table that is made anew may have its keys in another order.
+        let sql =
+            format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id} ORDER BY seq");
+        let pointing = names(connection, &sql, table)?;
+        let mut rows = orphans(connection, table, id, &pointing, most)?;
         if rows.is_empty() {
             // SQLite says there is one: never less than that.
             rows.push(("a row".to_owned(), None));
@@ -238,7 +255,7 @@ fn violations_of(
         for (key, mark) in rows.into_iter().take(most.saturating_sub(found.len())) {
             found.push(Violation {
                 words: format!("{table}: {key} points at no row of {parent}"),
-                known_by: mark.map(|mark| format!("{table} {id} {mark}")),
+                known_by: mark.map(|mark| format!("{table} {} {parent} {mark}", pointing.join(" "))),
             });
         }
     }
@@ -251,19 +268,17 @@ fn orphans(
     connection: &Connection,
     table: &TableName,
     id: i64,
+    pointing: &[String],
     most: usize,
 ) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     let key =
         names(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0 ORDER BY pk", table)?;
-    let sql =
-        format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {id} ORDER BY seq");
-    let pointing = names(connection, &sql, table)?;
     let all;
-    let (shown, own) = match key.is_empty() {
+    let (shown, own): (&[String], &[String]) = match key.is_empty() {
         false => (&key, &key),
         true => {
             all = names(connection, "SELECT name FROM pragma_table_xinfo(?1, 'main')", table)?;
-            (&pointing, &all)
+            (pointing, &all)
         }
     };
     let quoted = |name: &String| format!("quote(_trueup_child.{})", Sqlite.identifier(name));
@@ -272,9 +287,9 @@ fn orphans(
         let column = format!("_trueup_child.{}", Sqlite.identifier(name));
         format!("typeof({column}) || hex(CAST({column} AS BLOB))")
     };
-    let mark: Vec<String> = own.iter().chain(&pointing).map(told).collect();
+    let mark: Vec<String> = own.iter().chain(pointing).map(told).collect();
     let columns: Vec<String> = shown.iter().map(quoted).collect();
-    let orphaned = orphan_condition(connection, table, id, &pointing)?;
+    let orphaned = orphan_condition(connection, table, id, pointing)?;
     let sql = format!(
         "SELECT {}, {} FROM {} AS _trueup_child WHERE {orphaned} LIMIT {most}",
         mark.join(" || ' ' || "),
@@ -346,11 +361,20 @@ impl Writer for SqliteWriter {
         // Rows may come in any order within the transaction; what does not hold at its end fails the commit.
         let sql = "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON";
         self.run(move |inner| {
+            inner.set_up_rebuild(false)?;
             if !inner.suppressed.is_empty() {
                 inner.suppressed.clear();
                 inner.triggers(true)?;
             }
             inner.batch("the transaction cannot begin", sql)
+        })
+        .await
+    }
+
+    async fn begin_rebuild(&mut self) -> Result<(), EngineError> {
+        self.run(|inner| {
+            inner.set_up_rebuild(true)?;
+            inner.batch("the transaction cannot begin", "BEGIN IMMEDIATE")
         })
         .await
     }

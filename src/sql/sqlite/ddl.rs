@@ -27,6 +27,8 @@ pub(super) struct TableText {
     pub tail: Range<usize>,
     /// Where expressions say that a column is this table's own: the table's name and the point.
     pub qualifiers: Vec<Range<usize>>,
+    /// Where else than at their own definitions its columns are named, and which.
+    pub mentions: Vec<(Range<usize>, String)>,
 }
 
 /// A column.
@@ -200,8 +202,8 @@ pub(super) fn table(sql: &str, columns: &[String]) -> Result<TableText, Unread> 
     }
     reader.end()?;
     let tail = close.end()..sql.len();
-    let qualifiers = reader.qualifiers;
-    Ok(TableText { name, schema, columns, constraints, without_rowid, strict, tail, qualifiers })
+    let Reader { qualifiers, mentions, .. } = reader;
+    Ok(TableText { name, schema, columns, constraints, without_rowid, strict, tail, qualifiers, mentions })
 }
 
 /// Reads a CREATE INDEX. `columns`: the names of its table's columns.
@@ -245,6 +247,7 @@ struct Reader<'a> {
     /// The name of the table.
     own: String,
     qualifiers: Vec<Range<usize>>,
+    mentions: Vec<(Range<usize>, String)>,
     length: usize,
 }
 
@@ -255,7 +258,15 @@ impl<'a> Reader<'a> {
             [tokens @ .., last] if last.is_sign(";") => tokens,
             tokens => tokens,
         };
-        Reader { tokens, at: 0, columns, own: String::new(), qualifiers: Vec::new(), length }
+        Reader {
+            tokens,
+            at: 0,
+            columns,
+            own: String::new(),
+            qualifiers: Vec::new(),
+            mentions: Vec::new(),
+            length,
+        }
     }
 
     fn peek(&self) -> Option<&'a Token<'a>> {
@@ -488,7 +499,14 @@ impl<'a> Reader<'a> {
 
     fn default(&mut self) -> Result<String, Unread> {
         if self.peek_sign("(") {
-            return Ok(format!("({})", self.parenthesized()?.sql));
+            let from = self.at + 1;
+            let expression = self.parenthesized()?;
+            // Parentheses around a single literal say nothing.
+            let single = self.at - 1 == from + 1;
+            return Ok(match single && self.tokens[from].kind != TokenKind::Quoted {
+                true => expression.sql,
+                false => format!("({})", expression.sql),
+            });
         }
         let mut sign = "";
         if self.take_sign("-") {
@@ -501,7 +519,8 @@ impl<'a> Reader<'a> {
             TokenKind::Word => token.text.to_ascii_uppercase(),
             // SQLite takes a name here for a text.
             TokenKind::Quoted => format!("'{}'", token.name().unwrap_or_default().replace('\'', "''")),
-            TokenKind::Text | TokenKind::Number => token.text.to_owned(),
+            TokenKind::Text => token.text.to_owned(),
+            TokenKind::Number => token.text.to_ascii_lowercase(),
             TokenKind::Blob => token.text.to_ascii_uppercase(),
             TokenKind::Sign => return Err(Unread(format!("`{}` stands for a default", token.text))),
         };
@@ -531,7 +550,8 @@ impl<'a> Reader<'a> {
         let token = self.next("a table")?;
         let table = token.name().ok_or_else(|| self.unread("a table"))?;
         let table_at = token.start..token.end();
-        let referenced = if self.peek_sign("(") { self.names()? } else { Vec::new() };
+        let referenced =
+            if self.peek_sign("(") { self.names(table.eq_ignore_ascii_case(&self.own))? } else { Vec::new() };
         let (mut on_delete, mut on_update) = (String::new(), String::new());
         loop {
             if self.peek_is("ON") && !self.next_is("CONFLICT") {
@@ -588,11 +608,17 @@ impl<'a> Reader<'a> {
         Ok(if deferred && !not { "DEFERRABLE INITIALLY DEFERRED" } else { "" })
     }
 
-    fn names(&mut self) -> Result<Vec<String>, Unread> {
+    /// `own`: they are columns of this table.
+    fn names(&mut self, own: bool) -> Result<Vec<String>, Unread> {
         self.sign("(")?;
         let mut names = Vec::new();
         loop {
-            names.push(self.name()?);
+            let start = self.started();
+            let name = self.name()?;
+            if own {
+                self.mentions.push((start..self.ended(), name.clone()));
+            }
+            names.push(name);
             // Collations and orders may stand here, and say nothing.
             if self.take("COLLATE") {
                 self.name()?;
@@ -643,7 +669,7 @@ impl<'a> Reader<'a> {
         }
         self.word("FOREIGN")?;
         self.word("KEY")?;
-        let columns = self.names()?;
+        let columns = self.names(true)?;
         let mut rule = self.references(columns)?;
         if self.peek_is("DEFERRABLE") || self.peek_is("NOT") {
             let deferred = self.deferrable()?;
@@ -739,7 +765,11 @@ impl<'a> Reader<'a> {
                 let tokens = part.to_vec();
                 Over::Expression(self.normal(&tokens)?)
             }
-            over => over,
+            Over::Column(name) => {
+                self.mentions.extend(part.iter().map(|token| (token.start..token.end(), name.clone())));
+                Over::Column(name)
+            }
+            over @ Over::Expression(_) => over,
         };
         Ok(Part { over, collation, descending })
     }
@@ -803,6 +833,7 @@ impl<'a> Reader<'a> {
                     if !called && !collation && self.is_column(&name) =>
                 {
                     let spelled = format!("\"{}\"", name.to_ascii_lowercase().replace('"', "\"\""));
+                    self.mentions.push((token.start..token.end(), name.clone()));
                     names.push(name);
                     spelled
                 }
@@ -814,9 +845,7 @@ impl<'a> Reader<'a> {
                 (TokenKind::Number, _) => token.text.to_ascii_lowercase(),
                 (TokenKind::Sign, _) if token.text == "==" => "=".to_owned(),
                 (TokenKind::Sign, _) if token.text == "!=" => "<>".to_owned(),
-                (TokenKind::Quoted | TokenKind::Text | TokenKind::Number | TokenKind::Sign, _) => {
-                    token.text.to_owned()
-                }
+                (TokenKind::Quoted | TokenKind::Text | TokenKind::Sign, _) => token.text.to_owned(),
             });
             at += 1;
         }

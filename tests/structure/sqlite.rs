@@ -1,0 +1,362 @@
+//! SQLite against SQLite: whatever one schema says and the other does not, one `apply` makes the replica's the
+//! primary's, keeps its rows, and leaves nothing to do.
+//!
+//! What is compared is what SQLite itself says: its pragmas, and its texts without spacing, quotes and comments.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::pair::Pair;
+use crate::servers::Engine;
+
+/// Schemas that hold the same rows.
+struct Family {
+    name: &'static str,
+    /// What both sides have besides.
+    around: &'static str,
+    /// CREATE TABLE t and its indexes, one after the other.
+    variants: &'static [&'static str],
+    /// Inserts.
+    rows: &'static str,
+}
+
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "columns",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT DEFAULT 7, b TEXT DEFAULT 'x, y)')",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a BIGINT, b VARCHAR(20))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a NUMERIC, b BLOB)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a REAL, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT COLLATE NOCASE)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT DEFAULT (1 + 1), b TEXT DEFAULT CURRENT_TIMESTAMP)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b TEXT)",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "keys",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(id))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a INT NOT NULL, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INT NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(id, a))",
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(b), UNIQUE(id))",
+            "CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY, a INT NOT NULL UNIQUE, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL, CONSTRAINT ab UNIQUE(a, b))",
+            "CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL) STRICT",
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(id, b)) STRICT, WITHOUT ROWID",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "keys that are pointed at",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(id))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a INT NOT NULL, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INT NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL)",
+            "CREATE TABLE t(id INTEGER NOT NULL, a INT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(b), UNIQUE(id))",
+            "CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY, a INT NOT NULL, b TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "indexes",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX i ON t(a)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX i ON t(a DESC, b)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX i ON t(b COLLATE NOCASE)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX j ON t(a)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE UNIQUE INDEX i ON t(a)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX i ON t(lower(b), a) WHERE a > 0",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE UNIQUE INDEX u ON t(b) WHERE b IS NOT NULL; CREATE INDEX \"or der\" ON t(a, b)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT NOT NULL, b TEXT); CREATE INDEX i ON t(a /* all, of it */) -- done",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "checks",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT CHECK (a > -5), b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, CHECK (a > -5 AND length(b) > 1))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, CONSTRAINT \"a, b)\" CHECK (t.a <> 0))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT CHECK (a > -5) CHECK (a < 500), b TEXT CHECK (b NOT LIKE '%)%'))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, -- the key\n  a INT /* CHECK (a = 0) */, b TEXT NOT NULL -- , c\n)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT CHECK (typeof(b) = 'text'), UNIQUE (a) ON CONFLICT REPLACE)",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "foreign keys",
+        around: "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE); INSERT INTO p VALUES (10, 'one'), (20, 'Two'), (30, 'x');",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, up INTEGER)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER REFERENCES p, b TEXT, up INTEGER)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER REFERENCES p(id) ON DELETE CASCADE, b TEXT, up INTEGER)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT REFERENCES p(code) ON UPDATE CASCADE, up INTEGER)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, up INTEGER REFERENCES t(id))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, up INTEGER, CONSTRAINT self FOREIGN KEY (up) REFERENCES t ON DELETE SET NULL)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED, b TEXT, up INTEGER)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, up INTEGER, FOREIGN KEY (a) REFERENCES p(id) FOREIGN KEY (b) REFERENCES p(code))",
+        ],
+        rows: "INSERT INTO t(id, a, b, up) VALUES (1, 10, 'one', NULL), (2, 20, 'Two', 1), (5, 10, 'one', 5)",
+    },
+    Family {
+        name: "generated",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c INT AS (a + 1))",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c INT GENERATED ALWAYS AS (a + 1) STORED)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, c INT AS (a + 2) STORED NOT NULL, b TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT NOT NULL, c TEXT AS (b || \"b\" || A) VIRTUAL UNIQUE)",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+    Family {
+        name: "rowids",
+        around: "",
+        variants: &[
+            "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a INT, b TEXT)",
+            "CREATE TABLE t(id TEXT NOT NULL UNIQUE, a INT NOT NULL, b TEXT)",
+            "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a INT, b TEXT CHECK (b <> '')) STRICT",
+            "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a INT, b TEXT) WITHOUT ROWID",
+            "CREATE TABLE t(id TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, a INT, b TEXT DEFAULT '')",
+            "CREATE TABLE t(id TEXT PRIMARY KEY DESC NOT NULL, a INT, b TEXT)",
+        ],
+        rows: "INSERT INTO t(id, a, b) VALUES ('k1', 10, 'one'), ('k2', 20, 'Two'), ('k5', -3, 'it''s')",
+    },
+    Family {
+        name: "names",
+        around: "CREATE TABLE \"p q\"(\"id \"\"x\"\"\" INTEGER PRIMARY KEY); INSERT INTO \"p q\" VALUES (10), (20), (-3);",
+        variants: &[
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, \"order\" INT, [größe (cm)] TEXT)",
+            "CREATE TABLE \"t\"(\"id\" INTEGER PRIMARY KEY, `order` INT NOT NULL, \"größe (cm)\" TEXT NOT NULL)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, \"order\" INT CHECK (\"order\" <> 0), \"größe (cm)\" TEXT)",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, [order] INT REFERENCES [p q](\"id \"\"x\"\"\"), [größe (cm)] TEXT DEFAULT \"a b\")",
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, \"order\" INT, \"größe (cm)\" TEXT); CREATE INDEX \"se\"\"lect\" ON t(\"order\", [größe (cm)])",
+        ],
+        rows: "INSERT INTO t(id, \"order\", \"größe (cm)\") VALUES (1, 10, 'one'), (2, 20, 'Two'), (5, -3, 'it''s')",
+    },
+];
+
+/// Schemas around the table that must come out as they went in.
+const AROUND: &str = "
+    CREATE TABLE log(what TEXT);
+    CREATE TABLE child(id INTEGER PRIMARY KEY, t_id REFERENCES t(id) ON DELETE CASCADE);
+    CREATE VIEW v AS SELECT id, b FROM t WHERE a > 0;
+    CREATE VIEW \"w x\"(k) AS SELECT max(id) FROM \"t\";
+    CREATE TRIGGER changed AFTER UPDATE OF a ON t BEGIN INSERT INTO log VALUES ('t ' || NEW.id); END;
+    CREATE TRIGGER \"of child\" AFTER INSERT ON child BEGIN UPDATE t SET b = b WHERE id = NEW.t_id; END;
+    CREATE TRIGGER seen INSTEAD OF INSERT ON v BEGIN INSERT INTO t(id, b) VALUES (NEW.id, NEW.b); END;
+";
+
+fn rows_of(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+    let columns = statement.column_count();
+    let rows = statement
+        .query_map([], |row| {
+            let cells = (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at));
+            Ok(format!("{:?}", cells.collect::<Result<Vec<_>, _>>()?))
+        })
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    rows.unwrap_or_else(|why| panic!("{sql}: {why}"))
+}
+
+/// What SQLite says of its tables by pragmas, in any order.
+fn pragmas(path: &Path) -> BTreeSet<String> {
+    let connection = Connection::open(path).expect("the file opens");
+    let queries = [
+        "SELECT name, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'",
+        "SELECT l.name, lower(c.name), upper(c.type), c.\"notnull\", c.dflt_value, c.pk, c.hidden FROM pragma_table_list l,
+             pragma_table_xinfo(l.name) c WHERE l.schema = 'main' AND l.name NOT LIKE 'sqlite%'",
+        "SELECT l.name, iif(i.origin = 'c', i.name, ''), i.\"unique\", i.origin, i.partial,
+             (SELECT group_concat(coalesce(c.name, '()') || ' ' || c.\"desc\" || c.coll || c.key) FROM pragma_index_xinfo(i.name) c
+              WHERE c.key)
+             FROM pragma_table_list l, pragma_index_list(l.name) i WHERE l.schema = 'main'",
+        "SELECT l.name, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete, f.match FROM pragma_table_list l,
+             pragma_foreign_key_list(l.name) f WHERE l.schema = 'main'",
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')",
+    ];
+    queries.iter().flat_map(|sql| rows_of(&connection, sql)).collect()
+}
+
+/// SQLite's texts without spacing, quotes and comments, in parts, in any order.
+fn texts(path: &Path) -> BTreeSet<String> {
+    let connection = Connection::open(path).expect("the file opens");
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'")
+        .expect("the schema is read");
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .expect("the schema is read");
+    rows.into_iter()
+        .flat_map(|(name, sql)| parts(&sql).into_iter().map(move |part| format!("{name}: {part}")))
+        .collect()
+}
+
+fn parts(sql: &str) -> Vec<String> {
+    let mut bare = String::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        if rest.starts_with("--") {
+            rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if rest.starts_with("/*") {
+            rest = rest.split_once("*/").map_or("", |(_, rest)| rest);
+        } else {
+            bare.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    let bare: String = bare.chars().filter(|c| !c.is_whitespace() && !"\"`[]".contains(*c)).collect();
+    let bare = bare.to_lowercase().replace("t.a", "a").replace("generatedalways", "");
+    let bare = bare.replace(")virtual", ")");
+    let (mut parts, mut depth) = (vec![String::new()], 0);
+    for c in bare.chars() {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        match c {
+            ',' if depth == 1 => parts.push(String::new()),
+            c => parts.last_mut().expect("there is one").push(c),
+        }
+    }
+    if let Some(last) = parts.last_mut()
+        && let Some(at) = last.rfind(')')
+    {
+        let tail = last.split_off(at);
+        parts.push(tail);
+    }
+    if let Some((head, first)) = parts[0].clone().split_once('(') {
+        parts[0] = first.to_owned();
+        parts.push(head.to_owned());
+    }
+    parts
+}
+
+/// The rows of t by its plain columns.
+fn rows(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).expect("the file opens");
+    let columns: Vec<String> = connection
+        .prepare("SELECT name FROM pragma_table_xinfo('t') WHERE hidden = 0 ORDER BY name")
+        .and_then(|mut statement| statement.query_map([], |row| row.get::<_, String>(0))?.collect())
+        .expect("the columns are listed");
+    let columns: Vec<String> =
+        columns.iter().map(|name| format!("quote(\"{}\")", name.replace('"', "\"\""))).collect();
+    rows_of(&connection, &format!("SELECT {} FROM t ORDER BY 1, 2, 3", columns.join(", ")))
+}
+
+/// Makes the replica with one schema what the primary with the other is; what went wrong, if anything did.
+fn made_equal(family: &Family, here: &str, there: &str, around: bool) -> Result<(), String> {
+    let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
+    let behind = if around { AROUND } else { "" };
+    for (database, variant) in [(&pair.primary, there), (&pair.replica, here)] {
+        database.execute_script(&format!("{} {variant}\n; {};{behind}", family.around, family.rows));
+    }
+    pair.spec(
+        "version: 1\nprimary: ${PRIMARY_URL}\nreplicas: { copy: \"${REPLICA_URL}\" }\n\
+         tables: [{ table: t, key: [id] }]\n",
+    );
+    let [primary, replica] = [&pair.primary, &pair.replica].map(|side| file(side));
+    let run = pair.run(&["apply", "spec.yml", "-y", "--allow", "all"]);
+    if run.exit != Some(0) {
+        return Err(format!("apply ended with {:?}: {}", run.exit, run.told()));
+    }
+    let differ = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+        let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+            one.difference(other).cloned().collect::<Vec<_>>().join("\n    ")
+        };
+        format!("primary:\n    {}\n  replica:\n    {}", only(one, other), only(other, one))
+    };
+    let (wanted, found) = (pragmas(&primary), pragmas(&replica));
+    if wanted != found {
+        return Err(format!("the pragmas differ: {}", differ(&wanted, &found)));
+    }
+    let (wanted, found) = (texts(&primary), texts(&replica));
+    if wanted != found {
+        return Err(format!("the texts differ: {}", differ(&wanted, &found)));
+    }
+    if rows(&primary) != rows(&replica) {
+        return Err(format!("the rows differ: {:?} | {:?}", rows(&primary), rows(&replica)));
+    }
+    let again = pair.run(&["plan", "spec.yml", "--detailed-exitcode"]);
+    match again.exit {
+        Some(0) => Ok(()),
+        code => Err(format!("the second plan ended with {code:?}: {}", again.told())),
+    }
+}
+
+fn file(database: &crate::servers::Database) -> std::path::PathBuf {
+    let url = &database.url;
+    Path::new(url.strip_prefix("sqlite:").unwrap_or(url)).to_owned()
+}
+
+fn from_each_to_each(name: &str, around: bool) {
+    let family = FAMILIES.iter().find(|family| family.name == name).expect("there is such a family");
+    let mut failures = Vec::new();
+    for here in family.variants {
+        for there in family.variants.iter().filter(|there| *there != here) {
+            if let Err(why) = made_equal(family, here, there, around) {
+                failures.push(format!("replica: {here}\nprimary: {there}\n  {why}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} pairs:\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn columns_become_the_primarys() {
+    from_each_to_each("columns", true);
+}
+
+#[test]
+fn keys_become_the_primarys() {
+    from_each_to_each("keys", false);
+}
+
+#[test]
+fn keys_that_are_pointed_at_become_the_primarys() {
+    from_each_to_each("keys that are pointed at", true);
+}
+
+#[test]
+fn indexes_become_the_primarys() {
+    from_each_to_each("indexes", false);
+}
+
+#[test]
+fn checks_become_the_primarys() {
+    from_each_to_each("checks", true);
+}
+
+#[test]
+fn foreign_keys_become_the_primarys() {
+    from_each_to_each("foreign keys", true);
+}
+
+#[test]
+fn generated_columns_become_the_primarys() {
+    from_each_to_each("generated", false);
+}
+
+#[test]
+fn tables_without_a_number_for_a_key_become_the_primarys() {
+    from_each_to_each("rowids", false);
+}
+
+#[test]
+fn names_in_quotes_stay_what_they_are() {
+    from_each_to_each("names", false);
+}
