@@ -81,7 +81,9 @@ pub(super) fn differences(
                 }
             }
         }
-        if wanted.name != found.name && !(wanted.name_made_up && found.name_made_up) {
+        // A name that another is to have must be free.
+        let in_the_way = missing.iter().any(|other| other.name == found.name);
+        if wanted.name != found.name && (in_the_way || !(wanted.name_made_up && found.name_made_up)) {
             renamed.push((found, wanted.name));
         }
     }
@@ -171,7 +173,9 @@ fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
 /// What goes before the rows are written, by leave: only then the rows need not heed it.
 pub fn going(changes: &[SchemaChange], allowed: &[String]) -> Vec<Attachment> {
     let by_leave = |change: &&SchemaChange| {
-        !change.withheld && change.hazards.iter().all(|hazard| allowed.contains(&hazard.name))
+        !change.withheld
+            && !change.comes_last()
+            && change.hazards.iter().all(|hazard| allowed.contains(&hazard.name))
     };
     let detached = |change: &SchemaChange| match &change.alteration {
         Some(Alteration::Detach(attachment)) => vec![attachment.clone()],

@@ -17,6 +17,7 @@ mod since;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod together;
 mod widening;
 mod words;
 

@@ -194,6 +194,9 @@ impl Pairer<'_> {
             target: &|target| self.target_on_replica(target),
         };
         let extra = self.extra(&columns, &key, replica);
+        let pointed_at: Vec<Vec<String>> = (dependents(self.databases.replica, &replica_name).into_iter())
+            .map(|dependent| dependent.key.referenced)
+            .collect();
         let structure = Structure {
             mode: self.entry.schema,
             names: Sides::new(&self.primary.name, &replica_name),
@@ -205,6 +208,7 @@ impl Pairer<'_> {
             has_type: &|column| self.has_type(column),
             extra: &extra,
             allowed: self.databases.allowed,
+            pointed_at: &pointed_at,
         };
         let needs = structure::needs(&structure, &mut columns).unwrap_or_else(|problem| {
             problems.push(problem);

@@ -10,12 +10,15 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{DELETES_DATA, SchemaMode};
-use crate::sql::{Alteration, Column, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName};
+use crate::sql::{
+    Alteration, Column, ColumnPlace, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName,
+};
 use crate::value::{Decimal, Type};
 
 use super::alter::{altered, between};
 use super::attachments::{self, Names};
 use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::together::Together;
 use super::{ColumnPair, Table, rebuild};
 
 /// What is held side by side.
@@ -35,6 +38,8 @@ pub(super) struct Structure<'a> {
     pub extra: &'a [&'a Column],
     /// The hazards that are allowed.
     pub allowed: &'a [String],
+    /// The columns at which foreign keys of the replica's tables point, those of each key.
+    pub pointed_at: &'a [Vec<String>],
 }
 
 /// What a table's structure needs.
@@ -73,12 +78,22 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
 fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
     let mut needs = Needs::default();
     match structure.replica {
-        None => needs.changes.push(create_table(structure, columns)),
+        None => needs.changes.extend(create_table(structure, columns)),
         Some(replica) => of_columns(structure, replica, columns, &mut needs)?,
     }
     if structure.is_one_family() {
         of_attachments(structure, columns, &mut needs);
     }
+    let together = Together {
+        dialect: structure.dialects.replica,
+        name: structure.names.replica,
+        table: structure.replica,
+        pointed_at: structure.pointed_at,
+    };
+    together.part(&mut needs.changes);
+    together.postpone(&mut needs.changes);
+    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    together.join(&mut needs.changes);
     Ok(needs)
 }
 
@@ -88,12 +103,14 @@ fn of_columns(
     columns: &mut [ColumnPair],
     needs: &mut Needs,
 ) -> Result<(), Failure> {
+    let mut present: Vec<String> = replica.columns.iter().map(|column| column.name.clone()).collect();
     for column in columns.iter().filter(|column| !column.on_replica) {
-        needs.changes.extend(add_column(structure, replica, column)?);
+        needs.changes.extend(add_column(structure, replica, column, &present)?);
+        present.push(column.sides.replica.name.clone());
     }
     let mut differences = Vec::new();
     if structure.is_one_family() {
-        generated_columns(structure, replica, needs, &mut differences);
+        generated_columns(structure, replica, &mut present, needs, &mut differences);
     }
     for pair in columns.iter_mut().filter(|pair| pair.on_replica) {
         let Some(difference) = column_difference(structure, pair) else { continue };
@@ -142,6 +159,7 @@ fn of_columns(
 fn generated_columns(
     structure: &Structure<'_>,
     replica: &Table,
+    present: &mut Vec<String>,
     needs: &mut Needs,
     differences: &mut Vec<Difference>,
 ) {
@@ -150,7 +168,14 @@ fn generated_columns(
         let wanted = Column { name: name.clone(), ..wanted.clone() };
         match replica.column(&name) {
             None => {
-                needs.changes.push(added_column(structure.dialects.replica, structure.names.replica, &wanted))
+                let place = place_of(structure, &wanted.name, present);
+                needs.changes.push(added_at(
+                    structure.dialects.replica,
+                    structure.names.replica,
+                    &wanted,
+                    place,
+                ));
+                present.push(wanted.name);
             }
             // One that only the primary generates is an ordinary one.
             Some(found) if found.generated.is_none() => {}
@@ -261,23 +286,42 @@ fn created_key(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<String>
     primary_key.iter().map(name).collect()
 }
 
-fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChange {
+/// With its columns and key. A column that numbers itself, and that only a key leads which comes behind the rows, begins
+/// to do so then.
+fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<SchemaChange> {
     let one_family = structure.is_one_family();
     let mut made: Vec<Column> =
         columns.iter().map(|pair| as_created(&pair.sides.replica, one_family)).collect();
     if one_family {
         made = with_generated(structure, made);
     }
+    let primary_key = created_key(structure, columns);
+    let (dialect, name) = (structure.dialects.replica, structure.names.replica);
+    let mut later = Vec::new();
+    let has_no_key = |column: &&mut Column| {
+        one_family
+            && dialect.numbers_keys_alone()
+            && column.identity.is_some()
+            && primary_key.first() != Some(&column.name)
+    };
+    for column in made.iter_mut().filter(has_no_key) {
+        let plain = Column { identity: None, ..column.clone() };
+        let alteration =
+            Alteration::Column { before: Box::new(plain.clone()), after: Box::new(column.clone()) };
+        let change = altered(dialect, name, alteration);
+        later.extend(change.map(|change| SchemaChange { behind_rows: true, ..change }));
+        *column = plain;
+    }
     let definition = TableDefinition {
-        name: structure.names.replica.clone(),
+        name: name.clone(),
         columns: made,
-        primary_key: created_key(structure, columns),
+        primary_key,
         options: structure.primary.options.clone().filter(|_| one_family),
     };
-    let sql = structure.dialects.replica.create_table(&definition);
-    SchemaChange {
+    let sql = dialect.create_table(&definition);
+    let created = SchemaChange {
         action: SchemaAction::CreateTable,
-        object: structure.names.replica.name.clone(),
+        object: name.name.clone(),
         after: Some(sql.clone()),
         sql: vec![sql],
         before: None,
@@ -285,7 +329,8 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> SchemaChan
         withheld: false,
         alteration: None,
         behind_rows: false,
-    }
+    };
+    std::iter::once(created).chain(later).collect()
 }
 
 /// The columns with those that the primary generates, in the primary's order.
@@ -316,16 +361,25 @@ fn add_column(
     structure: &Structure<'_>,
     replica: &Table,
     pair: &ColumnPair,
+    present: &[String],
 ) -> Result<Vec<SchemaChange>, Failure> {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
     let column = as_created(&pair.sides.replica, structure.is_one_family());
-    let has_default = column.default.is_some() || column.words.default.is_some() || column.identity.is_some();
-    if column.nullable || has_default || structure.mode != SchemaMode::Sync {
-        return Ok(vec![added_column(dialect, table, &column)]);
+    let place = place_of(structure, &column.name, present);
+    // Where only a key can number its column, that comes behind the rows.
+    let numbers_later =
+        column.identity.is_some() && dialect.numbers_keys_alone() && structure.is_one_family();
+    let has_default = column.default.is_some()
+        || column.words.default.is_some()
+        || (column.identity.is_some() && !numbers_later);
+    let is_complete = (column.nullable && !numbers_later) || has_default;
+    if is_complete || structure.mode != SchemaMode::Sync {
+        return Ok(vec![added_at(dialect, table, &column, place)]);
     }
     // Added without values, filled, and only then held to have them.
-    let empty = Column { nullable: true, ..column.clone() };
-    let added = added_column(dialect, table, &empty);
+    let identity = column.identity.filter(|_| !numbers_later);
+    let empty = Column { nullable: true, identity, ..column.clone() };
+    let added = added_at(dialect, table, &empty, place);
     let alteration = Alteration::Column { before: Box::new(empty), after: Box::new(column.clone()) };
     match altered(dialect, table, alteration) {
         Some(change) => Ok(vec![added, SchemaChange { behind_rows: true, ..change }]),
@@ -343,12 +397,32 @@ fn add_column(
 
 /// The change that adds a column to the replica's table.
 pub fn added_column(dialect: &dyn Dialect, table: &TableName, column: &Column) -> SchemaChange {
+    added_at(dialect, table, column, ColumnPlace::Last)
+}
+
+/// The place of a column that comes, among those that are there by then: behind the one that it is behind on the primary.
+fn place_of<'p>(structure: &Structure<'_>, name: &str, present: &'p [String]) -> ColumnPlace<'p> {
+    if !structure.is_one_family() {
+        return ColumnPlace::Last;
+    }
+    let before = structure.primary.columns.iter().map(|column| (structure.on_replica.column)(&column.name));
+    let before = before.take_while(|other| other.as_deref() != Some(name)).flatten();
+    let nearest = before.filter_map(|other| present.iter().find(|one| **one == other)).last();
+    nearest.map_or(ColumnPlace::First, |name| ColumnPlace::Behind(name))
+}
+
+fn added_at(
+    dialect: &dyn Dialect,
+    table: &TableName,
+    column: &Column,
+    place: ColumnPlace<'_>,
+) -> SchemaChange {
     let column = as_created(column, true);
     SchemaChange {
         action: SchemaAction::AddColumn,
         object: format!("{}.{}", table.name, column.name),
         after: Some(described(&column)),
-        sql: vec![dialect.add_column(table, &column)],
+        sql: vec![dialect.add_column_at(table, &column, place)],
         before: None,
         hazards: Vec::new(),
         withheld: false,

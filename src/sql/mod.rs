@@ -21,9 +21,9 @@ pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
 pub use statement::{
-    Alike, Column, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction, Generated,
-    Identity, IndexPart, LiteralDefault, RowUpdate, Select, SelectColumn, Selection, TableDefinition,
-    TableName, UniqueIndex,
+    Alike, Column, ColumnPlace, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction,
+    Generated, Identity, IndexPart, LiteralDefault, RowUpdate, Select, SelectColumn, Selection,
+    TableDefinition, TableName, UniqueIndex,
 };
 pub use trigger::{RowEvent, Trigger};
 
@@ -265,6 +265,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// ALTER TABLE … ADD COLUMN.
     fn add_column(&self, table: &TableName, column: &Column) -> String;
 
+    /// [`add_column`](Self::add_column) to a place of its own, where the engine has places for them.
+    fn add_column_at(&self, table: &TableName, column: &Column, _place: ColumnPlace<'_>) -> String {
+        self.add_column(table, column)
+    }
+
     /// DROP TABLE, which fails where something else needs the table. Statements, in order: they may stand in a
     /// transaction behind row changes.
     fn drop_table(&self, table: &TableName) -> Vec<String> {
@@ -301,6 +306,18 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Whether a column can be dropped by itself.
     fn drops(&self, _table: &Shape, _column: &str) -> bool {
         true
+    }
+
+    /// All these alterations of a table in one statement, as a whole or not at all, with what must stand around it; `None`
+    /// where the engine has none. Foreign keys are not among them: what points stands by itself. `linked`: a column changes
+    /// that a foreign key ties to another, which changes by itself.
+    fn alter_together(
+        &self,
+        _table: &TableName,
+        _alterations: &[&Alteration],
+        _linked: bool,
+    ) -> Option<Vec<String>> {
+        None
     }
 
     /// Whether a column that becomes another has all rows of its table written anew.

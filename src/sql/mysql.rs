@@ -4,6 +4,7 @@
 //! literal does: scripts run in a plain client. Refuses to decide what a value means; a value that a column
 //! would change is [`Unwritable`].
 
+mod alter;
 mod change;
 mod condition;
 mod copies;
@@ -21,8 +22,8 @@ pub(crate) use sequence::largest;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Numbering, RowUpdate, Script,
-    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Alteration, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName,
+    Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -269,6 +270,36 @@ impl Dialect for Family {
 
     fn add_column(&self, table: &TableName, column: &Column) -> String {
         format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), ddl::column(self, column))
+    }
+
+    fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
+        Some(vec![alter::alter(self, table, &[alteration])?])
+    }
+
+    fn alter_together(
+        &self,
+        table: &TableName,
+        alterations: &[&Alteration],
+        linked: bool,
+    ) -> Option<Vec<String>> {
+        let sql = alter::alter(self, table, alterations)?;
+        match self.constraint_checks().off {
+            Some((off, on)) if linked => Some(vec![off.to_owned(), sql, on.to_owned()]),
+            _ => Some(vec![sql]),
+        }
+    }
+
+    fn rewrites(&self, before: &Column, after: &Column) -> bool {
+        alter::rewrites(before, after)
+    }
+
+    fn add_column_at(&self, table: &TableName, column: &Column, place: ColumnPlace<'_>) -> String {
+        let sql = self.add_column(table, column);
+        match place {
+            ColumnPlace::First => format!("{sql} FIRST"),
+            ColumnPlace::Behind(other) => format!("{sql} AFTER {}", identifier(other)),
+            ColumnPlace::Last => sql,
+        }
     }
 
     fn numbers_keys_alone(&self) -> bool {

@@ -204,6 +204,17 @@ pub struct ForeignKey {
     pub whole: bool,
 }
 
+/// Where a column stands that is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnPlace<'a> {
+    /// Before all others.
+    First,
+    /// Behind this one.
+    Behind(&'a str),
+    /// Behind all others.
+    Last,
+}
+
 /// A table to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableDefinition {

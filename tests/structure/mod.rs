@@ -1,4 +1,5 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
+mod mysql_family;
 mod postgres;
 mod sqlite;

@@ -1,4 +1,5 @@
-//! The catalog, set-wise from `information_schema`: five queries a database, whatever the number of tables.
+//! The catalog, set-wise from `information_schema`: a few queries a database, whatever the number of tables, and the
+//! definitions of many tables in one message (`attachments`).
 //!
 //! `information_schema` shows only what the user has rights on. A table of which only some columns may be read
 //! looks smaller than it is; it is found by its column rights, and its rows count as hidden.
@@ -7,14 +8,16 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::mysql::MySqlConnection;
 
+use super::attachments::{self, Known};
+use super::definition::{self, Definition, Shown};
 use super::{Facts, query, quoted, run};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::mysql::largest;
 use crate::sql::{
-    Alike, Column, DefaultKind, EngineName, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
+    Alike, AttachmentKind, Column, ColumnWords, DefaultKind, EngineName, ForeignKey, ForeignKeyAction,
+    Generated, Identity, IndexPart, LiteralDefault, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -103,7 +106,7 @@ async fn database(
     let schema = quoted(name);
     let mut ask = async |sql: String| query(connection, &sql, &what).await;
     let tables = ask(format!(
-        "SELECT TABLE_NAME, CAST(TABLE_ROWS AS CHAR) FROM information_schema.TABLES \
+        "SELECT TABLE_NAME, CAST(TABLE_ROWS AS CHAR), TABLE_COLLATION FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA = {schema} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME"
     ))
     .await?;
@@ -121,43 +124,24 @@ async fn database(
          WHERE TABLE_SCHEMA = {schema} AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
     ))
     .await?;
-    let foreign = ask(format!(
-        "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA, \
-         k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE, r.UPDATE_RULE \
-         FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
-         ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.TABLE_NAME = k.TABLE_NAME \
-         AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME \
-         WHERE k.TABLE_SCHEMA = {schema} AND r.CONSTRAINT_SCHEMA = {schema} AND k.REFERENCED_TABLE_NAME IS NOT NULL \
-         ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION"
-    ))
-    .await?;
     let triggers = ask(format!(
         "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT \
          FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {schema} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME"
     ))
     .await?;
-    // MySQL's names of constraints are one to a database, MariaDB's to a table.
-    let checks = ask(match facts.engine {
-        EngineName::Mariadb => format!(
-            "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
-             WHERE CONSTRAINT_SCHEMA = {schema}"
-        ),
-        _ => format!(
-            "SELECT t.TABLE_NAME, c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS c \
-             JOIN information_schema.TABLE_CONSTRAINTS t ON t.CONSTRAINT_SCHEMA = c.CONSTRAINT_SCHEMA \
-             AND t.CONSTRAINT_NAME = c.CONSTRAINT_NAME AND t.CONSTRAINT_TYPE = 'CHECK' \
-             WHERE c.CONSTRAINT_SCHEMA = {schema}"
-        ),
-    })
-    .await?;
     let narrow = ask(format!(
         "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {schema}"
     ))
     .await?;
-    let mut tables = Parts { facts, schema: name, columns, keys, foreign, triggers, checks }.assemble(tables);
+    let named: Vec<(TableName, Option<String>)> = (tables.iter())
+        .map(|row| (TableName::qualified(name, text(row, 0)), row.get(2).cloned().flatten()))
+        .collect();
+    let definitions = attachments::definitions(connection, facts, &named).await?;
+    let mut tables = Parts { facts, schema: name, columns, keys, definitions, triggers }.assemble(tables);
     for table in narrow.into_iter().filter_map(|row| row.into_iter().next()?) {
         if let Some(table) = tables.iter_mut().find(|found| found.name.name == table) {
-            table.hidden_rows = hidden_columns(connection, facts, &table.name).await?;
+            let hidden = hidden_columns(connection, facts, &table.name).await?;
+            table.hidden_rows = hidden.or(table.hidden_rows.take());
         }
     }
     Ok(tables)
@@ -186,67 +170,55 @@ struct Parts<'a> {
     schema: &'a str,
     columns: Rows,
     keys: Rows,
-    foreign: Rows,
+    definitions: HashMap<TableName, Known>,
     triggers: Rows,
-    checks: Rows,
 }
 
 impl Parts<'_> {
-    fn assemble(self, tables: Rows) -> Vec<Table> {
-        let json: HashSet<(String, String)> = self.json().collect();
+    fn assemble(mut self, tables: Rows) -> Vec<Table> {
         let mut columns: HashMap<String, Vec<Column>> = HashMap::new();
         for row in self.columns.iter().filter(|row| !is_of_history(row)) {
-            let is_json = json.contains(&(text(row, 0), text(row, 1)));
-            columns.entry(text(row, 0)).or_default().push(column(self.facts.engine, row, is_json));
+            let table = TableName::qualified(self.schema, text(row, 0));
+            let definition = self.definitions.get(&table).and_then(|known| known.as_ref().ok());
+            let shown = definition.and_then(|definition| definition.columns.get(&text(row, 1)));
+            columns.entry(table.name).or_default().push(column(self.facts.engine, row, shown));
         }
         let mut keys = self.unique_keys(&columns);
         let mut indexes = self.unique_indexes(&columns);
-        let mut foreign = self.foreign_keys();
-        tables
-            .iter()
-            .map(|row| {
-                let name = text(row, 0);
-                let columns = columns.remove(&name).unwrap_or_default();
-                Table {
-                    sequences: columns.iter().filter_map(counter).collect(),
-                    columns,
-                    keys: keys.remove(&name).unwrap_or_default(),
-                    unique_indexes: indexes.remove(&name).unwrap_or_default(),
-                    foreign_keys: foreign.remove(&name).unwrap_or_default(),
-                    attachments: Vec::new(),
-                    stored: Default::default(),
-                    options: None,
-                    triggers: self
-                        .triggers
-                        .iter()
-                        .filter(|row| text(row, 0) == name)
-                        .map(|row| trigger(row))
-                        .collect(),
-                    checked: self.checked(&name),
-                    rows_estimate: number(row, 1),
-                    hidden_rows: None,
-                    name: TableName::qualified(self.schema, name),
-                }
-            })
-            .collect()
-    }
-
-    /// Columns that MariaDB itself checks to be JSON.
-    fn json(&self) -> impl Iterator<Item = (String, String)> {
-        let checks = self.checks.iter().filter(|_| self.facts.engine == EngineName::Mariadb);
-        checks.filter_map(|row| json_column(row))
-    }
-
-    /// The columns whose names stand in a check of the table.
-    fn checked(&self, table: &str) -> Vec<String> {
-        let checks: Vec<&str> = (self.checks.iter())
-            .filter(|row| row[0].as_deref() == Some(table))
-            .filter_map(|row| row[1].as_deref())
-            .collect();
-        let names =
-            self.columns.iter().filter(|row| row[0].as_deref() == Some(table)).map(|row| text(row, 1));
-        let spoken_of = |name: &String| checks.iter().any(|check| check.contains(&backticked(name)));
-        names.filter(spoken_of).collect()
+        let mut whole = Vec::new();
+        for row in &tables {
+            let name = TableName::qualified(self.schema, text(row, 0));
+            // One that is gone by now.
+            let Some(known) = self.definitions.remove(&name) else { continue };
+            let (definition, hidden_rows) = match known {
+                Ok(definition) => (Some(definition), None),
+                Err(why) => (None, Some(why)),
+            };
+            let options = definition.as_ref().map(|definition| definition.options.clone());
+            let definition = definition.unwrap_or_default();
+            let columns = columns.remove(&name.name).unwrap_or_default();
+            whole.push(Table {
+                sequences: columns.iter().filter_map(counter).collect(),
+                keys: keys.remove(&name.name).unwrap_or_default(),
+                unique_indexes: indexes.remove(&name.name).unwrap_or_default(),
+                foreign_keys: attachments::foreign_keys(self.facts.engine, &definition.attachments),
+                checked: checked(&columns, &definition),
+                columns,
+                attachments: definition.attachments,
+                stored: Default::default(),
+                options,
+                triggers: self
+                    .triggers
+                    .iter()
+                    .filter(|row| text(row, 0) == name.name)
+                    .map(|row| trigger(row))
+                    .collect(),
+                rows_estimate: number(row, 1),
+                hidden_rows,
+                name,
+            });
+        }
+        whole
     }
 
     fn unique_keys(&self, columns: &HashMap<String, Vec<Column>>) -> HashMap<String, Vec<UniqueKey>> {
@@ -294,14 +266,14 @@ impl Parts<'_> {
         }
         tables
     }
+}
 
-    fn foreign_keys(&self) -> HashMap<String, Vec<ForeignKey>> {
-        let mut tables: HashMap<String, Vec<ForeignKey>> = HashMap::new();
-        for rows in self.foreign.chunk_by(|a, b| a[..2] == b[..2]) {
-            tables.entry(text(&rows[0], 0)).or_default().push(foreign_key(rows));
-        }
-        tables
-    }
+/// The columns of which a check speaks, the table's or their own.
+fn checked(columns: &[Column], definition: &Definition) -> Vec<String> {
+    let checks = definition.attachments.iter().filter(|one| one.kind == AttachmentKind::Check);
+    let own = definition.columns.values().flat_map(|shown| &shown.checked);
+    let spoken_of: HashSet<&String> = checks.flat_map(|check| &check.columns).chain(own).collect();
+    columns.iter().map(|column| &column.name).filter(|name| spoken_of.contains(name)).cloned().collect()
 }
 
 /// One foreign key of the rows of its columns.
@@ -397,16 +369,9 @@ fn backticked(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// MariaDB's JSON is a longtext with ``json_valid(`column`)``.
-fn json_column(row: &[Option<String>]) -> Option<(String, String)> {
-    let clause = row.get(1)?.as_deref()?;
-    let column = clause.strip_prefix("json_valid(`")?.strip_suffix("`)")?;
-    Some((row[0].clone()?, column.replace("``", "`")))
-}
-
-fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
+fn column(engine: EngineName, row: &[Option<String>], shown: Option<&Shown>) -> Column {
     let extra = text(row, 6).to_ascii_lowercase();
-    let column_type = column_type(row, is_json);
+    let column_type = column_type(row, shown.is_some_and(|shown| shown.is_json));
     let generated = if extra.contains("virtual generated") {
         Some(Generated::Virtual)
     } else if extra.contains("stored generated") || extra.contains("persistent generated") {
@@ -423,8 +388,28 @@ fn column(engine: EngineName, row: &[Option<String>], is_json: bool) -> Column {
         generated,
         identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
         collation: collation.filter(|name| is_text && !BY_CODE_POINT.contains(&name.as_str())),
-        words: Default::default(),
+        words: shown.map(|shown| words(row, shown)).unwrap_or_default(),
         column_type,
+    }
+}
+
+/// What the definition says of a column, and the collation it has.
+fn words(row: &[Option<String>], shown: &Shown) -> ColumnWords {
+    let collation = row.get(12).cloned().flatten().map(|name| definition::modern(&name));
+    let extra = text(row, 6).to_ascii_lowercase();
+    let numbers = if extra.contains("auto_increment") { "AUTO_INCREMENT " } else { "" };
+    let mut whole = format!("{numbers}{}", shown.rest).trim_end().to_owned();
+    let is_json = shown.is_json && collation.as_deref() == Some("utf8mb4_bin");
+    // In another collation it is a text that is checked, not the type that MariaDB calls JSON.
+    if shown.is_json && !is_json {
+        let check = format!("CHECK (json_valid({}))", backticked(&text(row, 1)));
+        whole = format!("{whole} {check}").trim_start().to_owned();
+    }
+    ColumnWords {
+        default: shown.default.clone(),
+        generated: shown.generated.clone(),
+        collation: collation.filter(|_| !is_json),
+        whole: Some(whole),
     }
 }
 

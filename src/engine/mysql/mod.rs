@@ -3,6 +3,8 @@
 //! Invariant: a connection leaves this file with our own `sql_mode`, UTC, utf8mb4, no row limit and time-outs that
 //! a slow reader survives; one that is not meant to write begins only read-only transactions.
 
+mod attachments;
+mod definition;
 mod encode;
 mod error;
 mod introspect;
@@ -374,6 +376,8 @@ fn settings(side: &Side) -> Vec<(&'static str, String)> {
         ("unique_checks", "1"),
         // MariaDB can leave CHECK constraints out.
         ("check_constraint_checks", "1"),
+        // Definitions are shown in one spelling.
+        ("sql_quote_show_create", "1"),
         ("completion_type", "0"),
         ("autocommit", "1"),
         // ORDER BY looks at no more than this of each text: longer than any index entry.

@@ -1,6 +1,6 @@
 //! CREATE TABLE, ADD COLUMN, and the types they use for what other engines mean.
 
-use super::{Family, identifier, literal};
+use super::{Family, alter, identifier, literal};
 use crate::sql::{Column, DefaultKind, Dialect, EngineName, Generated, LiteralDefault, TableDefinition};
 use crate::value::{ColumnType, Type};
 
@@ -21,22 +21,34 @@ pub(super) fn create_table(family: &Family, table: &TableDefinition) -> String {
     // SQLite's keys may be NULL; MariaDB makes such a key NOT NULL of itself, MySQL refuses it.
     let in_key = |one: &Column| table.primary_key.contains(&one.name);
     let settled = |one: &Column| Column { nullable: one.nullable && !in_key(one), ..one.clone() };
-    let mut lines: Vec<String> =
-        table.columns.iter().map(|one| format!("  {}", column(family, &settled(one)))).collect();
+    let options = table.options.clone().unwrap_or_else(|| {
+        format!("ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={}", family.binary_collation)
+    });
+    let of_table = options.split(' ').find_map(|option| option.strip_prefix("COLLATE="));
+    let mut lines: Vec<String> = table
+        .columns
+        .iter()
+        .map(|one| format!("  {}", column_beside(family, &settled(one), of_table)))
+        .collect();
     if !table.primary_key.is_empty() {
         let names: Vec<String> = table.primary_key.iter().map(|name| identifier(name)).collect();
         lines.push(format!("  PRIMARY KEY ({})", names.join(", ")));
     }
-    format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={}",
-        family.table(&table.name),
-        lines.join(",\n"),
-        family.binary_collation
-    )
+    format!("CREATE TABLE {} (\n{}\n) {options}", family.table(&table.name), lines.join(",\n"))
 }
 
-/// A column's definition.
+/// A column's definition, complete without its table's.
 pub(super) fn column(family: &Family, column: &Column) -> String {
+    column_beside(family, column, None)
+}
+
+/// A column's definition in a table of this collation, which need not be said again.
+fn column_beside(family: &Family, column: &Column, of_table: Option<&str>) -> String {
+    if column.words.whole.is_some() {
+        let own = column.words.collation.is_some().then(|| collation(family, column)).flatten();
+        let own = own.filter(|own| Some(own.as_str()) != of_table);
+        return alter::whole(family, column, own.as_deref());
+    }
     let mut sql = format!("{} {}", identifier(&column.name), column.column_type.declared);
     if let Some(collation) = collation(family, column) {
         sql.push_str(&format!(" COLLATE {collation}"));
@@ -92,20 +104,32 @@ fn collation(family: &Family, column: &Column) -> Option<String> {
     if !is_list && !matches!(column.column_type.meaning, Type::Text { .. }) {
         return None;
     }
+    let told = column.words.collation.as_ref().filter(|_| column.words.whole.is_some());
+    if let Some(told) = told.filter(|told| !is_of_another_brand(family, told)) {
+        return Some(told.clone());
+    }
     if let Some((_, charset)) = declared.rsplit_once(" CHARACTER SET ") {
         let own = column.collation.as_ref().filter(|own| own.starts_with(&format!("{charset}_")));
         return own.cloned();
     }
     let own = column.collation.as_deref().filter(|own| own.starts_with("utf8mb4_"));
     let collation = match (own, family.engine) {
-        (Some(own), EngineName::Mysql) if own.contains("nopad") || own.contains("uca1400") => {
-            "utf8mb4_0900_ai_ci"
+        (Some(own), EngineName::Mysql) if is_of_another_brand(family, own) => "utf8mb4_0900_ai_ci",
+        (Some(own), EngineName::Mariadb) if is_of_another_brand(family, own) => {
+            "utf8mb4_unicode_520_nopad_ci"
         }
-        (Some(own), EngineName::Mariadb) if own.contains("_0900_") => "utf8mb4_unicode_520_nopad_ci",
         (Some(own), _) => own,
         (None, _) => family.binary_collation,
     };
     Some(collation.to_owned())
+}
+
+/// Whether the server does not know a collation by this name.
+fn is_of_another_brand(family: &Family, collation: &str) -> bool {
+    match family.engine {
+        EngineName::Mysql => collation.contains("nopad") || collation.contains("uca1400"),
+        _ => collation.contains("_0900_"),
+    }
 }
 
 /// The type to create for a column of that meaning, `None` where there is no exact one.
