@@ -825,6 +825,7 @@ fn quotes_and_backslashes_in_the_structure_are_kept() {
                 .map(|name| quoted.column(name).expect("it is there").clone())
                 .into(),
             primary_key: vec!["id".to_owned()],
+            primary_key_name: None,
             options: None,
         };
         let mut writer = engine.writer().await.expect("a writer");

@@ -846,6 +846,7 @@ fn a_script_of_hostile_text_survives_the_engines_own_client() {
             name: name.clone(),
             columns: columns.to_vec(),
             primary_key: vec!["key".into()],
+            primary_key_name: None,
             options: None,
         };
         let rows: Vec<Vec<Value>> = (0_i128..)

@@ -106,8 +106,8 @@ fn replica_script(engine: Engine) -> String {
 
 const TABLES: &str = "
   - { table: parent, compare: { etag: ignore } }
-  - child
-  - tree
+  - { table: child, schema: ignore }
+  - { table: tree, schema: ignore }
   - fresh
   - { table: scoped, where: 'n > 5' }";
 

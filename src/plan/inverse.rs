@@ -66,14 +66,14 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
 }
 
 /// Who gave a value up takes it again, by the numbers that the changes have once withheld ones are left out.
-fn inverse_handovers(table: &TablePlan, added: &[u16]) -> Result<Vec<Handover>, SpoolError> {
+fn inverse_handovers(table: &TablePlan) -> Result<Vec<Handover>, SpoolError> {
     if table.handovers.is_empty() {
         return Ok(Vec::new());
     }
     let (mut numbers, mut next) = (Vec::new(), 0);
     for planned in table.changes.iter() {
         numbers.push(next);
-        next += u32::from(is_undone(&planned?, added));
+        next += u32::from(!planned?.withheld);
     }
     let number = |old: &u32| numbers.get(*old as usize).copied();
     let inverse = |handover: &Handover| Handover {
@@ -83,21 +83,6 @@ fn inverse_handovers(table: &TablePlan, added: &[u16]) -> Result<Vec<Handover>, 
         ..handover.clone()
     };
     Ok(table.handovers.iter().map(inverse).collect())
-}
-
-/// The columns that the plan adds to a table that is there: they are dropped with their values.
-fn added_columns(pair: &TablePair) -> Vec<u16> {
-    let added = (0..).zip(&pair.columns).filter(|(_, paired)| !paired.on_replica && !pair.replica_missing);
-    added.map(|(index, _)| index).collect()
-}
-
-/// Whether a change is taken back by itself: it was made, and not to columns alone that go.
-fn is_undone(planned: &PlannedChange, added: &[u16]) -> bool {
-    let stays = match &planned.change {
-        RowChange::Update { columns, .. } => columns.iter().any(|column| !added.contains(column)),
-        _ => true,
-    };
-    !planned.withheld && stays
 }
 
 /// A file that was missing is there once the plan is applied, and known by its place alone.
@@ -132,8 +117,7 @@ fn inverse_table(
             false => change,
         })
         .collect();
-    let added = added_columns(pair);
-    let changes = inverse_rows(table, &after, &added, spool)?;
+    let changes = inverse_rows(table, &after, spool)?;
     let ranges = table.ranges.iter().map(|drift| RangeDrift {
         range: drift.range.clone(),
         rows: Sides::new(drift.rows.replica, drift.rows.primary),
@@ -145,7 +129,7 @@ fn inverse_table(
         pair: Some(after),
         structure: table.structure.clone(),
         truncated: table.truncated,
-        handovers: inverse_handovers(table, &added)?,
+        handovers: inverse_handovers(table)?,
         equated: table.equated.clone(),
         spare_salt: table.spare_salt,
         ..TablePlan::unknown(table.table.clone(), table.replica_table.clone())
@@ -255,19 +239,11 @@ fn inverse_change(
 }
 
 /// The changes that were written, turned round; in key order as before.
-fn inverse_rows(
-    table: &TablePlan,
-    pair: &TablePair,
-    added: &[u16],
-    spool: &Spool,
-) -> Result<ChangeList, SpoolError> {
+fn inverse_rows(table: &TablePlan, pair: &TablePair, spool: &Spool) -> Result<ChangeList, SpoolError> {
     let mut inverse = ChangeListWriter::new(spool);
     for planned in table.changes.iter() {
-        let mut planned = planned?;
-        if is_undone(&planned, added) {
-            if let RowChange::Update { columns, .. } = &mut planned.change {
-                columns.retain(|column| !added.contains(column));
-            }
+        let planned = planned?;
+        if !planned.withheld {
             inverse.push(&inverse_row(planned, pair))?;
         }
     }

@@ -38,10 +38,15 @@ pub(super) fn differences(
     names: &Names<'_>,
 ) -> Differences {
     let mut differences = Differences::default();
-    let mut wanted = Vec::new();
+    let (mut wanted, mut pointless) = (Vec::new(), Vec::new());
     for attachment in &primary.attachments {
         match translated(attachment, names) {
-            Translated::As(attachment) => wanted.push(attachment),
+            Translated::As(translated) => {
+                if attachment.target.as_ref().is_some_and(|target| !(names.target)(target).1) {
+                    pointless.push(translated.clone());
+                }
+                wanted.push(translated);
+            }
             Translated::OutOfScope => {}
             Translated::LeftOut(why) => differences.notes.push(why),
         }
@@ -55,17 +60,17 @@ pub(super) fn differences(
         }
         None => {
             wanted.retain(|one| {
-                let made = one.kind == AttachmentKind::PrimaryKey && one.columns == created_key;
-                !made
+                let is_column = |(part, name): (&AttachmentPart, &String)| {
+                    matches!(part, AttachmentPart::Column { name: own, .. } if own == name)
+                };
+                let same = one.parts.len() == created_key.len()
+                    && one.parts.iter().zip(created_key).all(is_column);
+                one.kind != AttachmentKind::PrimaryKey || !same
             });
             Vec::new()
         }
     };
-    let is_there = |one: &Attachment| {
-        let original =
-            primary.attachments.iter().find(|other| other.name == one.name && other.kind == one.kind);
-        original.and_then(|one| one.target.as_ref()).is_none_or(|target| (names.target)(target).1)
-    };
+    let is_there = |one: &Attachment| !pointless.contains(one);
     let mut renamed = Vec::new();
     let mut validated = Vec::new();
     let mut missing = Vec::new();
@@ -87,8 +92,8 @@ pub(super) fn differences(
             renamed.push((found, wanted.name));
         }
     }
-    let (missing, pointless): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
-    differences.notes.extend(pointless.iter().map(|one| {
+    let (missing, left_out): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
+    differences.notes.extend(left_out.iter().map(|one| {
         let target = one.target.as_ref().map(|target| target.table.to_string()).unwrap_or_default();
         format!("the foreign key {} is left out: the replica has no table {target} to point at", one.name)
     }));

@@ -11,7 +11,8 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{DELETES_DATA, SchemaMode};
 use crate::sql::{
-    Alteration, Column, ColumnPlace, DefaultKind, Dialect, LiteralDefault, TableDefinition, TableName,
+    Alteration, AttachmentKind, Column, ColumnPlace, DefaultKind, Dialect, LiteralDefault, TableDefinition,
+    TableName,
 };
 use crate::value::{Decimal, Type};
 
@@ -316,6 +317,10 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<Schema
         name: name.clone(),
         columns: made,
         primary_key,
+        primary_key_name: structure.primary.attachments.iter().find_map(|one| {
+            let is_named = one.kind == AttachmentKind::PrimaryKey && !one.name_made_up;
+            (is_named && one_family && !one.name.is_empty()).then(|| one.name.clone())
+        }),
         options: structure.primary.options.clone().filter(|_| one_family),
     };
     let sql = dialect.create_table(&definition);
@@ -369,20 +374,21 @@ fn add_column(
     // Where only a key can number its column, that comes behind the rows.
     let numbers_later =
         column.identity.is_some() && dialect.numbers_keys_alone() && structure.is_one_family();
-    let has_default = column.default.is_some()
-        || column.words.default.is_some()
-        || (column.identity.is_some() && !numbers_later);
-    let is_complete = (column.nullable && !numbers_later) || has_default;
+    let numbers_itself = column.identity.is_some() && !numbers_later;
+    let is_complete = (column.nullable && !numbers_later) || numbers_itself;
     if is_complete || structure.mode != SchemaMode::Sync {
         return Ok(vec![added_at(dialect, table, &column, place)]);
     }
-    // Added without values, filled, and only then held to have them.
+    // Added without having to have values, filled, and only then held to have them; taken back the other way round.
     let identity = column.identity.filter(|_| !numbers_later);
     let empty = Column { nullable: true, identity, ..column.clone() };
     let added = added_at(dialect, table, &empty, place);
     let alteration = Alteration::Column { before: Box::new(empty), after: Box::new(column.clone()) };
-    match altered(dialect, table, alteration) {
-        Some(change) => Ok(vec![added, SchemaChange { behind_rows: true, ..change }]),
+    let held = altered(dialect, table, alteration).filter(|_| structure.is_one_family());
+    let has_default = column.default.is_some() || column.words.default.is_some();
+    match held {
+        Some(held) => Ok(vec![added, SchemaChange { behind_rows: true, ..held }]),
+        None if has_default => Ok(vec![added_at(dialect, table, &column, place)]),
         None => {
             let message = format!(
                 "the replica's table {} lacks the column {}, which is NOT NULL without a literal default; adding such \

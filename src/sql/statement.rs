@@ -224,6 +224,8 @@ pub struct TableDefinition {
     pub columns: Vec<Column>,
     /// The primary key's columns, maybe none.
     pub primary_key: Vec<String>,
+    /// The primary key's name, where it has one of its own on a server of the same family.
+    pub primary_key_name: Option<String>,
     /// What stands behind the columns, of a table that a server of the same family has.
     pub options: Option<String>,
 }

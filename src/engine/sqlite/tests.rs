@@ -610,6 +610,7 @@ async fn created_tables_read_back() {
             name: table.name.clone(),
             columns: table.columns.clone(),
             primary_key: table.keys[0].columns.clone(),
+            primary_key_name: None,
             options: None,
         };
         copy.sqlite().execute_batch(&Sqlite.create_table(&definition)).expect("the table");

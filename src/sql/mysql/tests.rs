@@ -236,6 +236,7 @@ fn tables_are_made_to_compare_by_code_point() {
         name: TableName::plain("t"),
         columns: vec![id, name, note, at],
         primary_key: vec!["id".to_owned()],
+        primary_key_name: None,
         options: None,
     };
     assert_eq!(
@@ -251,6 +252,7 @@ fn tables_are_made_to_compare_by_code_point() {
         name: TableName::plain("t"),
         columns: vec![id],
         primary_key: vec!["id".to_owned()],
+        primary_key_name: None,
         options: None,
     };
     assert!(MYSQL.create_table(&key).contains("`id` int NOT NULL,"), "MySQL refuses a key that may be NULL");

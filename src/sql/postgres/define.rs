@@ -14,7 +14,9 @@ pub(super) fn create_table(definition: &TableDefinition) -> String {
     let mut lines: Vec<String> = definition.columns.iter().map(column).collect();
     if !definition.primary_key.is_empty() {
         let key: Vec<String> = definition.primary_key.iter().map(|name| identifier(name)).collect();
-        lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        let named =
+            definition.primary_key_name.as_ref().map(|name| format!("CONSTRAINT {} ", identifier(name)));
+        lines.push(format!("{}PRIMARY KEY ({})", named.unwrap_or_default(), key.join(", ")));
     }
     format!("CREATE TABLE {} (\n    {}\n)", table(&definition.name), lines.join(",\n    "))
 }

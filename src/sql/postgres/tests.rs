@@ -224,6 +224,7 @@ fn tables_are_created_with_what_any_engine_can_say() {
         name: TableName::plain("t"),
         columns: vec![id, note],
         primary_key: vec!["id".into()],
+        primary_key_name: None,
         options: None,
     };
     assert_eq!(
