@@ -7,6 +7,7 @@ pub mod adopt;
 mod check;
 mod connect;
 mod dependents;
+mod evidence;
 mod foresee;
 mod look;
 mod patience;
@@ -495,6 +496,14 @@ impl Run {
                 plan.error = Some(failure);
                 return plan;
             }
+        }
+        let counting = async {
+            evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica).await;
+            Ok(())
+        };
+        if let Err(failure) = answered(&self.stop, counting).await {
+            plan.error = Some(failure);
+            return plan;
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);

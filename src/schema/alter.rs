@@ -61,7 +61,7 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
 fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
     let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
     match alteration {
-        Alteration::Detach(one) if one.kind == AttachmentKind::Comment || !one.valid => Vec::new(),
+        Alteration::Detach(one) if one.kind == AttachmentKind::Comment => Vec::new(),
         Alteration::Detach(one) => {
             let what = format!("drops the {} {}", one.kind.words(), named(one));
             match one.kind {
@@ -72,7 +72,7 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
         Alteration::Column { before, after } => {
             let (was, is) = (&before.column_type, &after.column_type);
             let mut hazards = Vec::new();
-            if !holds(&is.meaning, &was.meaning) {
+            if was != is && !holds(&is.meaning, &was.meaning) {
                 let what = format!("{} is {} and becomes {}", after.name, was.declared, is.declared);
                 hazards.push(hazard(NARROWS_TYPE, what));
             }

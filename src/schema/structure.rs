@@ -236,7 +236,7 @@ pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
             ));
             continue;
         }
-        let message = format!("drops the column {} with its values", column.name);
+        let message = format!("drops the column {}: values that are not NULL go with it", column.name);
         needs.changes.push(SchemaChange {
             action: SchemaAction::DropColumn,
             object: format!("{}.{}", table.name, column.name),

@@ -320,6 +320,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// A read of how many values of a column are not NULL.
+    fn count_values(&self, table: &TableName, column: &str) -> String {
+        format!("SELECT CAST(COUNT({}) AS CHAR(20)) FROM {}", self.identifier(column), self.table(table))
+    }
+
+    /// A read of how many texts of a column have more than so many characters.
+    fn count_longer(&self, table: &TableName, column: &str, chars: u64) -> String {
+        let (column, table) = (self.identifier(column), self.table(table));
+        format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {table} WHERE CHAR_LENGTH({column}) > {chars}")
+    }
+
     /// Whether a column that becomes another has all rows of its table written anew.
     fn rewrites(&self, before: &Column, after: &Column) -> bool {
         before.column_type != after.column_type
