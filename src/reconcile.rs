@@ -23,7 +23,7 @@ use crate::audit::{self, AuditOptions, TableFinding};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
+use crate::plan::{SchemaAction, self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
@@ -515,6 +515,7 @@ impl Run {
                 plan.error = Some(failure);
             }
         }
+        rehearse(&mut plan, replica).await;
         if self.options.aim != Aim::Look {
             foresee::foresee(&mut plan, replica, &self.stop).await;
         }
@@ -620,6 +621,22 @@ struct PreparedTable {
     /// The table on each side, where there is one.
     structure: Sides<Option<schema::Table>>,
     pairing: Result<Pairing, Vec<Failure>>,
+}
+
+/// Structural changes that would fail, or break what else the replica has, are errors of their tables.
+async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica) {
+    for table in &mut plan.tables {
+        let changes = table.schema_changes.iter();
+        let written = changes.filter(|change| !change.withheld && change.action != SchemaAction::SetSequence);
+        let statements: Vec<String> = written.flat_map(|change| change.sql.clone()).collect();
+        if statements.is_empty() || table.error.is_some() {
+            continue;
+        }
+        if let Err(error) = replica.rehearse(&statements).await {
+            let rest = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
+            *table = rest.failed(Failure::from(error));
+        }
+    }
 }
 
 fn search_path(spec: &Spec, replica: &str) -> Vec<String> {

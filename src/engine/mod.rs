@@ -82,6 +82,14 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         Ok(true)
     }
 
+    /// Tries structural changes where nothing is changed, on an engine that would not say by itself what they break.
+    ///
+    /// # Errors
+    /// What fails, or would not work any more, by its name.
+    async fn rehearse(&self, _statements: &[String]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Begins one moment: all reads through it see the same committed state, and cannot write.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError>;
 
@@ -328,6 +336,11 @@ impl Replica {
     /// See [`Engine::has_schema`].
     pub async fn has_schema(&self, name: &str) -> Result<bool, EngineError> {
         self.0.has_schema(name).await
+    }
+
+    /// See [`Engine::rehearse`].
+    pub async fn rehearse(&self, statements: &[String]) -> Result<(), EngineError> {
+        self.0.rehearse(statements).await
     }
 
     /// See [`Engine::writer`].

@@ -157,6 +157,12 @@ fn rows_after(table: &TablePlan) -> u64 {
 fn pair_after(pair: &TablePair, written: &[&SchemaChange]) -> TablePair {
     let mut after = pair.clone();
     for change in written {
+        if let Some(sql::Alteration::Rebuild(rebuild)) = &change.alteration {
+            for paired in &mut after.columns {
+                let name = &paired.sides.replica.name;
+                paired.on_replica = rebuild.after.columns.iter().any(|column| column.name == *name);
+            }
+        }
         let is_there = match change.action {
             SchemaAction::CreateTable | SchemaAction::AddColumn => true,
             SchemaAction::DropTable | SchemaAction::DropColumn => false,

@@ -118,8 +118,12 @@ impl Writer<'_> {
 
     fn body(&mut self, batches: &Batches) -> io::Result<()> {
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
-        if alone || batches.rows.len() > 1 {
+        let (anew, anew_behind) = (self.makes_anew(&batches.schema), self.makes_anew(&batches.schema_after));
+        if alone || anew || batches.rows.len() > 1 {
             self.look_first(batches)?;
+        }
+        if anew {
+            self.rebuild(&batches.schema)?;
         }
         if alone {
             self.put("\n")?;
@@ -127,8 +131,8 @@ impl Writer<'_> {
         }
         let last = batches.rows.len() - 1;
         for (number, rows) in batches.rows.iter().enumerate() {
-            let schema = if number == 0 && !alone { &batches.schema[..] } else { &[] };
-            let dropping = if number == last { &batches.schema_after[..] } else { &[] };
+            let schema = if number == 0 && !alone && !anew { &batches.schema[..] } else { &[] };
+            let dropping = if number == last && !anew_behind { &batches.schema_after[..] } else { &[] };
             if schema.is_empty() && rows.is_empty() && dropping.is_empty() {
                 continue;
             }
@@ -138,10 +142,38 @@ impl Writer<'_> {
             }
             self.transaction(schema, rows, dropping)?;
         }
+        if anew_behind {
+            self.rebuild(&batches.schema_after)?;
+        }
         if !self.dialect.transactional_ddl() {
             self.define(&batches.schema_after)?;
         }
         Ok(())
+    }
+
+    /// Whether a table is made anew by these changes.
+    fn makes_anew(&self, schema: &[(usize, usize)]) -> bool {
+        let action = |(table, change): &(usize, usize)| self.replica.tables[*table].schema_changes[*change].action;
+        schema.iter().any(|change| action(change) == SchemaAction::RebuildTable)
+    }
+
+    /// Structural changes of which some make tables anew, in a transaction of their own.
+    fn rebuild(&mut self, schema: &[(usize, usize)]) -> io::Result<()> {
+        self.put("\n")?;
+        self.say("tables that are made anew, with their rows")?;
+        let begin = self.script.begin_rebuild();
+        self.put(&begin)?;
+        self.no_rows_left(schema)?;
+        self.define(schema)?;
+        let steps: Vec<RowStep> = schema
+            .iter()
+            .filter(|change| self.makes_anew(&[**change]))
+            .map(|(table, _)| RowStep::new(*table, RowAction::Update, Vec::new()))
+            .collect();
+        self.foreign_keys(&steps)?;
+        let commit = self.script.commit_rebuild();
+        self.put("\n")?;
+        self.put(&commit)
     }
 
     fn transaction(

@@ -243,7 +243,10 @@ impl Pairer<'_> {
             replica_extra: replica
                 .map(|table| extra_columns(table, &columns, self.databases.dialects.replica))
                 .unwrap_or_default(),
-            foreign_keys: replica.map(|table| staying_keys(table, &going)).unwrap_or_default(),
+            foreign_keys: match replica {
+                Some(table) => staying_keys(table, &going),
+                None => needs.foreign_keys.clone(),
+            },
             dependents: dependents(self.databases.replica, &replica_name),
             checked: replica.map(|table| table.checked.clone()).unwrap_or_default(),
             unique_keys: replica

@@ -7,7 +7,7 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::SchemaMode;
-use crate::sql::{Alteration, Attachment, Column, Rebuild, Shape, Wanted};
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, ForeignKey, Rebuild, Shape, Target, Wanted};
 
 use super::alter::{altered, rebuilding};
 use super::change::{SchemaAction, SchemaChange};
@@ -119,10 +119,34 @@ fn create(structure: &Structure<'_>, last: &Shape, needs: &mut Needs) {
         alteration: None,
         behind_rows: false,
     });
+    needs.foreign_keys = foreign_keys(structure, last);
     let indexes = last.attachments.iter().filter(|one| is_index(structure, one));
     let made =
         indexes.filter_map(|one| altered(structure.dialects.replica, table, Alteration::Attach(one.clone())));
     needs.changes.extend(made);
+}
+
+/// Those that a table is created with: its rows wait for what they point at.
+fn foreign_keys(structure: &Structure<'_>, last: &Shape) -> Vec<ForeignKey> {
+    let names = structure.on_replica;
+    let here = |key: &ForeignKey| {
+        let columns: Option<Vec<String>> = key.columns.iter().map(|name| (names.column)(name)).collect();
+        let target = Target { table: key.table.clone(), columns: key.referenced.clone() };
+        let (target, _) = (names.target)(&target);
+        let key = ForeignKey {
+            columns: columns?,
+            table: target.table,
+            referenced: target.columns,
+            ..key.clone()
+        };
+        let is_it = |one: &&Attachment| {
+            one.kind == AttachmentKind::ForeignKey
+                && one.columns == key.columns
+                && one.target.as_ref().is_some_and(|target| target.table == key.table)
+        };
+        last.attachments.iter().any(|one| is_it(&one)).then_some(key)
+    };
+    structure.primary.foreign_keys.iter().filter_map(here).collect()
 }
 
 /// What the engine attaches to a table that is there.

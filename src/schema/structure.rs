@@ -11,8 +11,8 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{DELETES_DATA, SchemaMode};
 use crate::sql::{
-    Alteration, AttachmentKind, Column, ColumnPlace, DefaultKind, Dialect, LiteralDefault, TableDefinition,
-    TableName,
+    Alteration, AttachmentKind, Column, ColumnPlace, DefaultKind, Dialect, ForeignKey, LiteralDefault,
+    TableDefinition, TableName,
 };
 use crate::value::{Decimal, Type};
 
@@ -50,6 +50,8 @@ pub(super) struct Needs {
     pub changes: Vec<SchemaChange>,
     /// What a person should know of it.
     pub notes: Vec<String>,
+    /// The foreign keys that a missing table is created with.
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl Structure<'_> {

@@ -90,6 +90,17 @@ pub trait Script {
     /// The beginning of a transaction.
     fn begin(&mut self) -> String;
 
+    /// The beginning of a transaction in which tables are made anew: nothing that points at them is looked at or
+    /// carried on until it ends.
+    fn begin_rebuild(&mut self) -> String {
+        self.begin()
+    }
+
+    /// The end of such a transaction. Its changes stay.
+    fn commit_rebuild(&mut self) -> String {
+        self.commit()
+    }
+
     /// The end of a transaction that only looked.
     fn abandon(&mut self) -> String;
 

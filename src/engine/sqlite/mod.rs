@@ -11,6 +11,7 @@ mod index;
 mod introspect;
 mod lock;
 mod moment;
+mod rehearse;
 mod rights;
 mod scan;
 mod split;
@@ -311,6 +312,18 @@ impl Engine for SqliteEngine {
         }
         let catalog = self.catalog(&schemas).await?;
         Ok(tables.iter().flat_map(|table| schema::dependents(&catalog, table)).collect())
+    }
+
+    async fn rehearse(&self, statements: &[String]) -> Result<(), EngineError> {
+        let (session, statements) = (self.session.clone(), statements.to_vec());
+        blocking(move || {
+            if !session.exists()? {
+                return Ok(());
+            }
+            let connection = session.reader()?;
+            rehearse::rehearse(&connection, &statements).map_err(|error| session.failed(error))?
+        })
+        .await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {

@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::declared::Affinity;
 use super::literal::{self, hex, moment, plain};
+use super::rebuild::{BEFORE, BEHIND};
 use super::spelling::{SpelledKeys, bare_uuid, date_time, trimmed, without_zeros};
 use super::{
     copies::{self, Told},
@@ -56,6 +57,14 @@ impl Script for SqliteScript {
 
     fn begin(&mut self) -> String {
         "BEGIN IMMEDIATE;\nPRAGMA defer_foreign_keys = ON;\n".to_owned()
+    }
+
+    fn begin_rebuild(&mut self) -> String {
+        format!("{};\nBEGIN IMMEDIATE;\n", BEFORE.replace("; ", ";\n"))
+    }
+
+    fn commit_rebuild(&mut self) -> String {
+        format!("COMMIT;\n{};\n", BEHIND.replace("; ", ";\n"))
     }
 
     fn abandon(&mut self) -> String {

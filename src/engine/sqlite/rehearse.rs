@@ -1,0 +1,129 @@
+//! Structural changes tried on an empty copy of the schema, in memory.
+//!
+//! SQLite changes a table without a look at the views and triggers that speak of it, and says so when they are next
+//! used. Owns finding those that work now and would not any more. Invariant: the file is only read, and what works
+//! neither before nor afterwards is nobody's fault here.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Result};
+
+use super::{functions, index};
+use crate::engine::EngineError;
+use crate::failure::ErrorKind;
+use crate::sql::RowEvent;
+use crate::sql::sqlite::{BEFORE_REBUILD, Sqlite};
+use crate::sql::Dialect;
+
+/// Something that another table's structure can break.
+struct Dependent {
+    kind: String,
+    name: String,
+    /// The table or view that a trigger is on.
+    table: String,
+    sql: String,
+}
+
+impl Dependent {
+    fn is_trigger(&self) -> bool {
+        self.kind == "trigger"
+    }
+
+    fn words(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+}
+
+/// An error that names the first view or trigger that the statements would break, or says which of them fails.
+pub(super) fn rehearse(connection: &Connection, statements: &[String]) -> Result<std::result::Result<(), EngineError>> {
+    let scratch = Connection::open_in_memory()?;
+    functions::register(&scratch)?;
+    scratch.execute_batch(BEFORE_REBUILD)?;
+    let dependents = load(connection, &scratch)?;
+    let works = |dependent: &Dependent| attempt(&scratch, dependent);
+    let sound: Vec<&Dependent> = dependents.iter().filter(|dependent| works(dependent).is_ok()).collect();
+    let triggers: Vec<&Dependent> = dependents.iter().filter(|dependent| dependent.is_trigger()).collect();
+    for trigger in &triggers {
+        // One that cannot be made here cannot be made there either.
+        let _ = scratch.execute_batch(&trigger.sql);
+    }
+    for sql in statements {
+        if let Err(why) = scratch.execute_batch(sql) {
+            let message = format!("the structural change would fail: {why}");
+            return Ok(Err(EngineError::new(ErrorKind::Type, message)));
+        }
+    }
+    let made: BTreeSet<String> = scratch
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for name in made {
+        scratch.execute_batch(&format!("DROP TRIGGER {}", Sqlite.identifier(&name)))?;
+    }
+    for dependent in sound {
+        if let Err(why) = works(dependent) {
+            let message = format!("the {} would not work any more: {why}", dependent.words());
+            let error = EngineError::new(ErrorKind::Type, message);
+            return Ok(Err(error.hint(format!("drop the {} on the replica, or write it anew", dependent.kind))));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Makes the schema's tables, indexes and views on an empty database, as far as they can be made; gives views and
+/// triggers.
+fn load(connection: &Connection, scratch: &Connection) -> Result<Vec<Dependent>> {
+    let mut statement = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' \
+         ESCAPE '\\' ORDER BY rowid",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Dependent { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
+    })?;
+    let mut dependents = Vec::new();
+    for row in rows {
+        let row = row?;
+        if !row.is_trigger() {
+            // A virtual table may need a module that is not here.
+            let _ = scratch.execute_batch(&row.sql);
+        }
+        if row.is_trigger() || row.kind == "view" {
+            dependents.push(row);
+        }
+    }
+    // A table that counts is there once one was made.
+    let counters = "CREATE TABLE _trueup_counted (id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE _trueup_counted";
+    scratch.execute_batch(counters)?;
+    Ok(dependents)
+}
+
+/// Whether a view can be read, or the statements that fire a trigger be prepared with it alone.
+fn attempt(scratch: &Connection, dependent: &Dependent) -> Result<()> {
+    if !dependent.is_trigger() {
+        return scratch.prepare(&format!("SELECT * FROM {}", Sqlite.identifier(&dependent.name))).map(drop);
+    }
+    scratch.execute_batch(&dependent.sql)?;
+    let fired = fire(scratch, dependent);
+    scratch.execute_batch(&format!("DROP TRIGGER {}", Sqlite.identifier(&dependent.name)))?;
+    fired
+}
+
+fn fire(scratch: &Connection, trigger: &Dependent) -> Result<()> {
+    let table = Sqlite.identifier(&trigger.table);
+    let sql = match index::trigger_event(&trigger.sql).1 {
+        RowEvent::Insert => format!("INSERT INTO {table} DEFAULT VALUES"),
+        RowEvent::Delete => format!("DELETE FROM {table}"),
+        RowEvent::Update => {
+            let columns: Vec<String> = scratch
+                .prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0")?
+                .query_map([&trigger.table], |row| row.get::<_, String>(0))?
+                .collect::<Result<_>>()?;
+            let set: Vec<String> = columns
+                .iter()
+                .map(|name| format!("{0} = {0}", Sqlite.identifier(name)))
+                .collect();
+            format!("UPDATE {table} SET {}", set.join(", "))
+        }
+    };
+    scratch.prepare(&sql).map(drop)
+}
