@@ -129,12 +129,11 @@ fn columns_left(table: &TablePlan, pair: &TablePair) -> Option<Vec<u16>> {
     for change in table.schema_changes.iter().filter(|change| !change.withheld) {
         match change.action {
             SchemaAction::DropTable => return None,
-            SchemaAction::DropColumn => {
-                let dropped = change.column(&pair.names.replica);
+            _ => {
+                let dropped = change.going_columns(&pair.names.replica);
                 let name = |index: &u16| &pair.columns[usize::from(*index)].sides.replica.name;
-                columns.retain(|index| Some(name(index).as_str()) != dropped);
+                columns.retain(|index| !dropped.contains(&name(index).as_str()));
             }
-            _ => {}
         }
     }
     Some(columns)

@@ -240,7 +240,7 @@ fn inverse_change(
         // Numbers that may have been given since are not given twice.
         (SchemaAction::SetSequence, _) => None,
         _ => schema::altered(dialect, table, change.alteration.as_ref()?.reversed()?)
-            .map(|inverse| SchemaChange { behind_rows: !change.behind_rows, ..inverse }),
+            .map(|inverse| SchemaChange { behind_rows: !change.comes_last(), ..inverse }),
     }
 }
 

@@ -257,10 +257,11 @@ fn is_half_way(known: Known, table: &TablePlan, pair: &TablePair, then: Option<&
 
 /// The columns that the plan adds or drops.
 fn come_or_go<'a>(table: &'a TablePlan, pair: &'a TablePair) -> Vec<&'a str> {
-    let comes_or_goes =
-        |change: &&SchemaChange| matches!(change.action, SchemaAction::AddColumn | SchemaAction::DropColumn);
-    let changes = table.schema_changes.iter().filter(comes_or_goes);
-    changes.filter_map(|change| change.column(&pair.names.replica)).collect()
+    let columns = |change: &'a SchemaChange| {
+        let table = &pair.names.replica;
+        change.coming_columns(table).into_iter().chain(change.going_columns(table))
+    };
+    table.schema_changes.iter().flat_map(columns).collect()
 }
 
 /// Columns that an earlier run of this plan added are read where its guards look at rows, for some may have been filled.
@@ -285,7 +286,7 @@ fn forget_dropped(table: &mut TablePlan, now: Option<&Table>, spool: &Spool) -> 
     }
     let names = pair.names.replica.clone();
     let gone = |name: &str| {
-        let dropped = drops(SchemaAction::DropColumn).any(|change| change.column(&names) == Some(name));
+        let dropped = table.schema_changes.iter().any(|change| change.going_columns(&names).contains(&name));
         dropped && now.is_some_and(|now| now.column(name).is_none())
     };
     let mut dropped: Vec<u16> = Vec::new();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Alteration, AttachmentKind, TableName};
+use crate::sql::{Alteration, AttachmentKind, Column, TableName};
 
 /// A structural change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,30 @@ impl SchemaChange {
         }
         self.object.strip_prefix(table.name.as_str())?.strip_prefix('.')
     }
+
+    /// The columns that a table which is there gets by it.
+    pub fn coming_columns<'a>(&'a self, table: &TableName) -> Vec<&'a str> {
+        match (&self.alteration, self.action) {
+            (Some(Alteration::Rebuild(rebuild)), _) => only(&rebuild.after.columns, &rebuild.before.columns),
+            (_, SchemaAction::AddColumn) => self.column(table).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The columns that a table which stays loses by it.
+    pub fn going_columns<'a>(&'a self, table: &TableName) -> Vec<&'a str> {
+        match (&self.alteration, self.action) {
+            (Some(Alteration::Rebuild(rebuild)), _) => only(&rebuild.before.columns, &rebuild.after.columns),
+            (_, SchemaAction::DropColumn) => self.column(table).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The columns of the first that the second lacks.
+fn only<'a>(first: &'a [Column], second: &[Column]) -> Vec<&'a str> {
+    let is_only = |column: &&Column| !second.iter().any(|other| other.name == column.name);
+    first.iter().filter(is_only).map(|column| column.name.as_str()).collect()
 }
 
 /// Why a change is made only when it is allowed by name (`--allow NAME`).

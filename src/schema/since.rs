@@ -69,8 +69,13 @@ pub fn alterations_made(
         let alterations = changes.iter().filter_map(|change| change.alteration.as_ref());
         alterations.filter_map(Alteration::reversed).for_each(|reversed| take_back(&reversed, &mut table));
     }
+    let anew = changes.iter().any(|change| matches!(change.alteration, Some(Alteration::Rebuild(_))));
     let without = |table: &Table| {
         let mut table = table.clone();
+        if anew {
+            // A table that is made anew may have its columns in another order for a while.
+            table.columns.sort_by(|one, other| one.name.cmp(&other.name));
+        }
         table.columns.retain(|column| !columns.contains(&column.name.as_str()));
         let speaks = |one: &Attachment| one.columns.iter().any(|name| columns.contains(&name.as_str()));
         table.attachments.retain(|one| !speaks(one));
@@ -96,10 +101,10 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
         Alteration::Column { after, .. } => table.column(&after.name).is_some_and(|now| is_as(now, after)),
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = &rebuild.after;
-            let same = |(now, after): (&Column, &Column)| now.name == after.name && is_as(now, after);
+            let same = |after: &Column| table.column(&after.name).is_some_and(|now| is_as(now, after));
             table.options == *options
                 && table.columns.len() == columns.len()
-                && table.columns.iter().zip(columns).all(same)
+                && columns.iter().all(same)
                 && table.attachments.len() == attachments.len()
                 && attachments.iter().all(has)
         }
