@@ -18,7 +18,7 @@ use crate::plan::{self, Applied, Outcome, PlannedChange, Remaining, ReplicaPlan,
 use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
 use crate::spool::SpoolError;
-use crate::sql::Selection;
+use crate::sql::{Alteration, Selection};
 use crate::value::{Digest, Key, KeyOrder, KeyRange, RowsHasher};
 
 /// So many keys are looked at in one go: few enough to be held.
@@ -95,6 +95,20 @@ fn with_verdict(applied: Applied, verdict: Verdict) -> Applied {
     }
 }
 
+/// The plan with the columns that it altered behind the rows as they are by now.
+fn with_columns_altered(plan: &ReplicaPlan) -> ReplicaPlan {
+    let mut plan = plan.clone();
+    for table in &mut plan.tables {
+        let Some(pair) = &mut table.pair else { continue };
+        for change in table.schema_changes.iter().filter(|change| !change.withheld) {
+            let Some(Alteration::Column { after, .. }) = &change.alteration else { continue };
+            let altered = pair.columns.iter_mut().filter(|column| column.sides.replica.name == after.name);
+            altered.for_each(|column| column.sides.replica = (**after).clone());
+        }
+    }
+    plan
+}
+
 /// Compares the rows of all written changes of a replica with the primary's or the plan's.
 pub async fn verify_applied(
     against: Against<'_>,
@@ -104,6 +118,7 @@ pub async fn verify_applied(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Verdict {
+    let plan = &with_columns_altered(plan);
     let found = match against {
         Against::Primary(primary, before) => {
             let found = rows_that_differ((primary, before), replica, plan, options, observer, stop).await;

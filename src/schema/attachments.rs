@@ -30,12 +30,13 @@ pub(super) struct Differences {
 }
 
 /// Those of the replica's table that make it the primary's. `replica`: `None` for one that is created with nothing but
-/// its columns and `created_key`.
+/// its columns and `created_key`. `dropped`: the replica's columns that go.
 pub(super) fn differences(
     primary: &Table,
     replica: Option<&Table>,
     created_key: &[String],
     names: &Names<'_>,
+    dropped: &[&str],
 ) -> Differences {
     let mut differences = Differences::default();
     let (mut wanted, mut pointless) = (Vec::new(), Vec::new());
@@ -55,7 +56,9 @@ pub(super) fn differences(
         Some(replica) => {
             let in_scope: Vec<String> =
                 primary.columns.iter().filter_map(|column| (names.column)(&column.name)).collect();
-            let is_ours = |one: &&Attachment| one.columns.iter().all(|column| in_scope.contains(column));
+            // What a column would take along when it goes is dropped by itself.
+            let is_known = |column: &String| in_scope.contains(column) || dropped.contains(&column.as_str());
+            let is_ours = |one: &&Attachment| one.columns.iter().all(is_known);
             replica.attachments.iter().filter(is_ours).cloned().collect()
         }
         None => {
@@ -78,7 +81,12 @@ pub(super) fn differences(
         let (wanted, found) = one;
         if wanted.valid && !found.valid {
             match found.kind {
-                AttachmentKind::Check | AttachmentKind::ForeignKey => validated.push(found.clone()),
+                AttachmentKind::Check | AttachmentKind::ForeignKey => {
+                    // It has its new name by then.
+                    let renamed = !(wanted.name_made_up && found.name_made_up);
+                    let name = if renamed { wanted.name.clone() } else { found.name.clone() };
+                    validated.push(Attachment { name, ..found.clone() });
+                }
                 _ => {
                     differences.alterations.push(Alteration::Detach(found));
                     missing.push(wanted);

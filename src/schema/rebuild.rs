@@ -44,7 +44,7 @@ fn of_table(structure: &Structure<'_>, model: Shape, columns: &mut [ColumnPair])
     }
     let mut needs = Needs::default();
     let differences =
-        attachments::differences(structure.primary, structure.replica, &[], structure.on_replica);
+        attachments::differences(structure.primary, structure.replica, &[], structure.on_replica, &[]);
     needs.notes.extend(differences.notes);
     let mut now = structure.replica.map(shape);
     if structure.replica.is_some() {

@@ -9,7 +9,7 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{DELETES_DATA, SchemaMode};
+use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, DELETES_DATA, SchemaMode};
 use crate::sql::{
     Alteration, AttachmentKind, Column, ColumnPlace, DefaultKind, Dialect, ForeignKey, LiteralDefault,
     TableDefinition, TableName,
@@ -255,8 +255,17 @@ pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
 
 fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut Needs) {
     let created_key = created_key(structure, columns);
-    let differences =
-        attachments::differences(structure.primary, structure.replica, &created_key, structure.on_replica);
+    let is_drop = |change: &&SchemaChange| change.action == SchemaAction::DropColumn;
+    let gone: Vec<SchemaChange> = needs.changes.iter().filter(is_drop).cloned().collect();
+    let dropped: Vec<&str> =
+        gone.iter().filter_map(|change| change.column(structure.names.replica)).collect();
+    let differences = attachments::differences(
+        structure.primary,
+        structure.replica,
+        &created_key,
+        structure.on_replica,
+        &dropped,
+    );
     needs.notes.extend(differences.notes);
     for alteration in differences.alterations {
         match altered(structure.dialects.replica, structure.names.replica, alteration.clone()) {
@@ -426,13 +435,16 @@ fn added_at(
     place: ColumnPlace<'_>,
 ) -> SchemaChange {
     let column = as_created(column, true);
+    let message = || format!("writes all rows anew to add {}", column.name);
+    let hazard =
+        || Hazard { name: ACQUIRES_ACCESS_EXCLUSIVE_LOCK.to_owned(), message: message(), rows: None };
     SchemaChange {
         action: SchemaAction::AddColumn,
         object: format!("{}.{}", table.name, column.name),
         after: Some(described(&column)),
         sql: vec![dialect.add_column_at(table, &column, place)],
         before: None,
-        hazards: Vec::new(),
+        hazards: dialect.rewrites_to_add(&column).then(hazard).into_iter().collect(),
         withheld: false,
         alteration: None,
         behind_rows: false,

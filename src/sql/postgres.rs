@@ -176,6 +176,10 @@ impl Dialect for Postgres {
         alter::alter(table, alteration)
     }
 
+    fn rewrites_to_add(&self, column: &Column) -> bool {
+        alter::rewrites_to_add(column)
+    }
+
     fn rewrites(&self, before: &Column, after: &Column) -> bool {
         alter::rewrites(before, after)
     }

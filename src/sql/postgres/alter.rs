@@ -6,7 +6,9 @@
 use super::define::column_default;
 use super::literal::quoted;
 use super::{identifier, table};
-use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, Column, TableName};
+use crate::sql::{
+    Alteration, Attachment, AttachmentKind, AttachmentPart, Column, DefaultKind, Generated, TableName,
+};
 use crate::value::Type;
 
 /// A table whose deferred constraints wait to be checked cannot be altered.
@@ -180,4 +182,24 @@ pub(super) fn rewrites(before: &Column, after: &Column) -> bool {
         | (Type::Instant { digits: was }, Type::Instant { digits: is }) => was > is,
         _ => true,
     }
+}
+
+/// Defaults that are one value for all rows of a statement, beside literals.
+const STABLE: [&str; 6] = [
+    "now()",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_DATE",
+    "LOCALTIMESTAMP",
+    "CURRENT_USER",
+    "transaction_timestamp()",
+];
+
+/// Whether a column that comes has a value of its own for every row, which is written at once.
+pub(super) fn rewrites_to_add(column: &Column) -> bool {
+    let is_stored = column.generated == Some(Generated::Stored);
+    let is_volatile = match (&column.words.default, &column.default) {
+        (Some(words), Some(DefaultKind::Expression(_))) => !STABLE.contains(&words.as_str()),
+        _ => false,
+    };
+    is_stored || is_volatile || column.identity.is_some()
 }
