@@ -23,7 +23,7 @@ use crate::audit::{self, AuditOptions, TableFinding};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{SchemaAction, self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
+use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, Status, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};

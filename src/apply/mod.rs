@@ -282,7 +282,8 @@ impl Run<'_> {
         let batches = plan::batches(steps, options.batch_rows);
         written.batches.1 = batches.rows.len() as u64;
         self.go_on()?;
-        let structure = self.schema_changes(&batches.schema).chain(self.schema_changes(&batches.schema_after));
+        let structure =
+            self.schema_changes(&batches.schema).chain(self.schema_changes(&batches.schema_after));
         let structure: Vec<String> = structure
             .filter(|(_, change)| change.action != SchemaAction::SetSequence)
             .flat_map(|(_, change)| change.sql.clone())

@@ -153,7 +153,8 @@ impl Writer<'_> {
 
     /// Whether a table is made anew by these changes.
     fn makes_anew(&self, schema: &[(usize, usize)]) -> bool {
-        let action = |(table, change): &(usize, usize)| self.replica.tables[*table].schema_changes[*change].action;
+        let action =
+            |(table, change): &(usize, usize)| self.replica.tables[*table].schema_changes[*change].action;
         schema.iter().any(|change| action(change) == SchemaAction::RebuildTable)
     }
 

@@ -7,7 +7,9 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::SchemaMode;
-use crate::sql::{Alteration, Attachment, AttachmentKind, Column, ForeignKey, Rebuild, Shape, Target, Wanted};
+use crate::sql::{
+    Alteration, Attachment, AttachmentKind, Column, ForeignKey, Rebuild, Shape, Target, Wanted,
+};
 
 use super::alter::{altered, rebuilding};
 use super::change::{SchemaAction, SchemaChange};
@@ -133,12 +135,8 @@ fn foreign_keys(structure: &Structure<'_>, last: &Shape) -> Vec<ForeignKey> {
         let columns: Option<Vec<String>> = key.columns.iter().map(|name| (names.column)(name)).collect();
         let target = Target { table: key.table.clone(), columns: key.referenced.clone() };
         let (target, _) = (names.target)(&target);
-        let key = ForeignKey {
-            columns: columns?,
-            table: target.table,
-            referenced: target.columns,
-            ..key.clone()
-        };
+        let key =
+            ForeignKey { columns: columns?, table: target.table, referenced: target.columns, ..key.clone() };
         let is_it = |one: &&Attachment| {
             one.kind == AttachmentKind::ForeignKey
                 && one.columns == key.columns

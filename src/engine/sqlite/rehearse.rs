@@ -11,9 +11,9 @@ use rusqlite::{Connection, Result};
 use super::{functions, index};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
+use crate::sql::Dialect;
 use crate::sql::RowEvent;
 use crate::sql::sqlite::{BEFORE_REBUILD, Sqlite};
-use crate::sql::Dialect;
 
 /// Something that another table's structure can break.
 struct Dependent {
@@ -35,7 +35,10 @@ impl Dependent {
 }
 
 /// An error that names the first view or trigger that the statements would break, or says which of them fails.
-pub(super) fn rehearse(connection: &Connection, statements: &[String]) -> Result<std::result::Result<(), EngineError>> {
+pub(super) fn rehearse(
+    connection: &Connection,
+    statements: &[String],
+) -> Result<std::result::Result<(), EngineError>> {
     let scratch = Connection::open_in_memory()?;
     functions::register(&scratch)?;
     scratch.execute_batch(BEFORE_REBUILD)?;
@@ -64,7 +67,9 @@ pub(super) fn rehearse(connection: &Connection, statements: &[String]) -> Result
         if let Err(why) = works(dependent) {
             let message = format!("the {} would not work any more: {why}", dependent.words());
             let error = EngineError::new(ErrorKind::Type, message);
-            return Ok(Err(error.hint(format!("drop the {} on the replica, or write it anew", dependent.kind))));
+            return Ok(Err(
+                error.hint(format!("drop the {} on the replica, or write it anew", dependent.kind))
+            ));
         }
     }
     Ok(Ok(()))
@@ -92,7 +97,8 @@ fn load(connection: &Connection, scratch: &Connection) -> Result<Vec<Dependent>>
         }
     }
     // A table that counts is there once one was made.
-    let counters = "CREATE TABLE _trueup_counted (id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE _trueup_counted";
+    let counters =
+        "CREATE TABLE _trueup_counted (id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE _trueup_counted";
     scratch.execute_batch(counters)?;
     Ok(dependents)
 }
@@ -118,10 +124,8 @@ fn fire(scratch: &Connection, trigger: &Dependent) -> Result<()> {
                 .prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0")?
                 .query_map([&trigger.table], |row| row.get::<_, String>(0))?
                 .collect::<Result<_>>()?;
-            let set: Vec<String> = columns
-                .iter()
-                .map(|name| format!("{0} = {0}", Sqlite.identifier(name)))
-                .collect();
+            let set: Vec<String> =
+                columns.iter().map(|name| format!("{0} = {0}", Sqlite.identifier(name))).collect();
             format!("UPDATE {table} SET {}", set.join(", "))
         }
     };
