@@ -38,6 +38,9 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
             let object = format!("{}.{}", table.name, after.name);
             (SchemaAction::AlterColumn, object, Some(described(before)), Some(described(after)))
         }
+        Alteration::Options { before, after } => {
+            (SchemaAction::AlterTable, table.name.clone(), Some(before.clone()), Some(after.clone()))
+        }
         Alteration::Rebuild(rebuild) => {
             let (before, after) = (rebuild.before.text.clone(), rebuild.after.text.clone());
             (SchemaAction::RebuildTable, table.name.clone(), Some(before), Some(after))
@@ -82,6 +85,13 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             }
             hazards
         }
+        Alteration::Options { before, after } if dialect.options_rewrite(before, after) => {
+            vec![hazard(
+                ACQUIRES_ACCESS_EXCLUSIVE_LOCK,
+                "writes all rows anew to change its options".to_owned(),
+            )]
+        }
+        Alteration::Options { .. } => Vec::new(),
         Alteration::Rebuild(rebuild) => rebuilding(&rebuild.before, &rebuild.after),
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
     }

@@ -89,6 +89,8 @@ pub enum SchemaAction {
     AddColumn,
     /// ALTER COLUMN.
     AlterColumn,
+    /// What stands behind the columns of a table becomes something else.
+    AlterTable,
     /// DROP TABLE.
     DropTable,
     /// DROP COLUMN.
@@ -124,7 +126,7 @@ impl SchemaAction {
             SchemaAction::Drop(Index | Unique) => 3,
             SchemaAction::Drop(PrimaryKey) => 4,
             SchemaAction::RebuildTable => 5,
-            SchemaAction::AlterColumn => 6,
+            SchemaAction::AlterColumn | SchemaAction::AlterTable => 6,
             SchemaAction::AddColumn => 7,
             SchemaAction::Rename(_) => 8,
             SchemaAction::Add(PrimaryKey) => 9,
@@ -145,6 +147,7 @@ impl SchemaAction {
             SchemaAction::CreateTable => "create_table",
             SchemaAction::AddColumn => "add_column",
             SchemaAction::AlterColumn => "alter_column",
+            SchemaAction::AlterTable => "alter_table",
             SchemaAction::DropTable => "drop_table",
             SchemaAction::DropColumn => "drop_column",
             SchemaAction::SetSequence => "set_sequence",

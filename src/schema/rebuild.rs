@@ -101,7 +101,10 @@ fn attached(now: Option<&Shape>, alterations: &[Alteration]) -> Vec<Attachment> 
                     one.name.clone_from(name);
                 }
             }
-            Alteration::Validate(_) | Alteration::Column { .. } | Alteration::Rebuild(_) => {}
+            Alteration::Validate(_)
+            | Alteration::Column { .. }
+            | Alteration::Options { .. }
+            | Alteration::Rebuild(_) => {}
         }
     }
     attachments

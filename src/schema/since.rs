@@ -99,6 +99,7 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
         }
         Alteration::Validate(one) => table.attachments.iter().any(|other| is_one(one, other) && other.valid),
         Alteration::Column { after, .. } => table.column(&after.name).is_some_and(|now| is_as(now, after)),
+        Alteration::Options { after, .. } => table.options.as_ref() == Some(after),
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = &rebuild.after;
             let same = |after: &Column| table.column(&after.name).is_some_and(|now| is_as(now, after));
@@ -140,6 +141,7 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
                 *column = (**before).clone();
             }
         }
+        Alteration::Options { before, .. } => table.options = Some(before.clone()),
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = rebuild.before.clone();
             (table.columns, table.attachments, table.options) = (columns, attachments, options);

@@ -11,8 +11,8 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, DELETES_DATA, SchemaMode};
 use crate::sql::{
-    Alteration, AttachmentKind, Column, ColumnPlace, DefaultKind, Dialect, ForeignKey, LiteralDefault,
-    TableDefinition, TableName,
+    Alteration, Attachment, AttachmentKind, Column, ColumnPlace, ColumnWords, DefaultKind, Dialect,
+    ForeignKey, LiteralDefault, TableDefinition, TableName,
 };
 use crate::value::{Decimal, Type};
 
@@ -57,6 +57,12 @@ pub(super) struct Needs {
 impl Structure<'_> {
     fn is_one_family(&self) -> bool {
         self.dialects.primary.same_family(self.dialects.replica)
+    }
+
+    /// Whether what the two servers print can be held against each other word by word: brands of one family call their
+    /// collations and expressions otherwise.
+    fn is_one_brand(&self) -> bool {
+        self.dialects.primary.engine() == self.dialects.replica.engine()
     }
 }
 
@@ -134,10 +140,22 @@ fn of_columns(
     {
         differences.extend(key_difference(structure, replica, columns));
     }
-    if structure.is_one_family() && structure.primary.options != replica.options {
+    if structure.is_one_brand() && structure.primary.options != replica.options {
+        let alteration = match (&replica.options, &structure.primary.options) {
+            (Some(before), Some(after)) => {
+                let (before, after) = (before.clone(), after.clone());
+                Some(Alteration::Options { before, after })
+            }
+            _ => None,
+        };
+        let change =
+            alteration.and_then(|one| altered(structure.dialects.replica, structure.names.replica, one));
         let words = |options: &Option<String>| options.clone().unwrap_or_else(|| "no options".to_owned());
         let (before, after) = (words(&replica.options), words(&structure.primary.options));
-        differences.push(Difference { column: None, before, after });
+        match change {
+            Some(change) => needs.changes.push(change),
+            None => differences.push(Difference { column: None, before, after }),
+        }
     }
     if differences.is_empty() {
         return Ok(());
@@ -183,6 +201,8 @@ fn generated_columns(
             // One that only the primary generates is an ordinary one.
             Some(found) if found.generated.is_none() => {}
             Some(found) if is_declared_alike(&wanted, found) && wanted.generated == found.generated => {}
+            // The same expression may be printed otherwise there.
+            Some(_) if !structure.is_one_brand() => {}
             Some(found) => {
                 let alteration =
                     Alteration::Column { before: Box::new(found.clone()), after: Box::new(wanted.clone()) };
@@ -203,7 +223,11 @@ fn generated_columns(
 /// where the engine cannot do that in place.
 fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, Vec<SchemaChange>)> {
     let before = &pair.sides.replica;
-    let after = Column { name: before.name.clone(), ..pair.sides.primary.clone() };
+    let mut after = Column { name: before.name.clone(), ..pair.sides.primary.clone() };
+    if !structure.is_one_brand() {
+        let default = after.words.default.take();
+        after.words = ColumnWords { default, ..before.words.clone() };
+    }
     let between = between(before, &after);
     let step = |before: &Column, after: &Column| {
         let alteration =
@@ -259,13 +283,22 @@ fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut
     let gone: Vec<SchemaChange> = needs.changes.iter().filter(is_drop).cloned().collect();
     let dropped: Vec<&str> =
         gone.iter().filter_map(|change| change.column(structure.names.replica)).collect();
-    let differences = attachments::differences(
-        structure.primary,
-        structure.replica,
-        &created_key,
-        structure.on_replica,
-        &dropped,
-    );
+    let brands =
+        (!structure.is_one_brand()).then(|| (plain(structure.primary), structure.replica.map(plain)));
+    let (primary, replica) = match &brands {
+        Some((primary, replica)) => (primary, replica.as_ref()),
+        None => (structure.primary, structure.replica),
+    };
+    let told = |table: &Table| table.attachments.len();
+    if told(primary) < told(structure.primary) || replica.map(told) < structure.replica.map(told) {
+        needs.notes.push(format!(
+            "checks and indexes over expressions are left out: {} and {} print them otherwise",
+            structure.dialects.primary.engine(),
+            structure.dialects.replica.engine()
+        ));
+    }
+    let differences =
+        attachments::differences(primary, replica, &created_key, structure.on_replica, &dropped);
     needs.notes.extend(differences.notes);
     for alteration in differences.alterations {
         match altered(structure.dialects.replica, structure.names.replica, alteration.clone()) {
@@ -276,9 +309,16 @@ fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut
     }
 }
 
+/// The table without what it says in expressions.
+fn plain(table: &Table) -> Table {
+    let mut table = table.clone();
+    table.attachments.retain(Attachment::is_plain);
+    table
+}
+
 fn anew(structure: &Structure<'_>, alteration: Alteration) -> Vec<SchemaChange> {
     let Alteration::Rename { attachment, name } = alteration else { return Vec::new() };
-    let named = crate::sql::Attachment { name, ..attachment.clone() };
+    let named = Attachment { name, ..attachment.clone() };
     let steps = [Alteration::Detach(attachment), Alteration::Attach(named)];
     let change = |step| altered(structure.dialects.replica, structure.names.replica, step);
     steps.into_iter().filter_map(change).collect()
@@ -332,7 +372,7 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<Schema
             let is_named = one.kind == AttachmentKind::PrimaryKey && !one.name_made_up;
             (is_named && one_family && !one.name.is_empty()).then(|| one.name.clone())
         }),
-        options: structure.primary.options.clone().filter(|_| one_family),
+        options: structure.primary.options.clone().filter(|_| structure.is_one_brand()),
     };
     let sql = dialect.create_table(&definition);
     let created = SchemaChange {
@@ -497,7 +537,7 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
     let default = same_family && !expression && literal_default(primary) != literal_default(replica);
     // One that the primary alone generates is an ordinary one, whatever DDL says of it there.
-    let words = same_family && primary.generated.is_none() && primary.words != replica.words;
+    let words = structure.is_one_brand() && primary.generated.is_none() && primary.words != replica.words;
     (nullability || declared || list || default || words).then(|| Difference {
         column: Some(replica.name.clone()),
         before: described(replica),

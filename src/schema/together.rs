@@ -125,6 +125,7 @@ impl Together<'_> {
                 Alteration::Attach(_)
                 | Alteration::Validate(_)
                 | Alteration::Column { .. }
+                | Alteration::Options { .. }
                 | Alteration::Rebuild(_) => false,
             })
         };
@@ -181,6 +182,6 @@ fn points(alteration: &Alteration) -> bool {
             one.kind == AttachmentKind::ForeignKey
         }
         Alteration::Rename { attachment, .. } => attachment.kind == AttachmentKind::ForeignKey,
-        Alteration::Column { .. } | Alteration::Rebuild(_) => false,
+        Alteration::Column { .. } | Alteration::Options { .. } | Alteration::Rebuild(_) => false,
     }
 }

@@ -161,6 +161,13 @@ pub enum Alteration {
         /// As it will be.
         after: Box<Column>,
     },
+    /// What stands behind its columns becomes something else.
+    Options {
+        /// As it is now.
+        before: String,
+        /// As it will be.
+        after: String,
+    },
     /// It is made anew, with its rows.
     Rebuild(Box<Rebuild>),
 }
@@ -178,6 +185,9 @@ impl Alteration {
             Alteration::Validate(_) => return None,
             Alteration::Column { before, after } => {
                 Alteration::Column { before: after.clone(), after: before.clone() }
+            }
+            Alteration::Options { before, after } => {
+                Alteration::Options { before: after.clone(), after: before.clone() }
             }
             Alteration::Rebuild(rebuild) => {
                 let Rebuild { before, after, triggers } = rebuild.as_ref().clone();

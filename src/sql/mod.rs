@@ -336,6 +336,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {table} WHERE CHAR_LENGTH({column}) > {chars}")
     }
 
+    /// Whether other options have all rows of their table written anew.
+    fn options_rewrite(&self, before: &str, after: &str) -> bool {
+        before != after
+    }
+
     /// Whether a column that becomes another has all rows of its table written anew.
     fn rewrites(&self, before: &Column, after: &Column) -> bool {
         before.column_type != after.column_type

@@ -302,6 +302,10 @@ impl Dialect for Family {
         }
     }
 
+    fn options_rewrite(&self, before: &str, after: &str) -> bool {
+        alter::options_rewrite(before, after)
+    }
+
     fn numbers_keys_alone(&self) -> bool {
         true
     }

@@ -8,6 +8,6 @@
 
 mod crashes;
 mod cuts;
-mod proxy;
+pub mod proxy;
 mod scene;
 mod signals;

@@ -1,5 +1,6 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
+mod cut_off;
 mod hazards;
 mod mysql_family;
 mod postgres;

@@ -21,7 +21,7 @@ const fn of(name: &'static str, a: &'static str, b: &'static str, rows: &'static
 }
 
 /// What SHOW CREATE TABLE prints of every table, but for where a counter stands and for the names the server gave.
-fn shown(database: &Database) -> Vec<String> {
+pub fn shown(database: &Database) -> Vec<String> {
     let tables = database.query(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = database() ORDER BY table_name",
     );
@@ -488,7 +488,7 @@ fn checks() {
         ),
         of(
             "a check of texts",
-            "(id int PRIMARY KEY, s varchar(20), CONSTRAINT c CHECK (s <> 'it''s, (x)'))",
+            "(id int PRIMARY KEY, s varchar(20), CONSTRAINT c CHECK (s <> 'its, (x)'))",
             "(id int PRIMARY KEY, s varchar(20), CONSTRAINT c CHECK (s in ('a', 'b\"', '\\')))",
             "INSERT INTO t VALUES (1, 'a');",
         ),
@@ -612,4 +612,68 @@ fn check_missing(script: &'static str) {
     pair.primary.execute_script(script);
     pair.tables("[\"*\"]");
     reach(&case, &pair, &pair.primary, "created");
+}
+
+#[test]
+fn options() {
+    check_all(&[
+        of(
+            "a comment on the table",
+            "(id int PRIMARY KEY, a int, b int)",
+            "(id int PRIMARY KEY, a int, b int) COMMENT='it''s \\ a=b, (c)'",
+            ROWS,
+        ),
+        of(
+            "a storage engine",
+            "(id int PRIMARY KEY, a int, b int, KEY i (a))",
+            "(id int PRIMARY KEY, a int, b int, KEY i (a)) ENGINE=MyISAM",
+            ROWS,
+        ),
+        of(
+            "a row format",
+            "(id int PRIMARY KEY, a int, b int)",
+            "(id int PRIMARY KEY, a int, b int) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8",
+            ROWS,
+        ),
+        of(
+            "a character set for new columns",
+            "(id int PRIMARY KEY, s varchar(9) CHARACTER SET utf8mb4) DEFAULT CHARSET=latin1",
+            "(id int PRIMARY KEY, s varchar(9) CHARACTER SET latin1 COLLATE latin1_bin) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci",
+            "INSERT INTO t VALUES (1, 'é');",
+        ),
+        of(
+            "a collation that columns have from their table",
+            "(id int PRIMARY KEY, s varchar(9)) COLLATE=utf8mb4_bin",
+            "(id int PRIMARY KEY, s varchar(9)) COLLATE=utf8mb4_unicode_ci",
+            "INSERT INTO t VALUES (1, 'é');",
+        ),
+        of(
+            "statistics are none",
+            "(id int PRIMARY KEY, a int, b int) STATS_PERSISTENT=0",
+            "(id int PRIMARY KEY, a int, b int) STATS_PERSISTENT=0",
+            ROWS,
+        ),
+    ]);
+}
+
+/// What SELECT alone may read still shows foreign keys and checks: without them such a login would find all in sync.
+#[test]
+fn a_login_that_may_only_read_sees_all_of_the_structure() {
+    let pair = Pair::new(Engine::Mariadb, Engine::Mariadb);
+    pair.both("CREATE TABLE p (id int PRIMARY KEY);");
+    pair.primary.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, j json, CONSTRAINT c CHECK (a > 0), CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id))",
+    );
+    pair.replica.execute_script("CREATE TABLE t (id int PRIMARY KEY, a int, j json, KEY f (a))");
+    let (reader, watcher) = (
+        pair.primary.limited_role("GRANT SELECT ON p TO {role}; GRANT SELECT ON t TO {role}"),
+        pair.replica.limited_role("GRANT SELECT ON p TO {role}; GRANT SELECT ON t TO {role}"),
+    );
+    pair.tables("[\"*\"]");
+    let sides: [(&str, &str); 2] = [("PRIMARY_URL", &reader), ("REPLICA_URL", &watcher)];
+    let run = pair.run_with(&["plan", "spec.yml", "--detailed-exitcode", "--format", "json"], &sides);
+    assert_eq!(run.exit, Some(2), "{}", run.told());
+    for action in ["add_check", "add_foreign_key"] {
+        assert!(run.stdout.contains(action), "{action}: {}", run.told());
+    }
 }

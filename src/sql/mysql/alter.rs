@@ -66,6 +66,7 @@ fn clauses(family: &Family, alteration: &Alteration) -> Option<Vec<String>> {
             vec![format!("MODIFY COLUMN {}", ddl::column(family, after))]
         }
         Alteration::Column { .. } => return None,
+        Alteration::Options { before, after } => options(before, after)?,
     })
 }
 
@@ -125,6 +126,74 @@ fn rest(family: &Family, rest: &str) -> String {
         (EngineName::Mariadb, Some(rest)) => format!("{rest} IGNORED"),
         _ => rest.to_owned(),
     }
+}
+
+/// The options that become others; `None` where one is no option that can be said alone, such as partitions.
+fn options(before: &str, after: &str) -> Option<Vec<String>> {
+    let (before, after) = (listed(before)?, listed(after)?);
+    let set = after.iter().filter(|(name, value)| !before.contains(&(*name, *value)));
+    let gone = before.iter().filter(|(name, _)| !after.iter().any(|(other, _)| other == name));
+    let set = set.map(|(name, value)| Some(format!("{name}={value}")));
+    let reset = gone.map(|(name, _)| {
+        let value = match *name {
+            "COMMENT" => "''",
+            "ROW_FORMAT" => "DEFAULT",
+            "KEY_BLOCK_SIZE" => "0",
+            _ => return None,
+        };
+        Some(format!("{name}={value}"))
+    });
+    let mut clauses: Vec<String> = reset.chain(set).collect::<Option<_>>()?;
+    // A character set alone would bring its own collation along.
+    if clauses.iter().any(|clause| clause.starts_with("DEFAULT CHARSET=")) {
+        let collation = after.iter().find(|(name, _)| *name == "COLLATE")?;
+        clauses.retain(|clause| !clause.starts_with("COLLATE="));
+        let at = clauses.iter().position(|clause| clause.starts_with("DEFAULT CHARSET="))?;
+        clauses[at].push_str(&format!(" COLLATE={}", collation.1));
+    }
+    Some(clauses)
+}
+
+/// Names and values. Values in quotes hold spaces.
+fn listed(options: &str) -> Option<Vec<(&str, &str)>> {
+    let mut all = Vec::new();
+    let mut rest = options.trim();
+    while !rest.is_empty() {
+        let (name, behind) = rest.split_once('=')?;
+        let length = match behind.as_bytes().first() {
+            Some(b'\'') => end_of_text(behind),
+            _ => behind.find(' ').unwrap_or(behind.len()),
+        };
+        if name.starts_with("PARTITION") || name.starts_with("WITH") || name.starts_with("TABLESPACE") {
+            return None;
+        }
+        all.push((name, &behind[..length]));
+        rest = behind[length..].trim_start();
+    }
+    Some(all)
+}
+
+/// How long the text in quotes is that this begins with.
+fn end_of_text(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 1,
+            b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
+            b'\'' => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Whether other options than words for people and what new columns are like write all rows anew.
+pub(super) fn options_rewrite(before: &str, after: &str) -> bool {
+    let clauses = options(before, after).unwrap_or_default();
+    let said = |clause: &String| clause.starts_with("COMMENT=") || clause.contains("COLLATE=");
+    !clauses.iter().all(said)
 }
 
 /// Whether the server can make the one of the other. What is computed when read has no place in the rows, and becomes
@@ -248,6 +317,26 @@ mod tests {
             Some("ALTER TABLE `t` DROP KEY `i`, ADD FULLTEXT KEY `i` (`a`, `b`) IGNORED")
         );
         assert!(sql(&MYSQL, &both).is_some_and(|sql| sql.ends_with(" INVISIBLE")));
+    }
+
+    #[test]
+    fn options_are_said_that_become_others() {
+        let before =
+            "ENGINE=InnoDB DEFAULT CHARSET=latin1 COLLATE=latin1_bin ROW_FORMAT=COMPRESSED COMMENT='a b=''c'";
+        let after = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='d'";
+        let change = Alteration::Options { before: before.to_owned(), after: after.to_owned() };
+        assert_eq!(
+            sql(&MARIADB, std::slice::from_ref(&change)).as_deref(),
+            Some(
+                "ALTER TABLE `t` ROW_FORMAT=DEFAULT, DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin, COMMENT='d'"
+            )
+        );
+        assert!(options_rewrite(before, after) && !options_rewrite(after, &after.replace("'d'", "'e'")));
+        let partitioned = Alteration::Options {
+            before: after.to_owned(),
+            after: format!("{after} PARTITION BY HASH (`id`) PARTITIONS 4"),
+        };
+        assert_eq!(sql(&MARIADB, &[partitioned]), None);
     }
 
     #[test]

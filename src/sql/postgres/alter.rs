@@ -33,7 +33,7 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table(name), identifier(&attachment.name))
         }
         Alteration::Column { before, after } => column(name, before, after)?,
-        Alteration::Rebuild(_) => return None,
+        Alteration::Options { .. } | Alteration::Rebuild(_) => return None,
     };
     Some(vec![CHECK_NOW.to_owned(), sql])
 }
