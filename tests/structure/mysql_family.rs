@@ -632,7 +632,7 @@ fn options() {
         of(
             "a row format",
             "(id int PRIMARY KEY, a int, b int)",
-            "(id int PRIMARY KEY, a int, b int) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8",
+            "(id int PRIMARY KEY, a int, b int) ROW_FORMAT=COMPRESSED",
             ROWS,
         ),
         of(

@@ -364,6 +364,11 @@ fn key(line: &str) -> Option<Attachment> {
             at += 2;
             continue;
         }
+        // Left behind by a table that was compressed so, and without a meaning of its own.
+        if words[at].starts_with("KEY_BLOCK_SIZE=") {
+            at += 1;
+            continue;
+        }
         // MariaDB has another word for an index that is kept and not used.
         rest.push(if words[at] == "IGNORED" { "INVISIBLE".to_owned() } else { words[at].to_owned() });
         at += 1;
