@@ -67,7 +67,13 @@ fn of_table(structure: &Structure<'_>, model: Shape, columns: &mut [ColumnPair])
         .primary
         .columns
         .iter()
-        .filter_map(|column| Some((column.name.clone(), (structure.on_replica.column)(&column.name)?)))
+        .filter_map(|column| Some((column, (structure.on_replica.column)(&column.name)?)))
+        // One that a side alone generates stays as it is there.
+        .filter(|(column, name)| {
+            let there = structure.replica.and_then(|replica| replica.column(name));
+            there.is_none_or(|there| there.generated.is_some() == column.generated.is_some())
+        })
+        .map(|(column, name)| (column.name.clone(), name))
         .collect();
     let wanted = Wanted { model: &model, now: now.as_ref(), columns: &names, attachments: &attachments };
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
