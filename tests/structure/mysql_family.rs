@@ -34,7 +34,11 @@ pub fn shown(database: &Database) -> Vec<String> {
             Some(rest) => {
                 let collation = rest.split([' ', '\n']).next().unwrap_or_default();
                 let charset = collation.split('_').next().unwrap_or_default();
-                text.replace(&format!(" CHARACTER SET {charset} COLLATE {collation}"), "")
+                let text = text.replace(&format!(" CHARACTER SET {charset} COLLATE {collation}"), "");
+                // So it is with what holds where nothing is said.
+                text.replace(&format!(" COLLATE {collation}"), "")
+                    .replace(" ON DELETE RESTRICT", "")
+                    .replace(" ON UPDATE RESTRICT", "")
             }
             None => text,
         };
