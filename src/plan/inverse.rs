@@ -8,12 +8,13 @@
 //! outside the plan, triggers) is not in a plan, and so not in its inverse.
 
 use crate::compare::{ChangeList, ChangeListWriter, CopyCount, CopyNumber, RangeDrift, RowChange, joined};
+use crate::failure::{ErrorKind, Failure};
 use crate::schema::{self, Hazard, TablePair, Writes};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::DELETES_DATA;
 use crate::spool::{Spool, SpoolError};
-use crate::sql::{self, AttachmentKind, Column, Dialect};
+use crate::sql::{self, Alteration, AttachmentKind, Column, Dialect};
 
 use super::{Handover, Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
 
@@ -138,7 +139,36 @@ fn inverse_table(
     // Causes tell how a replica came to differ from the primary, not how it is to differ again.
     inverse.causes.clear();
     inverse.status = inverse.status_found();
-    Ok(Some(inverse))
+    Ok(Some(match lost_column(pair, &written) {
+        None => inverse,
+        Some(column) => inverse.failed(
+            Failure::new(
+                ErrorKind::Missing,
+                format!(
+                    "table {} cannot be taken back: the plan drops its column {column}, whose values it does not hold",
+                    table.table
+                ),
+            )
+            .hint("restore the column from a backup, or take the other tables back with --partial"),
+        ),
+    }))
+}
+
+/// A column that goes with values that no row change holds: one that only the replica has.
+fn lost_column(pair: &TablePair, written: &[&SchemaChange]) -> Option<String> {
+    let is_paired = |name: &str| pair.columns.iter().any(|paired| paired.sides.replica.name == name);
+    let lost = |change: &&SchemaChange| match (&change.alteration, change.action) {
+        (Some(Alteration::Rebuild(rebuild)), _) => {
+            let stays = |name: &str| rebuild.after.columns.iter().any(|column| column.name == name);
+            let names = rebuild.before.columns.iter().map(|column| column.name.as_str());
+            names.filter(|name| !stays(name) && !is_paired(name)).map(str::to_owned).next()
+        }
+        (_, SchemaAction::DropColumn) => {
+            change.column(&pair.names.replica).filter(|name| !is_paired(name)).map(str::to_owned)
+        }
+        _ => None,
+    };
+    written.iter().find_map(lost)
 }
 
 /// Whether a change of a table that the plan creates is taken back by itself: all but what tables point at each other
@@ -282,7 +312,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::failure::{ErrorKind, Failure};
     use crate::plan::testing::*;
     use crate::plan::{Part, RowAction, Spares, Status, statements, writes};
     use crate::sql::EngineName;

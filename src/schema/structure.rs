@@ -91,7 +91,7 @@ fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Resul
         Some(replica) => of_columns(structure, replica, columns, &mut needs)?,
     }
     if structure.is_one_family() {
-        of_attachments(structure, columns, &mut needs);
+        of_attachments(structure, columns, &mut needs)?;
     }
     let together = Together {
         dialect: structure.dialects.replica,
@@ -277,7 +277,11 @@ pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
     }
 }
 
-fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut Needs) {
+fn of_attachments(
+    structure: &Structure<'_>,
+    columns: &[ColumnPair],
+    needs: &mut Needs,
+) -> Result<(), Failure> {
     let created_key = created_key(structure, columns);
     let is_drop = |change: &&SchemaChange| change.action == SchemaAction::DropColumn;
     let gone: Vec<SchemaChange> = needs.changes.iter().filter(is_drop).cloned().collect();
@@ -304,9 +308,10 @@ fn of_attachments(structure: &Structure<'_>, columns: &[ColumnPair], needs: &mut
         match altered(structure.dialects.replica, structure.names.replica, alteration.clone()) {
             Some(change) => needs.changes.push(change),
             // What cannot be renamed is made anew.
-            None => needs.changes.extend(anew(structure, alteration)),
+            None => needs.changes.extend(anew(structure, alteration)?),
         }
     }
+    Ok(())
 }
 
 /// The table without what it says in expressions.
@@ -316,12 +321,24 @@ fn plain(table: &Table) -> Table {
     table
 }
 
-fn anew(structure: &Structure<'_>, alteration: Alteration) -> Vec<SchemaChange> {
-    let Alteration::Rename { attachment, name } = alteration else { return Vec::new() };
-    let named = Attachment { name, ..attachment.clone() };
-    let steps = [Alteration::Detach(attachment), Alteration::Attach(named)];
-    let change = |step| altered(structure.dialects.replica, structure.names.replica, step);
-    steps.into_iter().filter_map(change).collect()
+fn anew(structure: &Structure<'_>, alteration: Alteration) -> Result<Vec<SchemaChange>, Failure> {
+    let table = structure.names.replica;
+    let steps = match alteration {
+        Alteration::Rename { attachment, name } => {
+            let named = Attachment { name, ..attachment.clone() };
+            vec![Alteration::Detach(attachment), Alteration::Attach(named)]
+        }
+        other => vec![other],
+    };
+    let change = |step| {
+        altered(structure.dialects.replica, table, step).ok_or_else(|| {
+            let message =
+                format!("what the table {table} has besides its columns cannot be changed in place");
+            Failure::new(ErrorKind::Type, message)
+                .hint("change it by hand, or set `schema: check` (report it) or `schema: ignore`")
+        })
+    };
+    steps.into_iter().map(change).collect()
 }
 
 /// The primary key that a missing table is created with, by the replica's names.

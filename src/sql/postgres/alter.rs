@@ -137,7 +137,11 @@ fn column(name: &TableName, before: &Column, after: &Column) -> Option<String> {
             .as_ref()
             .map(|collation| format!(" COLLATE {collation}"))
             .unwrap_or_default();
-        actions.push(format!("ALTER COLUMN {column} TYPE {declared}{collation} USING {column}::{declared}"));
+        // A cast that is asked for would cut texts off without a word; one that is made by itself refuses them.
+        let is_kind = std::mem::discriminant(&before.column_type.meaning)
+            == std::mem::discriminant(&after.column_type.meaning);
+        let by = if is_kind { String::new() } else { format!(" USING {column}::{declared}") };
+        actions.push(format!("ALTER COLUMN {column} TYPE {declared}{collation}{by}"));
     }
     if let Some(default) = is.filter(|is| Some(is) != was.as_ref() || becomes_another) {
         actions.push(format!("ALTER COLUMN {column} SET DEFAULT {default}"));
