@@ -30,6 +30,8 @@ pub use address::Address;
 pub use database::{Database, Dump};
 pub use prepared::Mortal;
 pub use product::{Product, not_run, runs_on};
+#[allow(unused_imports)] // as `tuned`
+pub use watchdog::{Watchdog, private_directory};
 
 /// An engine of the test matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,6 +146,24 @@ pub fn unlogged_mariadb() -> &'static Server {
 pub fn hostile_mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(mariadb::start_unlogged)
+}
+
+/// A private server for the benchmarks: `settings` (each `name=value`) come on top of those for tests.
+#[allow(dead_code)] // the tests have no use for it
+pub fn tuned(engine: Engine, settings: &[&str]) -> Result<(Address, Watchdog), String> {
+    let mut prepared = match engine {
+        Engine::Postgres => postgres::prepare("off"),
+        Engine::Mariadb => mariadb::prepare(),
+        Engine::Sqlite => return Err("SQLite has no server".into()),
+    };
+    for setting in settings {
+        // Of a setting that is named twice both servers take the last.
+        match engine {
+            Engine::Postgres => prepared.command.extend(["-c".into(), (*setting).into()]),
+            Engine::Mariadb | Engine::Sqlite => prepared.command.push(format!("--{setting}")),
+        }
+    }
+    prepared.start()
 }
 
 /// An empty database of `engine`.
