@@ -235,7 +235,8 @@ fn wide(row: &mut RowWriter) {
 /// The numbers from 0 to `count` in blocks that are out of order, each backwards.
 fn shuffled(count: u64) -> impl Iterator<Item = u64> {
     let blocks = count.div_ceil(BLOCK_ROWS).max(1);
-    let stride = [7_919, 7_907, 104_729, 1].into_iter().find(|stride| blocks % stride != 0).unwrap_or(1);
+    let stride =
+        [7_919, 7_907, 104_729, 1].into_iter().find(|stride| !blocks.is_multiple_of(*stride)).unwrap_or(1);
     (0..blocks).flat_map(move |turn| {
         let block = (turn * stride + blocks / 3) % blocks;
         (block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(count)).rev()

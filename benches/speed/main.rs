@@ -54,9 +54,7 @@ fn main() -> ExitCode {
     for (at, line) in lines.iter().enumerate() {
         eprintln!("[{}/{}] {}: {}", at + 1, lines.len(), line.name, line.title);
         let outcome = bench.measure(line);
-        if let Err(why) = &outcome {
-            eprintln!("  failed: {why}");
-        }
+        eprintln!("{}", table::row(line, &outcome));
         outcomes.push((line, outcome));
         bench.forget(line, &lines[at + 1..]);
     }

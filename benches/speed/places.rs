@@ -124,7 +124,7 @@ impl Places {
         self.scratch.join(format!("{}-{}.db", fixture.side.database(), fixture.table))
     }
 
-    /// Makes the table with all its rows, unless it is there.
+    /// Makes the table with all its rows, unless it is there. The servers may have work left: see [`Places::settle`].
     pub fn have(&mut self, fixture: &Fixture) -> Result<(), Failed> {
         if self.fixtures.contains(fixture) {
             return Ok(());
@@ -136,7 +136,6 @@ impl Places {
             Engine::Mariadb => self.load_mariadb(fixture, &create)?,
         }
         self.fixtures.push(fixture.clone());
-        self.settle();
         Ok(())
     }
 

@@ -32,15 +32,8 @@ const HEAD: &str = "\
 pub fn markdown(outcomes: &[(&Line, Result<Outcome, Failed>)]) -> String {
     let mut text = String::from(HEAD);
     for (line, outcome) in outcomes {
-        let cells = match outcome {
-            Ok(Outcome::Measured { ours, reference, received_bytes }) => {
-                measured(line, ours, reference.as_ref(), *received_bytes)
-            }
-            Ok(Outcome::NotYet(why)) => without_figures(line, &format!("not yet: {why}")),
-            Err(why) => without_figures(line, &format!("FAILED: {why}")),
-        };
         // Writing to a text does not fail.
-        let _ = write!(text, "\n| `{}` | {} | {} |", line.name, line.title, cells.join(" | "));
+        let _ = write!(text, "\n{}", row(line, outcome));
     }
     let peaks = outcomes.iter().filter_map(|(_, outcome)| match outcome {
         Ok(Outcome::Measured { ours, .. }) => Some(ours.peak_bytes),
@@ -56,6 +49,18 @@ pub fn markdown(outcomes: &[(&Line, Result<Outcome, Failed>)]) -> String {
         );
     }
     text
+}
+
+/// One row of the table.
+pub fn row(line: &Line, outcome: &Result<Outcome, Failed>) -> String {
+    let cells = match outcome {
+        Ok(Outcome::Measured { ours, reference, received_bytes }) => {
+            measured(line, ours, reference.as_ref(), *received_bytes)
+        }
+        Ok(Outcome::NotYet(why)) => without_figures(line, &format!("not yet: {why}")),
+        Err(why) => without_figures(line, &format!("FAILED: {why}")),
+    };
+    format!("| `{}` | {} | {} |", line.name, line.title, cells.join(" | "))
 }
 
 fn without_figures(line: &Line, why: &str) -> Vec<String> {
@@ -142,7 +147,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -53,6 +53,7 @@ impl Bench {
         for fixture in line.fixtures() {
             self.places.have(&fixture)?;
         }
+        self.places.settle();
         match line.work {
             Work::Equal => self.equal(line),
             Work::Drift => self.drift(line),
@@ -103,6 +104,7 @@ impl Bench {
         let rows = Rows { variant: crate::data::Variant::Equal, ..line.rows };
         let equal = Line { rows, work: Work::Equal, ..line.clone() };
         self.places.have(&equal.fixture(Side::Replica))?;
+        self.places.settle();
         let spec = self.spec(&equal, "    schema: ignore\n")?;
         let usage = self.best(|bench| bench.verify(&equal, &spec, &[]))?;
         self.equal.insert(key, usage);
