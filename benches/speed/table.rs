@@ -26,7 +26,7 @@ pub struct Reference {
 }
 
 const HEAD: &str = "\
-| line | work | reference | CPU s | ours, CPU s | ratio | goal | reached | wall s | ours, wall s | peak MiB | received MiB |
+| line | work | reference | CPU s (clients) | ours, CPU s (client) | ratio | goal | reached | wall s | ours, wall s | peak MiB | received MiB |
 | --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |";
 
 pub fn markdown(outcomes: &[(&Line, Result<Outcome, Failed>)]) -> String {
@@ -81,11 +81,11 @@ fn measured(
     let time = |usage: &Usage| if by_clock { usage.wall } else { usage.cpu() }.as_secs_f64();
     // A reference that took less than can be measured is nothing to be held against.
     let ratio = theirs.map(|theirs| time(ours) / time(&theirs.usage)).filter(|ratio| ratio.is_finite());
-    let cpu = theirs.filter(|_| !by_clock).map(|theirs| seconds(theirs.usage.cpu()));
+    let cpu = theirs.filter(|_| !by_clock).map(|theirs| cpu_seconds(&theirs.usage));
     vec![
         reference.map_or_else(|why| format!("none: {why}"), |theirs| theirs.what.clone()),
         cpu.unwrap_or_default(),
-        seconds(ours.cpu()),
+        cpu_seconds(ours),
         ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
         goal(line),
         reached(line, ratio, received_bytes).map(yes).unwrap_or_default().into(),
@@ -132,6 +132,11 @@ pub fn load_average() -> String {
 
 fn yes(reached: bool) -> &'static str {
     if reached { "yes" } else { "no" }
+}
+
+/// All of it, and what of it was not the servers'.
+fn cpu_seconds(usage: &Usage) -> String {
+    format!("{} ({})", seconds(usage.cpu()), seconds(usage.clients))
 }
 
 fn seconds(duration: Duration) -> String {
