@@ -44,9 +44,9 @@ pub(super) fn differences(
         match translated(attachment, names) {
             Translated::As(translated) => {
                 if attachment.target.as_ref().is_some_and(|target| !(names.target)(target).1) {
-                    pointless.push(translated.clone());
+                    pointless.push((*translated).clone());
                 }
-                wanted.push(translated);
+                wanted.push(*translated);
             }
             Translated::OutOfScope => {}
             Translated::LeftOut(why) => differences.notes.push(why),
@@ -151,7 +151,7 @@ fn take_alike(
 }
 
 enum Translated {
-    As(Attachment),
+    As(Box<Attachment>),
     OutOfScope,
     LeftOut(String),
 }
@@ -174,13 +174,13 @@ fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
         }
         AttachmentPart::Expression(sql) => AttachmentPart::Expression(sql.clone()),
     };
-    Translated::As(Attachment {
+    Translated::As(Box::new(Attachment {
         parts: attachment.parts.iter().map(part).collect(),
         included: attachment.included.iter().map(column).collect(),
         target,
         columns,
         ..attachment.clone()
-    })
+    }))
 }
 
 /// What goes before the rows are written, by leave: only then the rows need not heed it.

@@ -22,7 +22,7 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Op
     structure.primary.stored.table.as_ref()?;
     let model = shape(structure.primary);
     let nothing = Wanted { model: &model, now: None, columns: &[], attachments: &[] };
-    structure.dialects.replica.shaped(structure.names.replica, &nothing).is_some().then(|| ())?;
+    structure.dialects.replica.shaped(structure.names.replica, &nothing).is_some().then_some(())?;
     Some(of_table(structure, model, columns))
 }
 

@@ -269,7 +269,7 @@ fn made_equal(family: &Family, here: &str, there: &str, around: bool) -> Result<
         "version: 1\nprimary: ${PRIMARY_URL}\nreplicas: { copy: \"${REPLICA_URL}\" }\n\
          tables: [{ table: t, key: [id] }]\n",
     );
-    let [primary, replica] = [&pair.primary, &pair.replica].map(|side| file(side));
+    let [primary, replica] = [&pair.primary, &pair.replica].map(file);
     let run = pair.run(&["apply", "spec.yml", "-y", "--allow", "all"]);
     if run.exit != Some(0) {
         return Err(format!("apply ended with {:?}: {}", run.exit, run.told()));
@@ -500,7 +500,7 @@ fn cut_off_anywhere(pair: &Pair) {
     let script = pair.run(&["show", "a.plan", "--format", "sql"]).stdout;
     let replica = file(&pair.replica);
     let before = std::fs::read(&replica).expect("the file is read");
-    applies(&pair);
+    applies(pair);
     let applied = dump(&replica);
     let ends: Vec<usize> = script.match_indices(";\n").map(|(at, _)| at + 2).collect();
     assert!(ends.len() > 20, "{script}");

@@ -240,6 +240,9 @@ const AFTER_TYPE: [&str; 9] =
 /// Words that begin a constraint behind the columns; none of them is a name without quotes.
 const CONSTRAINTS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
 
+/// Where a name's schema stands with its point, where the name does, and the name.
+type Named = (Option<Range<usize>>, Range<usize>, String);
+
 struct Reader<'a> {
     tokens: &'a [Token<'a>],
     at: usize,
@@ -339,7 +342,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `schema.name`: where the schema with its point stands, where the name does, and the name.
-    fn qualified(&mut self) -> Result<(Option<Range<usize>>, Range<usize>, String), Unread> {
+    fn qualified(&mut self) -> Result<Named, Unread> {
         let first = self.next("a name")?;
         let name = first.name().ok_or_else(|| self.unread("a name"))?;
         if !self.take_sign(".") {
@@ -470,7 +473,7 @@ impl<'a> Reader<'a> {
     }
 
     /// DEFERRABLE belongs to the foreign key before it, which need not stand right before it.
-    fn deferrable_clause(&mut self, clauses: &mut Vec<ClauseText>) -> Result<(), Unread> {
+    fn deferrable_clause(&mut self, clauses: &mut [ClauseText]) -> Result<(), Unread> {
         let deferred = self.deferrable()?;
         let end = self.ended();
         let is_key = |clause: &&mut ClauseText| match &clause.clause {
