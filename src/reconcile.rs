@@ -497,13 +497,15 @@ impl Run {
                 return plan;
             }
         }
-        let counting = async {
-            evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica).await;
-            Ok(())
-        };
-        if let Err(failure) = answered(&self.stop, counting).await {
-            plan.error = Some(failure);
-            return plan;
+        if !self.stop.requested() {
+            let counting = async {
+                evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica).await;
+                Ok(())
+            };
+            if let Err(failure) = answered(&self.stop, counting).await {
+                plan.error = Some(failure);
+                return plan;
+            }
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
