@@ -38,6 +38,7 @@ pub(crate) use prepared::Prepared;
 pub(crate) use rebuild::{BEFORE as BEFORE_REBUILD, BEHIND as BEHIND_REBUILD};
 pub(crate) use scope::{VALUE_FUNCTION, ValueKind, read_date_time, read_instant, read_uuid};
 pub(crate) use select::{Encoding, ORDER_FUNCTION, OrderKind, render as render_select};
+pub(crate) use tokens::quoted_length;
 
 /// The most rows in one statement.
 const ROWS_MAX: usize = 500;

@@ -4,6 +4,7 @@
 //! out. Invariant: `None` where the text is not certainly read.
 
 use crate::sql::RowEvent;
+use crate::sql::sqlite::quoted_length;
 
 /// The indexed expressions, and the condition.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,17 +178,6 @@ fn tokens(sql: &str) -> Option<Vec<Token>> {
 /// The point belongs to numbers; names of another table's columns stand in no index.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '$' | '.') || !c.is_ascii()
-}
-
-fn quoted_length(text: &str, quote: char) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += text.get(at..)?.find(quote)? + 1;
-        if !text[at..].starts_with(quote) {
-            return Some(at);
-        }
-        at += 1;
-    }
 }
 
 #[cfg(test)]

@@ -131,7 +131,8 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii()
 }
 
-fn quoted_length(text: &str, quote: char) -> Option<usize> {
+/// The bytes of what begins with this quote, both quotes included; `None`: it does not end.
+pub(crate) fn quoted_length(text: &str, quote: char) -> Option<usize> {
     let mut at = 1;
     loop {
         at += text.get(at..)?.find(quote)? + 1;
