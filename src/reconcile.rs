@@ -509,9 +509,7 @@ impl Run {
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
-        if let Err(failure) =
-            answered(&self.stop, dependents::add(replica, &mut plan, &self.options.allowed)).await
-        {
+        if let Err(failure) = answered(&self.stop, dependents::add(replica, &mut plan)).await {
             // A table that was not compared to its end says so already.
             if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
                 plan.error = Some(failure);
@@ -578,10 +576,7 @@ impl Run {
         }
         let collisions = audit::Collisions {
             pair,
-            structure: &schema::without(
-                &plan.structure,
-                &schema::going(&plan.schema_changes, &self.options.allowed),
-            ),
+            structure: &schema::without(&plan.structure, &schema::going(&plan.schema_changes)),
             dialects,
             snapshot: snapshots.replica.as_ref(),
             spool: &self.spool,

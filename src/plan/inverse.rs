@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::DELETES_DATA;
 use crate::spool::{Spool, SpoolError};
-use crate::sql::{self, Alteration, AttachmentKind, Column, Dialect};
+use crate::sql::{self, Alteration, Attachment, AttachmentKind, Column, Dialect};
 
 use super::{Handover, Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
 
@@ -107,17 +107,19 @@ fn inverse_table(
         return Ok(None);
     }
     let rows = Sides::new(table.rows.replica, rows_after(table));
-    let schema_changes: Vec<SchemaChange> = written
+    let mut schema_changes: Vec<SchemaChange> = written
         .iter()
         .rev()
         .filter(|change| !pair.replica_missing || is_taken_from(change))
-        .filter_map(|change| inverse_change(change, &after, rows.replica, dialect))
+        .filter_map(|change| inverse_change(change, &written, &after, rows.replica, dialect))
         .map(|change| match pair.replica_missing && change.alteration.is_some() {
             // The table that goes is hazard enough.
             true => SchemaChange { hazards: Vec::new(), ..change },
             false => change,
         })
         .collect();
+    // In the order in which they are made, by which a table half-way is known.
+    schema_changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
     let changes = inverse_rows(table, &after, spool)?;
     let ranges = table.ranges.iter().map(|drift| RangeDrift {
         range: drift.range.clone(),
@@ -216,9 +218,30 @@ fn pair_after(pair: &TablePair, written: &[&SchemaChange]) -> TablePair {
     after
 }
 
-/// `None` for what is never written. `rows`: how many are in scope when it is made.
+/// What takes an alteration back. A table that is made anew has the indexes by the names that they have got since: those are
+/// taken back behind it.
+fn reversed(alteration: &Alteration, written: &[&SchemaChange]) -> Option<Alteration> {
+    let mut reversed = alteration.reversed()?;
+    if let Alteration::Rebuild(rebuild) = &mut reversed {
+        let renamed = |one: &Attachment| {
+            written.iter().find_map(|change| match &change.alteration {
+                Some(Alteration::Rename { attachment, name }) if attachment.is_named_as(one) => Some(name),
+                _ => None,
+            })
+        };
+        for one in rebuild.before.attachments.iter_mut().chain(&mut rebuild.after.attachments) {
+            while let Some(name) = renamed(one) {
+                one.name.clone_from(name);
+            }
+        }
+    }
+    Some(reversed)
+}
+
+/// `None` for what is never written. `written`: all that was. `rows`: how many are in scope when it is made.
 fn inverse_change(
     change: &SchemaChange,
+    written: &[&SchemaChange],
     pair: &TablePair,
     rows: u64,
     dialect: &dyn Dialect,
@@ -269,7 +292,7 @@ fn inverse_change(
         }
         // Numbers that may have been given since are not given twice.
         (SchemaAction::SetSequence, _) => None,
-        _ => schema::altered(dialect, table, change.alteration.as_ref()?.reversed()?)
+        _ => schema::altered(dialect, table, reversed(change.alteration.as_ref()?, written)?)
             .map(|inverse| SchemaChange { behind_rows: !change.comes_last(), ..inverse }),
     }
 }

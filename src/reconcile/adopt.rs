@@ -145,7 +145,7 @@ impl Run {
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
         }
-        if let Err(failure) = dependents::add(replica, plan, &self.options.allowed).await {
+        if let Err(failure) = dependents::add(replica, plan).await {
             plan.error = Some(failure);
         }
     }

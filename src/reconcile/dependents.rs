@@ -13,11 +13,7 @@ use crate::sql::TableName;
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub(super) async fn add(
-    replica: &Replica,
-    plan: &mut ReplicaPlan,
-    allowed: &[String],
-) -> Result<(), Failure> {
+pub(super) async fn add(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(), Failure> {
     let changes = |table: &TablePlan| table.summary.delete + table.summary.update > 0;
     let names = |pair: &TablePair| pair.names.replica.clone();
     let tables = plan.tables.iter().filter(|table| changes(table));
@@ -35,15 +31,15 @@ pub(super) async fn add(
             }
         }
     }
-    forget_going(plan, allowed);
+    forget_going(plan);
     Ok(())
 }
 
 /// Foreign keys that the plan drops before it writes rows carry nothing on.
-fn forget_going(plan: &mut ReplicaPlan, allowed: &[String]) {
+fn forget_going(plan: &mut ReplicaPlan) {
     let written = plan.tables.iter().filter(|table| table.error.is_none());
     let going = written.filter_map(|table| {
-        let going = schema::going(&table.schema_changes, allowed);
+        let going = schema::going(&table.schema_changes);
         Some((table.pair.as_ref()?.names.replica.clone(), going))
     });
     let going: Vec<_> = going.collect();

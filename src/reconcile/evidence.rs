@@ -5,7 +5,7 @@
 
 use crate::engine::Snapshot;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
+use crate::plan::{ReplicaPlan, SchemaChange, TablePlan};
 use crate::spec::{DELETES_DATA, NARROWS_TYPE};
 use crate::sql::{Alteration, Dialect, TableName};
 use crate::value::Type;
@@ -27,33 +27,33 @@ async fn of_table(
 ) -> Result<(), Failure> {
     let Some(name) = table.pair.as_ref().map(|pair| pair.names.replica.clone()) else { return Ok(()) };
     for change in &mut table.schema_changes {
-        let Some((hazard, sql)) = question(change, &name, dialect) else { continue };
-        let answer = snapshot.ask(sql).await.map_err(Failure::from)?;
-        let rows = answer.first().and_then(|count| count.as_ref()?.trim().parse::<u64>().ok());
-        let rows = rows.ok_or_else(|| Failure::new(ErrorKind::Internal, "a count was not a number"))?;
-        for counted in change.hazards.iter_mut().filter(|one| one.name == hazard) {
-            counted.rows = Some(rows);
+        for (hazard, sql) in questions(change, &name, dialect) {
+            let answer = snapshot.ask(sql).await.map_err(Failure::from)?;
+            let rows = answer.first().and_then(|count| count.as_ref()?.trim().parse::<u64>().ok());
+            let rows = rows.ok_or_else(|| Failure::new(ErrorKind::Internal, "a count was not a number"))?;
+            change.hazards[hazard].rows = Some(rows);
         }
     }
     Ok(())
 }
 
-/// The hazard whose rows can be counted, and the read that does.
-fn question(
-    change: &SchemaChange,
-    table: &TableName,
-    dialect: &dyn Dialect,
-) -> Option<(&'static str, String)> {
-    if change.action == SchemaAction::DropColumn {
-        return Some((DELETES_DATA, dialect.count_values(table, change.column(table)?)));
-    }
-    let Some(Alteration::Column { before, after }) = &change.alteration else { return None };
-    let narrows = change.hazards.iter().any(|hazard| hazard.name == NARROWS_TYPE);
-    match &after.column_type.meaning {
-        Type::Text { chars_max: Some(chars), .. } if narrows => {
-            let is_text = matches!(before.column_type.meaning, Type::Text { .. });
-            is_text.then(|| (NARROWS_TYPE, dialect.count_longer(table, &after.name, *chars)))
-        }
+/// The hazards whose rows can be counted, by their places, and the reads that do.
+fn questions(change: &SchemaChange, table: &TableName, dialect: &dyn Dialect) -> Vec<(usize, String)> {
+    let of_name = |name: &'static str| {
+        let places = change.hazards.iter().enumerate();
+        places.filter(move |(_, hazard)| hazard.name == name).map(|(place, _)| place)
+    };
+    let narrowed = match &change.alteration {
+        Some(Alteration::Column { before, after }) => match &after.column_type.meaning {
+            Type::Text { chars_max: Some(chars), .. } => {
+                let is_text = matches!(before.column_type.meaning, Type::Text { .. });
+                is_text.then(|| dialect.count_longer(table, &after.name, *chars))
+            }
+            _ => None,
+        },
         _ => None,
-    }
+    };
+    // A table that is made anew has a hazard for each column that goes, in their order.
+    let lost = change.going_columns(table).into_iter().map(|column| dialect.count_values(table, column));
+    of_name(DELETES_DATA).zip(lost).chain(of_name(NARROWS_TYPE).zip(narrowed)).collect()
 }

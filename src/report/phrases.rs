@@ -160,7 +160,12 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
     let hazards = match change.hazards.as_slice() {
         [] => String::new(),
         hazards => {
-            let names: Vec<&str> = hazards.iter().map(|hazard| hazard.name.as_str()).collect();
+            let mut names: Vec<&str> = Vec::new();
+            for name in hazards.iter().map(|hazard| hazard.name.as_str()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
             format!(" (needs --allow {})", names.join(","))
         }
     };

@@ -113,7 +113,7 @@ pub(super) fn differences(
 }
 
 /// Names that are given while others still have them are given by way of names in between.
-fn renames(renamed: Vec<(Attachment, String)>) -> Vec<Alteration> {
+pub(super) fn renames(renamed: Vec<(Attachment, String)>) -> Vec<Alteration> {
     let taken: Vec<String> = renamed.iter().map(|(one, _)| one.name.clone()).collect();
     let (mut away, mut home) = (Vec::new(), Vec::new());
     for (number, (mut attachment, name)) in renamed.into_iter().enumerate() {
@@ -183,13 +183,9 @@ fn translated(attachment: &Attachment, names: &Names<'_>) -> Translated {
     }))
 }
 
-/// What goes before the rows are written, by leave: only then the rows need not heed it.
-pub fn going(changes: &[SchemaChange], allowed: &[String]) -> Vec<Attachment> {
-    let by_leave = |change: &&SchemaChange| {
-        !change.withheld
-            && !change.comes_last()
-            && change.hazards.iter().all(|hazard| allowed.contains(&hazard.name))
-    };
+/// What goes before the rows are written, so that they need not heed it: without leave for that nothing is written.
+pub fn going(changes: &[SchemaChange]) -> Vec<Attachment> {
+    let goes_first = |change: &&SchemaChange| !change.withheld && !change.comes_last();
     let detached = |change: &SchemaChange| match &change.alteration {
         Some(Alteration::Detach(attachment)) => vec![attachment.clone()],
         Some(Alteration::Rebuild(rebuild)) if !change.comes_last() => {
@@ -198,7 +194,7 @@ pub fn going(changes: &[SchemaChange], allowed: &[String]) -> Vec<Attachment> {
         }
         _ => Vec::new(),
     };
-    changes.iter().filter(by_leave).flat_map(detached).collect()
+    changes.iter().filter(goes_first).flat_map(detached).collect()
 }
 
 /// Whether an attachment of a table is this foreign key of its. Some engines have no names for them.
@@ -214,10 +210,33 @@ pub fn without<'a>(sides: &'a Sides<Option<Table>>, going: &[Attachment]) -> Cow
     }
     let mut sides = sides.clone();
     if let Some(table) = &mut sides.replica {
-        let goes = |name: &str| going.iter().any(|one| one.name == name);
-        table.keys.retain(|key| !goes(&key.name));
-        table.unique_indexes.retain(|index| !goes(&index.name));
+        let stays: Vec<Attachment> =
+            table.attachments.iter().filter(|one| !going.contains(one)).cloned().collect();
+        let goes =
+            |name: &str, columns: &[String], primary: bool| is_gone(name, columns, primary, going, &stays);
+        table.keys.retain(|key| !goes(&key.name, &key.columns, key.primary));
+        table.unique_indexes.retain(|index| !goes(&index.name, &index.columns, false));
         table.foreign_keys.retain(|key| !going.iter().any(|one| is_foreign_key(one, key)));
     }
     Cow::Owned(sides)
+}
+
+/// Whether a unique key or index is one of those that go. Some engines know keys by names that nobody gave them: these go
+/// where what goes is over their columns, and nothing that stays.
+fn is_gone(
+    name: &str,
+    columns: &[String],
+    primary: bool,
+    going: &[Attachment],
+    stays: &[Attachment],
+) -> bool {
+    if primary {
+        return going.iter().any(|one| one.kind == AttachmentKind::PrimaryKey);
+    }
+    let named = |one: &Attachment| one.kind != AttachmentKind::PrimaryKey && one.name == name;
+    if going.iter().chain(stays).any(named) {
+        return going.iter().any(named);
+    }
+    let over = |one: &Attachment| one.kind == AttachmentKind::Unique && one.columns == columns;
+    going.iter().any(over) && !stays.iter().any(over)
 }

@@ -224,7 +224,7 @@ impl Pairer<'_> {
         if !problems.is_empty() {
             return Err(each_once(problems));
         }
-        let going = going(&needs.changes, self.databases.allowed);
+        let going = going(&needs.changes);
         let pair = TablePair {
             table: name.to_owned(),
             names: Sides::new(self.primary.name.clone(), replica_name.clone()),

@@ -6,13 +6,13 @@
 //! value of theirs.
 
 use crate::failure::{ErrorKind, Failure};
-use crate::spec::SchemaMode;
+use crate::spec::{CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE, SchemaMode};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, ForeignKey, Rebuild, Shape, Target, Wanted,
 };
 
 use super::alter::{altered, rebuilding};
-use super::change::{SchemaAction, SchemaChange};
+use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::{Needs, Structure, added_column, extra_columns};
 use super::{ColumnPair, Table, attachments};
 
@@ -181,6 +181,8 @@ fn change(
     needs.changes.retain(|change| change.action != SchemaAction::DropColumn);
     let between =
         dialect.between(structure.names.replica, &now, &last).map_err(|why| refused(structure, &why))?;
+    // The last one in its own words.
+    let between = if is_alike(&between, &last) { last.clone() } else { between };
     let mut added = now.clone();
     let new = between.columns.iter().filter(|column| find(&now, &column.name).is_none());
     added.columns.extend(new.cloned());
@@ -189,42 +191,50 @@ fn change(
         let new = between.columns.iter().filter(|column| find(&now, &column.name).is_none());
         needs.changes.extend(new.map(|column| added_column(dialect, structure.names.replica, column)));
     } else if !is_alike(&now, &between) {
-        let first = rebuilt(structure, &now, &between, false);
-        needs
-            .changes
-            .extend(first.map(|change| SchemaChange { hazards: rebuilding(&between, &between), ..change }));
+        needs.changes.extend(rebuilt(structure, &now, &between, false));
     }
-    let hazards = rebuilding(&now, &last);
     take_up(structure, &between, columns);
     if !is_alike(&between, &last) {
-        let last = rebuilt(structure, &between, &last, true);
-        needs.changes.extend(last.map(|change| SchemaChange { hazards, ..change }));
-    } else if let Some(only) =
-        needs.changes.iter_mut().find(|change| change.action == SchemaAction::RebuildTable)
-    {
-        only.hazards = hazards;
+        needs.changes.extend(rebuilt(structure, &between, &last, true));
     }
+    of_the_whole_way(rebuilding(&now, &last), &mut needs.changes);
     Ok(())
+}
+
+/// Gives the tables that are made anew the hazards of the way from the first shape to the last: what stands in between is
+/// nobody's. Keys and checks go with the first of two, columns and types with the last.
+fn of_the_whole_way(hazards: Vec<Hazard>, changes: &mut [SchemaChange]) {
+    let mut anew: Vec<&mut SchemaChange> =
+        changes.iter_mut().filter(|change| change.action == SchemaAction::RebuildTable).collect();
+    let last = anew.len().saturating_sub(1);
+    for (number, change) in anew.iter_mut().enumerate() {
+        let is_its = |hazard: &&Hazard| match hazard.name.as_str() {
+            CONSTRAINT_DROPPED | INDEX_DROPPED => number == 0,
+            DELETES_DATA | NARROWS_TYPE => number == last,
+            _ => true,
+        };
+        change.hazards = hazards.iter().filter(is_its).cloned().collect();
+    }
 }
 
 /// Both shapes with the indexes that stay, and the changes for those that come and go.
 fn without_indexes(structure: &Structure<'_>, now: &Shape, last: Shape) -> (Shape, Shape, Vec<SchemaChange>) {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
-    let has = |shape: &Shape, one: &Attachment| {
-        shape.attachments.iter().any(|other| other.is_as(one) && other.name == one.name)
-    };
-    let mut changes = Vec::new();
+    let has = |shape: &Shape, one: &Attachment| shape.attachments.iter().any(|other| other.is_named_as(one));
+    let mut renamed = Vec::new();
     let mut last = last;
     // One that gets another name has that behind all else.
     for one in last.attachments.iter_mut().filter(|one| is_index(structure, one)) {
         let named = |other: &&Attachment| other.is_as(one) && other.name != one.name;
         let taken = has(now, one);
         if let (Some(old), false) = (now.attachments.iter().find(named), taken) {
-            let renamed = Alteration::Rename { attachment: old.clone(), name: one.name.clone() };
-            changes.extend(altered(dialect, table, renamed));
+            renamed.push((old.clone(), one.name.clone()));
             *one = old.clone();
         }
     }
+    let renames = attachments::renames(renamed);
+    let mut changes: Vec<SchemaChange> =
+        renames.into_iter().filter_map(|rename| altered(dialect, table, rename)).collect();
     let mut keep = |shape: &Shape, other: &Shape, alteration: fn(Attachment) -> Alteration| {
         let mut kept = shape.clone();
         kept.attachments.retain(|one| {
@@ -266,7 +276,7 @@ fn is_alike(one: &Shape, other: &Shape) -> bool {
         shape.attachments.iter().filter(|one| one.text.is_none()).cloned().collect()
     };
     let (ours, theirs) = (constraints(one), constraints(other));
-    let same = |one: &Attachment| theirs.iter().any(|other| one.is_as(other) && one.name == other.name);
+    let same = |one: &Attachment| theirs.iter().any(|other| one.is_named_as(other));
     one.options == other.options
         && one.columns.len() == other.columns.len()
         && one.columns.iter().all(|column| has(other, column))

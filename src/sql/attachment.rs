@@ -125,6 +125,11 @@ impl Attachment {
         unnamed(self) == unnamed(other)
     }
 
+    /// Whether two are one, also by name.
+    pub fn is_named_as(&self, other: &Attachment) -> bool {
+        self.is_as(other) && self.name == other.name
+    }
+
     /// Whether nothing in it but whole fields names a column, so that another table's names can take their place.
     pub fn is_plain(&self) -> bool {
         let is_column = |part: &AttachmentPart| matches!(part, AttachmentPart::Column { .. });

@@ -5,3 +5,4 @@ mod hazards;
 mod mysql_family;
 mod postgres;
 mod sqlite;
+mod sqlite_between;

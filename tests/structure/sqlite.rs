@@ -298,7 +298,7 @@ fn made_equal(family: &Family, here: &str, there: &str, around: bool) -> Result<
     }
 }
 
-fn file(database: &crate::servers::Database) -> std::path::PathBuf {
+pub(super) fn file(database: &crate::servers::Database) -> std::path::PathBuf {
     let url = &database.url;
     Path::new(url.strip_prefix("sqlite:").unwrap_or(url)).to_owned()
 }
@@ -362,7 +362,7 @@ fn names_in_quotes_stay_what_they_are() {
 }
 
 /// A pair of databases and a spec that allows all hazards.
-fn pair(primary: &str, replica: &str, tables: &str) -> Pair {
+pub(super) fn pair(primary: &str, replica: &str, tables: &str) -> Pair {
     let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
     pair.primary.execute_script(primary);
     pair.replica.execute_script(replica);
@@ -372,14 +372,14 @@ fn pair(primary: &str, replica: &str, tables: &str) -> Pair {
     pair
 }
 
-fn applies(pair: &Pair) {
+pub(super) fn applies(pair: &Pair) {
     let run = pair.run(&["apply", "spec.yml", "-y"]);
     assert_eq!(run.exit, Some(0), "{}", run.told());
     let again = pair.run(&["plan", "spec.yml", "--detailed-exitcode"]);
     assert_eq!(again.exit, Some(0), "{}", again.told());
 }
 
-fn dump(path: &Path) -> Vec<String> {
+pub(super) fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).expect("the file opens");
     let tables = rows_of(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
     let mut dump = rows_of(&connection, "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name");

@@ -23,6 +23,9 @@ pub(crate) const BEFORE: &str = "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_
 /// Behind it, however it ended.
 pub(crate) const BEHIND: &str = "PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON";
 
+/// A type like INTEGER with which a primary key still takes NULL and anything else.
+const NEVER_THE_ROWID: &str = "INT";
+
 /// What a column turns values into. ANY does so in ordinary tables alone.
 fn affinity(declared: &str, strict: bool) -> Affinity {
     if strict && declared == "ANY" { Affinity::Blob } else { Affinity::of(declared) }
@@ -271,6 +274,7 @@ fn finished(text: String, columns: Vec<Column>, attachments: Vec<Attachment>) ->
             column_type: match &said.type_at {
                 None => column_type(""),
                 Some(_) if changed && said.declared == "ANY" => column_type(""),
+                Some(_) if changed && said.declared == NEVER_THE_ROWID => column_type(NEVER_THE_ROWID),
                 Some(_) => known.column_type.clone(),
             },
             default: known.default.clone().filter(|_| words.default.is_some()),
@@ -313,6 +317,9 @@ pub(super) fn between(name: &TableName, before: &Shape, after: &Shape) -> Result
         _ => before.attachments.iter().any(|other| other.is_as(one)),
     };
     let mut kept: Vec<Attachment> = after.attachments.iter().filter(|one| stays(one)).cloned().collect();
+    // What a foreign key may point at stays unique, in whatever form it is so.
+    let uniques: Vec<Attachment> = unique_in_both(before, after, &kept);
+    let key_between = uniques.iter().find(|one| one.kind == AttachmentKind::PrimaryKey);
     let mut rest: Vec<&Attachment> = kept.iter().filter(|one| one.text.is_none()).collect();
     let here = |_: &str| None;
     let (mut edits, mut items) = (Vec::new(), Vec::new());
@@ -335,8 +342,13 @@ pub(super) fn between(name: &TableName, before: &Shape, after: &Shape) -> Result
         });
         let rigid =
             was.is_some_and(|was| was.declared != column.declared) && (source.text.strict || old.text.strict);
-        if let Some(place) = column.type_at.clone().filter(|_| converts || rigid) {
-            edits.push((place, if strict { "ANY".to_owned() } else { String::new() }));
+        let is_key = key_between.is_some_and(|key| key.columns == [column.name.clone()]);
+        if let Some(place) = column.type_at.clone() {
+            if converts || rigid {
+                edits.push((place, if strict { "ANY".to_owned() } else { String::new() }));
+            } else if is_key && column.declared == "INTEGER" {
+                edits.push((place, NEVER_THE_ROWID.to_owned()));
+            }
         }
         items.push((column.all.clone(), true));
     }
@@ -345,8 +357,6 @@ pub(super) fn between(name: &TableName, before: &Shape, after: &Shape) -> Result
         let stays = take(&source, &constraint.constraint, &here, &mut rest, &mut edits)?;
         items.push((constraint.all.clone(), stays));
     }
-    // What a foreign key may point at stays unique, in whatever form it is so.
-    let uniques: Vec<Attachment> = unique_in_both(before, after, &kept);
     let gone = old
         .text
         .columns
@@ -401,11 +411,21 @@ fn unique_in_both(before: &Shape, after: &Shape, kept: &[Attachment]) -> Vec<Att
     let mut uniques: Vec<Attachment> = Vec::new();
     for one in before.attachments.iter().filter(is_key) {
         if is_over(&after.attachments, one) && !is_over(kept, one) && !is_over(&uniques, one) {
-            let unique = Attachment::over(AttachmentKind::Unique, "", &one.columns);
-            uniques.push(Attachment { method: "CONSTRAINT".to_owned(), name_made_up: true, ..unique });
+            uniques.push(unique_between(one, after));
         }
     }
     uniques
+}
+
+/// A key of both shapes in a form that is neither's. The primary key stays one where it is over the same columns in order:
+/// foreign keys that name no columns point at it.
+fn unique_between(one: &Attachment, after: &Shape) -> Attachment {
+    let is_primary = |other: &&Attachment| other.kind == AttachmentKind::PrimaryKey;
+    let stays_primary = one.kind == AttachmentKind::PrimaryKey
+        && after.attachments.iter().find(is_primary).is_some_and(|other| other.columns == one.columns);
+    let kind = if stays_primary { AttachmentKind::PrimaryKey } else { AttachmentKind::Unique };
+    let method = if stays_primary { "" } else { "CONSTRAINT" };
+    Attachment { method: method.to_owned(), name_made_up: true, ..Attachment::over(kind, "", &one.columns) }
 }
 
 /// The text with these options and no others.
@@ -591,9 +611,14 @@ fn copy(name: &TableName, made: &TableName, old: &Source<'_>, new: &Source<'_>) 
 /// changes is in it nowhere.
 fn unchanged(name: &TableName, made: &TableName, old: &Source<'_>, new: &Source<'_>) -> Vec<String> {
     let pairs = copied(old, new);
+    // What numbers the rows gives a number to those that have none.
+    let is_alias = |source: &Source<'_>, column: &ColumnText| {
+        source.shape.columns.iter().any(|known| known.name == column.name && known.identity.is_some())
+    };
     let converts = pairs.into_iter().filter(|(was, is)| {
         affinity(&was.declared, old.text.strict) != affinity(&is.declared, new.text.strict)
             || old.text.strict != new.text.strict
+            || is_alias(new, is) && !is_alias(old, was)
     });
     let mut sql = Vec::new();
     for (was, is) in converts {
