@@ -13,20 +13,21 @@ mod look;
 mod patience;
 mod sequences;
 mod spares;
+mod tables;
 mod triggers;
 mod wanted;
 
 use std::sync::Arc;
 
 use crate::apply::{self, ApplyOptions, Ledger, Unkept};
-use crate::audit::{self, AuditOptions, TableFinding};
+use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, Status, TablePlan};
+use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, TablePlan};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
-use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
+use crate::spec::{Limit, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify::{self, Against};
@@ -482,9 +483,8 @@ impl Run {
             let notes = table.pairing.iter().flat_map(|pairing| &pairing.notes);
             plan.notes.extend(notes.map(|note| format!("table {}: {note}", table.table)));
         }
-        for table in prepared.tables {
-            plan.tables.push(self.compare_table(&plan.name, table, &snapshots, dialects).await);
-        }
+        let comparing = tables::Comparing { run: self, replica: &plan.name, snapshots: &snapshots, dialects };
+        plan.tables = comparing.all(prepared.tables).await;
         // Where tables were interrupted they say so themselves.
         if !self.stop.requested() {
             let sequences = Sequences { spec: &self.spec, snapshots: &snapshots, dialects };
@@ -523,69 +523,6 @@ impl Run {
         plan
     }
 
-    async fn compare_table(
-        &self,
-        replica: &str,
-        table: PreparedTable,
-        snapshots: &Sides<Arc<dyn Snapshot>>,
-        dialects: Sides<&dyn Dialect>,
-    ) -> TablePlan {
-        let mut plan = TablePlan::unknown(table.table.clone(), table.replica_table);
-        let pairing = match table.pairing {
-            Ok(pairing) => pairing,
-            Err(problems) => return plan.failed_by(problems),
-        };
-        plan.schema_changes = pairing.schema_changes;
-        plan.structure = table.structure;
-        let pair = pairing.pair;
-        if pair.replica_missing && pair.schema == SchemaMode::Check {
-            // Reported, never created: there is nothing to compare rows with.
-            plan.status = Status::Missing;
-            plan.pair = Some(pair);
-            return plan;
-        }
-        let options = self.audit_options();
-        let auditing =
-            audit::audit_table(&pair, replica, snapshots.clone(), &options, &self.observer, &self.stop);
-        let finding = answered(&self.stop, auditing).await;
-        let plan = match finding {
-            Ok(finding) => with_finding(plan, pair, finding, dialects.replica),
-            Err(failure) => {
-                plan.pair = Some(pair);
-                return plan.failed(failure);
-            }
-        };
-        match self.refuse_collisions(&plan, snapshots, dialects).await {
-            Ok(handovers) => TablePlan { handovers, ..plan },
-            Err(failure) => plan.failed(failure),
-        }
-    }
-
-    /// Two rows that the replica's unique keys would take for one are found before anything is written; what passes
-    /// from one to another is given.
-    async fn refuse_collisions(
-        &self,
-        plan: &TablePlan,
-        snapshots: &Sides<Arc<dyn Snapshot>>,
-        dialects: Sides<&dyn Dialect>,
-    ) -> Result<Vec<plan::Handover>, Failure> {
-        let Some(pair) = plan.pair.as_ref().filter(|_| plan.error.is_none()) else { return Ok(Vec::new()) };
-        // A plan that is cut off does not know which rows leave, and is never applied.
-        if plan.truncated || plan.summary.insert + plan.summary.update == 0 {
-            return Ok(Vec::new());
-        }
-        let collisions = audit::Collisions {
-            pair,
-            structure: &schema::without(&plan.structure, &schema::going(&plan.schema_changes)),
-            dialects,
-            snapshot: snapshots.replica.as_ref(),
-            spool: &self.spool,
-            stop: &self.stop,
-        };
-        answered(&self.stop, collisions.check(&plan.changes)).await?;
-        answered(&self.stop, collisions.handovers(&plan.changes)).await
-    }
-
     fn limit_overrides(&self) -> plan::LimitOverrides {
         plan::LimitOverrides {
             deletes: self.options.max_deletes,
@@ -612,6 +549,7 @@ struct Prepared<'a> {
     error: Option<Failure>,
 }
 
+#[derive(Clone)]
 struct PreparedTable {
     table: String,
     replica_table: String,
@@ -639,27 +577,4 @@ async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica) {
 fn search_path(spec: &Spec, replica: &str) -> Vec<String> {
     let side = spec.replica(replica).map(|replica| &replica.side);
     side.into_iter().flat_map(|side| &side.search_path).map(|schema| schema.value.clone()).collect()
-}
-
-fn with_finding(
-    mut plan: TablePlan,
-    pair: schema::TablePair,
-    finding: TableFinding,
-    dialect: &dyn Dialect,
-) -> TablePlan {
-    plan.rows = finding.rows;
-    plan.digest = Some(finding.digest);
-    plan.ranges = finding.ranges;
-    plan.excused = finding.excused;
-    plan.truncated = finding.truncated;
-    plan.pair = Some(pair);
-    let mut plan = match plan.clone().with_changes(finding.changes) {
-        Ok(plan) => plan,
-        Err(error) => return plan.failed(error.into()),
-    };
-    plan.status = plan.status_found();
-    match plan::check_values(&plan, dialect) {
-        Ok(()) => plan,
-        Err(failure) => plan.failed(failure),
-    }
 }

@@ -24,6 +24,7 @@ mod json;
 mod key_order;
 mod keyless;
 mod keys;
+mod many_tables;
 mod messages;
 mod minimality;
 mod moment;

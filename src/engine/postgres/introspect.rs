@@ -37,10 +37,9 @@ const TABLE_ROWS: &str = "SELECT t.oid::text, t.nspname::text, t.relname::text,
                   CASE WHEN l.relpages > 0 THEN greatest(l.reltuples, 0)::numeric / l.relpages
                        * (pg_catalog.pg_relation_size(l.oid) / current_setting('block_size')::numeric)
                        ELSE 0 END AS estimate
-           FROM pg_catalog.pg_class l
-           WHERE (t.relkind = 'r' AND l.oid = t.oid)
-              OR (t.relkind = 'p' AND l.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(t.oid) p WHERE p.isleaf))
-          ) leaves),
+           FROM (SELECT t.oid WHERE t.relkind = 'r'
+                 UNION ALL SELECT p.relid FROM pg_catalog.pg_partition_tree(t.oid) p WHERE t.relkind = 'p' AND p.isleaf) own
+           JOIN pg_catalog.pg_class l ON l.oid = own.oid) leaves),
     pg_catalog.row_security_active(t.oid)::text
     FROM tables t ORDER BY t.nspname, t.relname";
 

@@ -646,8 +646,9 @@ async fn size(connection: &mut PgConnection, select: &Select, doing: &str) -> Re
                   AND m.amname = 'btree' AND a.attname = E'{first}')::text \
          FROM (SELECT c.reltuples, c.relpages, \
                 ceil(pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::numeric) AS pages \
-               FROM pg_catalog.pg_class c WHERE c.oid = {name}::regclass \
-                  OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree({name}::regclass) WHERE isleaf)) parts"
+               FROM (SELECT {name}::regclass::oid AS oid \
+                     UNION SELECT relid FROM pg_catalog.pg_partition_tree({name}::regclass) WHERE isleaf) own \
+               JOIN pg_catalog.pg_class c ON c.oid = own.oid) parts"
     );
     let found = rows(connection, &sql, doing).await?;
     let number = |index| -> Result<f64, EngineError> {
