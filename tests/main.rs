@@ -25,6 +25,7 @@ mod key_order;
 mod keyless;
 mod keys;
 mod many_tables;
+mod memory;
 mod messages;
 mod minimality;
 mod moment;

@@ -91,7 +91,7 @@ impl Pair {
     }
 
     /// The tool's environment: the sides, where they are not among these.
-    fn variables(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pub fn variables(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut all: BTreeMap<String, String> =
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         for (name, side) in [("PRIMARY_URL", &self.primary), ("REPLICA_URL", &self.replica)] {

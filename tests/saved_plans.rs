@@ -505,29 +505,11 @@ fn a_plan_of_a_hundred_thousand_changes_is_streamed() {
     assert_eq!(document["verified"], true);
 }
 
-/// Shows the plan as JSON into a file; the most memory that took, in MiB, as the kernel saw it.
+/// Shows the plan as JSON into a file; the most memory that took, in MiB.
 fn shown_to_file(pair: &Pair) -> u64 {
     let out = std::fs::File::create(pair.path("shown.json")).expect("it can be made");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_trueup"))
-        .args(["show", "a.plan", "--format", "json"])
-        .current_dir(pair.folder())
-        .stdout(out)
-        .spawn()
-        .expect("the tool can be run");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    loop {
-        let ended = child.try_wait().expect("it is a child");
-        // The mark only rises; gone when the process is.
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = mark.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
-        peak = kib.unwrap_or_default().max(peak);
-        if let Some(ended) = ended {
-            assert!(ended.success());
-            assert!(peak > 0, "nothing was seen of its memory");
-            return peak / 1024;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    let show = ["show", "a.plan", "--format", "json"];
+    let (peak, exit) = crate::tool::peak_of(pair.folder(), &pair.variables(&[]), &show, out.into());
+    assert_eq!(exit, Some(0));
+    peak >> 20
 }

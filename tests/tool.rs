@@ -128,3 +128,30 @@ impl Drop for Running {
         }
     }
 }
+
+/// The most memory that `trueup args` took, in bytes, as the kernel saw it, and its exit code. `out` takes what it says.
+pub fn peak_of(
+    directory: &Path,
+    variables: &BTreeMap<String, String>,
+    args: &[&str],
+    out: Stdio,
+) -> (u64, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
+    command.args(args).stdout(out).stderr(Stdio::null());
+    let mut child = in_place(&mut command, directory, variables).spawn().expect("the tool starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        let ended = child.try_wait().expect("it is a child");
+        // The mark only rises; gone when the process is.
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = mark.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
+        peak = kib.unwrap_or_default().max(peak);
+        if let Some(ended) = ended {
+            assert!(peak > 0, "nothing was seen of its memory");
+            return (peak << 10, ended.code());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}

@@ -55,7 +55,7 @@ pub struct AuditOptions {
     pub jobs: usize,
     /// Rows of the primary in one range, at least 1.
     pub chunk_rows: usize,
-    /// The ceiling for everything. Blocks of rows take half of it; a row may have an eighth.
+    /// The ceiling for everything. Blocks of rows take a quarter of it; a row may have an eighth.
     pub memory_bytes: u64,
     /// Stop looking after that many differing rows of a table.
     pub changes_max: Option<u64>,
@@ -68,6 +68,9 @@ pub const CHUNK_ROWS_DEFAULT: usize = 65_536;
 /// The default of [`AuditOptions::memory_bytes`].
 pub const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
 
+/// What a segment takes besides its blocks: for each side the blocks on their way, and SQLite's pages.
+const SEGMENT_BYTES: u64 = 8 << 20;
+
 impl Default for AuditOptions {
     fn default() -> Self {
         AuditOptions {
@@ -77,6 +80,15 @@ impl Default for AuditOptions {
             changes_max: None,
             spool: spool(MEMORY_BYTES_DEFAULT),
         }
+    }
+}
+
+impl AuditOptions {
+    /// How many segments, or tables of one segment, may be read at once: what is on its way from both engines has a
+    /// quarter of the memory.
+    pub fn segments_max(&self) -> usize {
+        let fit = self.memory_bytes / 4 / SEGMENT_BYTES;
+        self.jobs.min(usize::try_from(fit).unwrap_or(usize::MAX)).max(1)
     }
 }
 
@@ -225,7 +237,7 @@ async fn segments(
     snapshots: &Sides<Arc<dyn Snapshot>>,
     options: &AuditOptions,
 ) -> Result<Vec<KeyRange>, Failure> {
-    let mut readers = options.jobs.min(snapshots.primary.readers());
+    let mut readers = options.segments_max().min(snapshots.primary.readers());
     if !pair.replica_missing {
         readers = readers.min(snapshots.replica.readers());
         let select = pair.select(Side::Replica, Selection::Range(KeyRange::all()), true);
@@ -236,7 +248,7 @@ async fn segments(
     let mut cuts = Vec::new();
     if readers > 1 {
         let select = pair.select(Side::Primary, Selection::Range(KeyRange::all()), true);
-        cuts = snapshots.primary.split(&select, readers).await?;
+        cuts = snapshots.primary.split(&select, readers).await.map_err(|error| error.on(Side::Primary))?;
         cuts.truncate(readers - 1);
     }
     let order = pair.key_order();

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -94,6 +95,7 @@ type Compared = (KeyRange, Result<Result<BlockFinding, OrderError>, String>);
 impl Segment {
     async fn run(mut self, changes_max: Option<u64>) -> Result<SegmentFinding, Failure> {
         loop {
+            self.take_up_compared()?;
             let permit = self.permit().await?;
             let Some(pair) = self.next_pair().await? else { break };
             self.comparing.push_back(compare_on_workers(Arc::clone(&self.work), pair, permit));
@@ -108,6 +110,14 @@ impl Segment {
             self.finding.add(&self.work, compared)?;
         }
         Ok(self.finding)
+    }
+
+    /// What is compared holds rows, and no permit any more: it never piles up.
+    fn take_up_compared(&mut self) -> Result<(), Failure> {
+        while let Some(Some(compared)) = self.comparing.next().now_or_never() {
+            self.finding.add(&self.work, compared)?;
+        }
+        Ok(())
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {

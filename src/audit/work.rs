@@ -22,6 +22,8 @@ use super::{AuditOptions, Selects};
 const BLOCK_BYTES_MAX: usize = 4 << 20;
 /// Smaller blocks would cost more to hand around than to compare.
 const BLOCK_BYTES_MIN: usize = 16 << 10;
+/// What connections and their threads take, however little is read through them.
+const CONNECTIONS_BYTES: u64 = 8 << 20;
 /// The primary's block, and the replica's part of twice that.
 const BLOCKS_IN_PAIR: usize = 3;
 /// Keys in one list of keys.
@@ -148,10 +150,12 @@ fn refuse_missing_key_columns(pair: &TablePair) -> Result<(), Failure> {
 }
 
 /// The size of blocks, and how many pairs of them may be in memory: one that is read and one that is
-/// compared for each segment, and a few more if there is room, so that no worker waits.
+/// compared for each segment, and a few more if there is room, so that no worker waits. They take a quarter of the
+/// memory, for where every row differs as much again holds the changes.
 fn memory_plan(options: &AuditOptions, segments: usize) -> (Bounds, usize) {
     let segments = segments.max(1);
-    let memory = usize::try_from(options.memory_bytes / 2).unwrap_or(usize::MAX);
+    let memory = options.memory_bytes.saturating_sub(CONNECTIONS_BYTES) / 4;
+    let memory = usize::try_from(memory).unwrap_or(usize::MAX);
     let bytes_max = (memory / (BLOCKS_IN_PAIR * 2 * segments)).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
     let permits = memory / (BLOCKS_IN_PAIR * bytes_max);
     let permits = permits.clamp(segments, 2 * segments + rayon::current_num_threads());

@@ -36,7 +36,7 @@ impl Comparing<'_> {
     pub async fn all(&self, tables: Vec<PreparedTable>) -> Vec<TablePlan> {
         let alone = self.run.audit_options();
         let Sides { primary, replica } = self.snapshots.as_ref().map(|snapshot| snapshot.readers());
-        let at_once = alone.jobs.min(primary).min(replica).max(1);
+        let at_once = alone.segments_max().min(primary).min(replica).max(1);
         let beside =
             AuditOptions { jobs: 1, memory_bytes: alone.memory_bytes / at_once as u64, ..alone.clone() };
         let mut plans: Vec<Option<TablePlan>> = tables.iter().map(|_| None).collect();
