@@ -162,7 +162,8 @@ fn lost_column(pair: &TablePair, written: &[&SchemaChange]) -> Option<String> {
     let lost = |change: &&SchemaChange| match (&change.alteration, change.action) {
         (Some(Alteration::Rebuild(rebuild)), _) => {
             let stays = |name: &str| rebuild.after.columns.iter().any(|column| column.name == name);
-            let names = rebuild.before.columns.iter().map(|column| column.name.as_str());
+            let stored = rebuild.before.columns.iter().filter(|column| column.generated.is_none());
+            let names = stored.map(|column| column.name.as_str());
             names.filter(|name| !stays(name) && !is_paired(name)).map(str::to_owned).next()
         }
         (_, SchemaAction::DropColumn) => {

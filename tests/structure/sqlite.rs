@@ -177,7 +177,7 @@ fn rows_of(connection: &Connection, sql: &str) -> Vec<String> {
 }
 
 /// What SQLite says of its tables by pragmas, in any order.
-fn pragmas(path: &Path) -> BTreeSet<String> {
+pub(super) fn pragmas(path: &Path) -> BTreeSet<String> {
     let connection = Connection::open(path).expect("the file opens");
     let queries = [
         "SELECT name, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'",

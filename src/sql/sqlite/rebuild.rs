@@ -340,8 +340,9 @@ pub(super) fn between(name: &TableName, before: &Shape, after: &Shape) -> Result
         let converts = was.is_some_and(|was| {
             affinity(&was.declared, old.text.strict) != affinity(&column.declared, source.text.strict)
         });
-        let rigid =
-            was.is_some_and(|was| was.declared != column.declared) && (source.text.strict || old.text.strict);
+        // What STRICT refuses, a type of the same affinity takes where the table is not STRICT; ANY means another there.
+        let rigid = was.is_some_and(|was| was.declared != column.declared && strict)
+            || (column.declared == "ANY" && source.text.strict && !strict);
         let is_key = key_between.is_some_and(|key| key.columns == [column.name.clone()]);
         if let Some(place) = column.type_at.clone() {
             if converts || rigid {
