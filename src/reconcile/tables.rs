@@ -1,8 +1,8 @@
 //! Comparing the tables of one replica: small ones several at once, each with its part of the memory, then the others one
 //! after the other, each with all of it.
 //!
-//! Invariant: what is found of a table does not depend on what else is compared beside it. What failed beside others is
-//! compared again by itself.
+//! Invariant: what is found of a table does not depend on what else is compared beside it. What failed beside others and
+//! might not have with more memory or time is compared again by itself.
 
 use std::sync::Arc;
 
