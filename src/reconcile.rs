@@ -8,6 +8,7 @@ mod check;
 mod connect;
 mod dependents;
 mod evidence;
+mod extra;
 mod foresee;
 mod look;
 mod patience;
@@ -39,9 +40,10 @@ use connect::{
     Connected, connect_primary, connect_replica, no_snapshot, refuse_hidden_table, refuse_same_database,
     unread_catalog,
 };
+use extra::Extras;
 use patience::answered;
 use sequences::Sequences;
-use wanted::{select_wanted, wanted_replicas};
+use wanted::{check_choices, select_wanted, wanted_replicas};
 
 /// What a run looks at, and how hard it works.
 #[derive(Clone, Debug)]
@@ -213,6 +215,11 @@ impl Run {
         for connected in &self.replicas {
             prepared.push(self.prepare(connected, primary, &catalog, &selected).await);
         }
+        // What could not be read may have a table that is meant.
+        if prepared.iter().all(|prepared| prepared.error.is_none()) {
+            let extra = prepared.iter().flat_map(|prepared| prepared.extra.on_primary.clone());
+            check_choices(&self.spec, &self.options, &catalog, &extra.collect::<Vec<_>>())?;
+        }
         self.announce(&prepared);
         let mut replicas = Vec::new();
         for prepared in prepared {
@@ -356,7 +363,7 @@ impl Run {
         primary: &Catalog,
         selected: &[Selected<'_>],
     ) -> Prepared<'a> {
-        let mut prepared = Prepared { connected, tables: Vec::new(), error: None };
+        let mut prepared = Prepared { connected, tables: Vec::new(), extra: Extras::default(), error: None };
         let replica = match &connected.replica {
             Ok(replica) => replica,
             Err(failure) => {
@@ -413,6 +420,11 @@ impl Run {
                 structure,
                 pairing,
             });
+        }
+        let finding = extra::find(&self.spec, &self.options, (server, primary), (replica, &databases));
+        match answered(&self.stop, finding).await {
+            Ok(found) => prepared.extra = found,
+            Err(failure) => prepared.error = Some(failure),
         }
         prepared
     }
@@ -485,6 +497,7 @@ impl Run {
         }
         let comparing = tables::Comparing { run: self, replica: &plan.name, snapshots: &snapshots, dialects };
         plan.tables = comparing.all(prepared.tables).await;
+        plan.tables.extend(prepared.extra.tables);
         // Where tables were interrupted they say so themselves.
         if !self.stop.requested() {
             let sequences = Sequences { spec: &self.spec, snapshots: &snapshots, dialects };
@@ -515,8 +528,12 @@ impl Run {
                 plan.error = Some(failure);
             }
         }
-        rehearse(&mut plan, replica).await;
+        rehearse(&mut plan, replica, self.options.aim).await;
         if self.options.aim != Aim::Look {
+            if let Err(failure) = answered(&self.stop, extra::refuse_pointed_at(replica, &mut plan)).await {
+                plan.error = Some(failure);
+                return plan;
+            }
             foresee::foresee(&mut plan, replica, &self.stop).await;
         }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
@@ -546,6 +563,7 @@ impl Run {
 struct Prepared<'a> {
     connected: &'a Connected,
     tables: Vec<PreparedTable>,
+    extra: Extras,
     error: Option<Failure>,
 }
 
@@ -559,12 +577,13 @@ struct PreparedTable {
 }
 
 /// Structural changes that would fail, or break what else the replica has, are errors of their tables.
-async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica) {
+async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica, aim: Aim) {
     for table in &mut plan.tables {
         let changes = table.schema_changes.iter();
         let written = changes.filter(|change| !change.withheld && change.action != SchemaAction::SetSequence);
         let statements: Vec<String> = written.flat_map(|change| change.sql.clone()).collect();
-        if statements.is_empty() || table.error.is_some() {
+        let only_looked_at = table.status == plan::Status::Extra && aim == Aim::Look;
+        if statements.is_empty() || table.error.is_some() || only_looked_at {
             continue;
         }
         if let Err(error) = replica.rehearse(&statements).await {

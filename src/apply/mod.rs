@@ -15,6 +15,7 @@ mod cascade;
 mod circle;
 mod copies;
 mod copy;
+mod drops;
 mod guard;
 mod landed;
 mod ledger;
@@ -296,13 +297,15 @@ impl Run<'_> {
         self.lock(writer, options.lock_wait).await?;
         let earlier = self.ledger.open(self.plan, batches.rows.len())?;
         self.earlier.get_or_init(|| earlier);
+        self.refuse_pointed_at(replica).await?;
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         let (anew, anew_behind) = (self.makes_anew(&batches.schema), self.makes_anew(&batches.schema_after));
         if alone || anew || batches.rows.len() > 1 {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
         }
         if alone {
-            for (table, change) in self.schema_changes(&batches.schema) {
+            for (place, (table, change)) in batches.schema.iter().zip(self.schema_changes(&batches.schema)) {
+                self.refuse_other_rows(writer, std::slice::from_ref(place), false).await?;
                 self.change_schema_alone(writer, table, change).await?;
                 written.schema_changes += 1;
             }
@@ -338,7 +341,10 @@ impl Run<'_> {
     async fn guard_all(&self, writer: &mut dyn Writer, batches: &Batches) -> Result<(), GivenUp> {
         writer.begin().await?;
         let steps = batches.rows.iter().flatten();
-        let guarded = self.guard(writer, steps, Moment::BeforeWriting).await;
+        let guarded = match self.refuse_other_rows(writer, &batches.schema, false).await {
+            Ok(()) => self.guard(writer, steps, Moment::BeforeWriting).await,
+            Err(given_up) => Err(given_up),
+        };
         abandon(writer).await;
         guarded.map(|_| ())
     }
@@ -374,6 +380,7 @@ impl Run<'_> {
 
     async fn in_transaction(&self, writer: &mut dyn Writer, batch: &Batch<'_>) -> Result<Written, GivenUp> {
         let mut written = Written::default();
+        self.refuse_other_rows(writer, batch.schema, true).await?;
         for (table, change) in self.schema_changes(batch.schema) {
             self.change_schema(writer, table, change).await?;
             written.schema_changes += 1;

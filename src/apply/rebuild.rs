@@ -1,4 +1,5 @@
-//! Tables that are made anew, in a transaction of their own.
+//! Tables that are made anew, and those that nothing of the primary is the counterpart of and that go, in a transaction of
+//! their own.
 //!
 //! Foreign keys are switched off for it, so that dropping the old table carries nothing on; rows are never written in it,
 //! for they may count on what foreign keys carry on. Invariant: it commits only where no row points at nothing that did not
@@ -8,13 +9,17 @@ use crate::engine::Writer;
 use crate::plan::SchemaAction;
 use crate::sql::TableName;
 
+use super::drops::is_extra_drop;
 use super::orphans::{new_orphans, orphaned, standing};
 use super::{GivenUp, Run, Written, abandon, unanswered};
 
 impl Run<'_> {
     /// Whether a table is made anew by these changes.
     pub(super) fn makes_anew(&self, changes: &[(usize, usize)]) -> bool {
-        self.schema_changes(changes).any(|(_, change)| change.action == SchemaAction::RebuildTable)
+        self.schema_changes(changes).any(|(table, change)| {
+            change.action == SchemaAction::RebuildTable
+                || (is_extra_drop(table, change) && self.dialect.drops_rows_first())
+        })
     }
 
     /// Makes these structural changes, of which some make tables anew.
@@ -49,6 +54,7 @@ impl Run<'_> {
             .collect();
         let standing = standing(writer, &tables).await?;
         self.refuse_rows_left(writer, changes).await?;
+        self.refuse_other_rows(writer, changes, true).await?;
         let mut written = Written::default();
         for (table, change) in self.schema_changes(changes) {
             self.change_schema(writer, table, change).await?;

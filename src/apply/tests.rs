@@ -123,6 +123,10 @@ impl Engine for FakeEngine {
         Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
     }
 
+    async fn knows(&self, _table: &TableName) -> Result<bool, EngineError> {
+        Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
+    }
+
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
         Err(EngineError::new(ErrorKind::Internal, "apply begins no snapshot"))
     }
@@ -270,6 +274,12 @@ impl Writer for FakeWriter {
         let mut hasher = RowsHasher::new(select.ordered);
         self.read(select).await?.rows().for_each(|row| hasher.add(row));
         Ok(hasher.finish())
+    }
+
+    async fn count_rows(&mut self, table: &TableName, _locked: bool) -> Result<u64, EngineError> {
+        let mut state = self.state();
+        state.call(&format!("count {table}"))?;
+        Ok(state.tables()[&table.name].len() as u64)
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {

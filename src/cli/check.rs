@@ -108,6 +108,9 @@ fn replica_summary(text: &mut String, replica: &CheckedReplica, terminal: &Termi
     for table in &replica.tables {
         table_summary(text, table, terminal);
     }
+    for table in &replica.extra {
+        let _ = writeln!(text, "  {}: only on the replica; apply drops it by leave", name(table));
+    }
     if !terminal.quiet {
         for warning in &replica.warnings {
             let _ = writeln!(text, "{}", warning_text("  ", "", warning, terminal.out));

@@ -77,6 +77,16 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// see them, that point at one of these tables.
     async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError>;
 
+    /// Whether something has this name, be it a view or a partition that the catalog does not list, or what this user may
+    /// not see.
+    async fn knows(&self, table: &TableName) -> Result<bool, EngineError>;
+
+    /// What besides foreign keys keeps these tables from being dropped together, as far as the server tells before it is
+    /// asked to (PostgreSQL). See [`rehearse`](Self::rehearse) for others.
+    async fn holders_of(&self, _tables: &[TableName]) -> Result<Vec<Holder>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Whether there is a schema of this name that this user may look into, so that a table can be created in it.
     async fn has_schema(&self, _name: &str) -> Result<bool, EngineError> {
         Ok(true)
@@ -95,6 +105,17 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Opens the connection that writes.
     async fn writer(&self) -> Result<Box<dyn Writer>, EngineError>;
+}
+
+/// What needs a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The table that it needs.
+    pub table: TableName,
+    /// The table that it is a part of, where that is one of those that go too.
+    pub of: Option<TableName>,
+    /// What it is, for people: `view shop.recent`.
+    pub words: String,
 }
 
 /// One moment of a database. Dropping it ends its transactions.
@@ -190,6 +211,10 @@ pub trait Writer: Send {
     /// Whether a table has any row; other sessions add none until the transaction ends (the MySQL family: as far
     /// as its isolation goes).
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError>;
+
+    /// How many rows a table has. `locked`: other sessions change none until the transaction ends (the MySQL family: as
+    /// far as its isolation goes).
+    async fn count_rows(&mut self, table: &TableName, locked: bool) -> Result<u64, EngineError>;
 
     /// Who holds locks in these tables now, as far as the server tells (the MySQL family tells nobody): for people, at most three. Asked outside a
     /// transaction, after a lock was not to be had.
@@ -306,6 +331,11 @@ macro_rules! reads {
                 self.0.lacking(needs).await
             }
 
+            /// See [`Engine::knows`].
+            pub async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+                self.0.knows(table).await
+            }
+
             /// See [`Engine::snapshot`].
             pub async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
                 self.0.snapshot().await
@@ -331,6 +361,11 @@ impl Replica {
     /// See [`Engine::dependents`].
     pub async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
         self.0.dependents(tables).await
+    }
+
+    /// See [`Engine::holders_of`].
+    pub async fn holders_of(&self, tables: &[TableName]) -> Result<Vec<Holder>, EngineError> {
+        self.0.holders_of(tables).await
     }
 
     /// See [`Engine::has_schema`].

@@ -226,7 +226,7 @@ impl Document<'_> {
         if self.only_replica.is_empty() {
             return;
         }
-        out.section("Only on the replica, and left as they are:");
+        out.section("Only on the replica, and left as they are (a glob with `drop: true` would drop those it matches):");
         for name in &self.only_replica {
             out.line(&report::visible(&format!("  #   {name}")));
         }

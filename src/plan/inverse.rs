@@ -47,8 +47,9 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
     let dialect = sql::dialect(server.engine);
     let mut tables = Vec::new();
     for table in replica.tables.iter().filter(|table| table.error.is_none()) {
-        if let Some(pair) = &table.pair {
-            tables.extend(inverse_table(table, pair, dialect, spool)?);
+        match &table.pair {
+            Some(pair) => tables.extend(inverse_table(table, pair, dialect, spool)?),
+            None => tables.extend(inverse_drop(table)),
         }
     }
     let mut inverse = ReplicaPlan {
@@ -92,6 +93,19 @@ fn server_after(server: &Server) -> Server {
         true => Server { missing: false, identity: String::new(), ..server.clone() },
         false => server.clone(),
     }
+}
+
+/// A table that is dropped for that only the replica had it cannot be put back; `None` where nothing was written.
+fn inverse_drop(table: &TablePlan) -> Option<TablePlan> {
+    let dropped = table.schema_changes.iter().any(|change| !change.withheld);
+    let message =
+        format!("table {} cannot be taken back: the plan drops it, and does not hold its rows", table.table);
+    dropped.then(|| {
+        TablePlan::unknown(table.table.clone(), table.replica_table.clone()).failed(
+            Failure::new(ErrorKind::Missing, message)
+                .hint("restore the table from a backup, or take the other tables back with --partial"),
+        )
+    })
 }
 
 /// `None` for a table that is missing on the replica before and after the plan.

@@ -75,9 +75,7 @@ fn hazards(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Refusal> {
 }
 
 fn cascades_outside(replica: &ReplicaPlan) -> Vec<Refusal> {
-    let planned = |name: &TableName| {
-        replica.tables.iter().filter_map(|table| table.pair.as_ref()).any(|pair| pair.names.replica == *name)
-    };
+    let planned = |name: &TableName| replica.tables.iter().any(|table| table.replica_name() == Some(name));
     let mut refusals = Vec::new();
     for (table, pair) in writable(replica).filter_map(|table| Some((table, table.pair.as_ref()?))) {
         for dependent in pair.dependents.iter().filter(|dependent| !planned(&dependent.table)) {

@@ -12,6 +12,7 @@
 mod batches;
 mod circles;
 mod copies;
+mod drops;
 mod equated;
 pub mod file;
 mod foresee;
@@ -38,6 +39,7 @@ pub use copies::{
     EqualChanges, Progress, RowTally, equal_changes, equal_pieces, has_ambiguous, image, image_columns,
     image_parts, image_values, is_ambiguous, is_unique, row_columns, scope,
 };
+pub use drops::{drops, standing_in_the_way};
 pub use equated::{Equated, Question, questions};
 pub use foresee::foresee;
 pub use inverse::inverse;
@@ -194,6 +196,8 @@ pub enum Status {
     Drift,
     /// The replica has no such table yet.
     Missing,
+    /// Only the replica has the table, and the spec says that such are dropped. It is no pair, and has no rows to write.
+    Extra,
     /// It could not be told.
     Error,
 }

@@ -19,7 +19,7 @@ use super::circles::{Circle, Columns, NoMeans, Solver};
 use super::links::{Link, Links, placed, pointed_by};
 use super::step::{Checks, InCircle, Part, RowAction, RowStep, Step};
 use super::weave::{Edges as NumberedEdges, Ready, circles, components, weave};
-use super::{ReplicaPlan, SchemaAction, TablePlan};
+use super::{ReplicaPlan, SchemaAction, Status, TablePlan};
 
 /// All that is to be written to a replica, in execution order. Withheld changes and tables in error have no
 /// step. `rows_max`: circles are written together up to so many rows.
@@ -340,7 +340,8 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
     for (table, plan) in replica.tables.iter().enumerate().filter(|(_, plan)| plan.error.is_none()) {
         let written = plan.schema_changes.iter().enumerate().filter(|(_, change)| !change.withheld);
         for (change, planned) in written {
-            match planned.comes_last() {
+            // A table that is nobody's counterpart goes before rows that it would keep from going.
+            match planned.comes_last() && plan.status != Status::Extra {
                 false => first.push(Step::Schema { table, change }),
                 true => last.push(Step::SchemaAfter { table, change }),
             }
@@ -348,7 +349,13 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
     }
     let order = |(number, step): &(usize, Step)| match step {
         Step::Schema { table, change } | Step::SchemaAfter { table, change } => {
-            let action = replica.tables[*table].schema_changes[*change].action;
+            let plan = &replica.tables[*table];
+            let action = plan.schema_changes[*change].action;
+            if plan.status == Status::Extra && action == SchemaAction::DropTable {
+                // In the order in which they stand; what points at them has been dropped by then, and their names are free
+                // for what is created.
+                return (SchemaAction::EXTRA_RANK, *number);
+            }
             // What was made last goes first.
             let drops = matches!(action, SchemaAction::DropTable | SchemaAction::DropColumn);
             (action.rank(), if drops { usize::MAX - number } else { *number })

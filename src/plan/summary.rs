@@ -8,6 +8,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::schema::{TablePair, takes_option};
 use crate::sides::Sides;
 use crate::spool::SpoolError;
+use crate::sql::TableName;
 use crate::value::{Row, decode};
 
 use super::{
@@ -114,6 +115,12 @@ impl TablePlan {
             error: None,
             further_errors: Vec::new(),
         }
+    }
+
+    /// The replica's table, by the name that its catalog has.
+    pub fn replica_name(&self) -> Option<&TableName> {
+        let own = || self.structure.replica.as_ref().map(|table| &table.name);
+        self.pair.as_ref().map(|pair| &pair.names.replica).or_else(own)
     }
 
     /// The values that rows have in between others.
@@ -235,7 +242,7 @@ impl ReplicaPlan {
         let has = |status: Status| self.tables.iter().any(|table| table.status == status);
         if self.error.is_some() || has(Status::Error) {
             Outcome::Error
-        } else if has(Status::Drift) || has(Status::Missing) {
+        } else if has(Status::Drift) || has(Status::Missing) || has(Status::Extra) {
             Outcome::Drift
         } else {
             Outcome::InSync
@@ -251,7 +258,7 @@ impl Plan {
             summary.tables += 1;
             match table.status {
                 Status::InSync => summary.in_sync += 1,
-                Status::Drift | Status::Missing => summary.drift += 1,
+                Status::Drift | Status::Missing | Status::Extra => summary.drift += 1,
                 Status::Error => summary.error += 1,
             }
             summary.changes += table.written();

@@ -8,12 +8,12 @@ use crate::compare::{ChangeList, ChangeListWriter, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Known, SchemaAction, SchemaChange, Table, TablePair};
-use crate::spec::{SchemaMode, Spec};
+use crate::spec::{QualifiedName, SchemaMode, Spec};
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{Column, TableName};
 use crate::value::Digest;
 
-use super::{Run, RunError, dependents};
+use super::{Run, RunError, dependents, extra};
 
 /// Differences that one message names.
 const DIFFERENCES_MAX: usize = 3;
@@ -147,13 +147,19 @@ impl Run {
         }
         if let Err(failure) = dependents::add(replica, plan).await {
             plan.error = Some(failure);
+            return;
+        }
+        if let Err(failure) = extra::refuse_pointed_at(replica, plan).await {
+            plan.error = Some(failure);
         }
     }
 }
 
 fn is_meant(pattern: &crate::spec::TablePattern, table: &TablePlan) -> bool {
-    let Some(pair) = &table.pair else { return false };
-    let TableName { schema, name } = &pair.names.primary;
+    // One that only the replica has would have its name on the primary too.
+    let own = || table.structure.replica.as_ref().map(|table| &table.name);
+    let Some(name) = table.pair.as_ref().map(|pair| &pair.names.primary).or_else(own) else { return false };
+    let TableName { schema, name } = name;
     let schema = schema.as_deref().unwrap_or_default();
     // A name without schema in output is one of the default schema.
     let default = if table.table == *name { schema } else { "" };
@@ -182,6 +188,9 @@ fn adopt_table(
     replica: &Catalog,
     spool: &Spool,
 ) -> Result<Vec<String>, SpoolError> {
+    if table.status == Status::Extra {
+        return Ok(adopt_drop(table, primary, replica));
+    }
     let Some(pair) = table.pair.as_ref().filter(|_| table.error.is_none()) else { return Ok(Vec::new()) };
     let mut differences = Vec::new();
     if let Some(primary) = primary {
@@ -199,6 +208,33 @@ fn adopt_table(
         Err(words) => differences.push(format!("replica, table {}: {words}", table.replica_table)),
     }
     Ok(differences)
+}
+
+/// As [`adopt_table`], of a table that only the replica has. One that is gone by now is as the plan would have it.
+fn adopt_drop(table: &mut TablePlan, primary: Option<&Catalog>, replica: &Catalog) -> Vec<String> {
+    let mut differences = Vec::new();
+    if let (Some(primary), Ok(QualifiedName { schema, name })) = (primary, QualifiedName::parse(&table.table))
+    {
+        let name = TableName { schema: schema.or_else(|| primary.default_schema.clone()), name };
+        if primary.meant(&name).is_some() {
+            differences.push(format!("primary, table {}: it has been created", table.table));
+        }
+    }
+    let Some(then) = &table.structure.replica else { return differences };
+    let Some(now) = replica.table(&then.name) else {
+        table.schema_changes.clear();
+        table.status = Status::InSync;
+        return differences;
+    };
+    let (made, same) = schema::alterations_made((Known::Before, then), now, &table.schema_changes, &[]);
+    if !same {
+        let words = schema::table_difference(Some(then), Some(now));
+        let words = words.unwrap_or_else(|| "it is another".to_owned());
+        differences.push(format!("replica, table {}: {words}", table.replica_table));
+    }
+    let mut index = 0..;
+    table.schema_changes.retain(|_| index.next().is_none_or(|index: usize| !made.contains(&index)));
+    differences
 }
 
 /// The structural changes that are not made yet. An earlier run of the same plan may have been cut off between

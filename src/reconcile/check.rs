@@ -17,14 +17,14 @@ use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected, T
 use crate::server::Server;
 use crate::sides::{Side, Sides};
 use crate::spec::{Located, SchemaMode, Spec};
-use crate::sql::{Dialect, Select, SelectColumn, Selection};
+use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
 
 use super::connect::{
     Connected, connect_primary, connect_replica, refuse_hidden_table, refuse_same_database, unread_catalog,
 };
-use super::wanted::{select_wanted, wanted_replicas};
-use super::{Options, RunError};
-use super::{sequences, triggers};
+use super::wanted::{check_choices, select_wanted, wanted_replicas};
+use super::{Aim, Options, RunError};
+use super::{extra, sequences, triggers};
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +66,8 @@ pub struct CheckedReplica {
     pub server: Option<Server>,
     /// The tables that pair.
     pub tables: Vec<CheckedTable>,
+    /// The tables that only it has, and that apply drops.
+    pub extra: Vec<String>,
     /// What would keep apply from writing.
     pub warnings: Vec<Warning>,
 }
@@ -91,8 +93,9 @@ pub async fn check(spec: &Spec, options: &Options, stop: &Stop) -> Result<Checke
     let mut check = Check { spec, options, stop, found: Checked::default() };
     for replica in &connected {
         let server = replica.replica.as_ref().ok().map(|replica| replica.server().clone());
-        let (tables, warnings) = (Vec::new(), Vec::new());
-        check.found.replicas.push(CheckedReplica { name: replica.name.clone(), server, tables, warnings });
+        let name = replica.name.clone();
+        let (tables, extra, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        check.found.replicas.push(CheckedReplica { name, server, tables, extra, warnings });
     }
     match primary {
         Ok(primary) => check.tables(&primary, &connected).await?,
@@ -157,13 +160,22 @@ impl Check<'_> {
         if connected.iter().all(|connected| connected.replica.is_err()) {
             self.primary_alone(primary, &selected).await;
         }
+        let mut extra = Some(Vec::new());
         for (index, connected) in connected.iter().enumerate() {
-            if let Ok(replica) = &connected.replica {
-                let sides = Connection { name: &connected.name, index, primary, replica };
-                self.replica(&sides, &catalog, &selected).await?;
-            }
+            let found = match &connected.replica {
+                Ok(replica) => {
+                    let sides = Connection { name: &connected.name, index, primary, replica };
+                    self.replica(&sides, &catalog, &selected).await?
+                }
+                Err(_) => None,
+            };
+            extra = extra.zip(found).map(|(all, found)| [all, found].concat());
         }
-        Ok(())
+        // What could not be read may have a table that is meant.
+        match extra {
+            Some(extra) => check_choices(self.spec, self.options, &catalog, &extra),
+            None => Ok(()),
+        }
     }
 
     /// The rights on the primary, where no replica is there to compare with.
@@ -192,12 +204,12 @@ impl Check<'_> {
         sides: &Connection<'_>,
         primary: &Catalog,
         selected: &[Selected<'_>],
-    ) -> Result<(), RunError> {
+    ) -> Result<Option<Vec<TableName>>, RunError> {
         let catalog = match sides.replica.catalog(&schema::replica_schemas(self.spec)).await {
             Ok(catalog) => catalog,
             Err(error) => {
                 self.problem(None, None, unread_catalog(self.spec, Some(sides.name), error));
-                return Ok(());
+                return Ok(None);
             }
         };
         let all = schema::select_tables(self.spec, primary, &[]);
@@ -248,7 +260,35 @@ impl Check<'_> {
             let notes = notes(&pairing, &catalog);
             found.tables.push(CheckedTable { pair: pairing.pair, notes });
         }
-        Ok(())
+        self.extra(sides, primary, &databases).await
+    }
+
+    /// The tables that only the replica has and that are to go: their names on the primary; `None` where it cannot be told
+    /// which they are.
+    async fn extra(
+        &mut self,
+        sides: &Connection<'_>,
+        primary: &Catalog,
+        databases: &Databases<'_>,
+    ) -> Result<Option<Vec<TableName>>, RunError> {
+        // What keeps a table from going keeps a plan from being made.
+        let options = Options { aim: Aim::Plan, ..self.options.clone() };
+        let finding =
+            extra::find(self.spec, &options, (sides.primary, primary), (sides.replica, databases)).await;
+        let found = match finding {
+            Ok(found) => found,
+            Err(failure) => {
+                self.problem(Some(sides.name), None, failure);
+                return Ok(None);
+            }
+        };
+        for table in found.tables {
+            match table.error {
+                Some(failure) => self.problem(Some(sides.name), Some(&table.table), failure),
+                None => self.found.replicas[sides.index].extra.push(table.table),
+            }
+        }
+        Ok(Some(found.on_primary))
     }
 
     fn problems(&mut self, sides: &Connection<'_>, table: &str, problems: Vec<Failure>) {

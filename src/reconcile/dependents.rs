@@ -5,7 +5,7 @@
 
 use crate::engine::Replica;
 use crate::failure::Failure;
-use crate::plan::{ReplicaPlan, TablePlan};
+use crate::plan::{self, ReplicaPlan, TablePlan};
 use crate::schema::{self, Dependent, TablePair};
 use crate::sql::TableName;
 
@@ -43,7 +43,11 @@ fn forget_going(plan: &mut ReplicaPlan) {
         Some((table.pair.as_ref()?.names.replica.clone(), going))
     });
     let going: Vec<_> = going.collect();
+    let dropped = plan::drops(plan);
     let goes = |dependent: &Dependent| {
+        if dropped.contains(&dependent.table) {
+            return true;
+        }
         let of_table = going.iter().filter(|(table, _)| *table == dependent.table);
         of_table.flat_map(|(_, going)| going).any(|one| schema::is_foreign_key(one, &dependent.key))
     };

@@ -5,7 +5,7 @@
 
 use crate::engine::Snapshot;
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{ReplicaPlan, SchemaChange, TablePlan};
+use crate::plan::{ReplicaPlan, SchemaAction, SchemaChange, Status, TablePlan};
 use crate::spec::{DELETES_DATA, NARROWS_TYPE};
 use crate::sql::{Alteration, Dialect, TableName};
 use crate::value::Type;
@@ -25,13 +25,17 @@ async fn of_table(
     snapshot: &dyn Snapshot,
     dialect: &dyn Dialect,
 ) -> Result<(), Failure> {
-    let Some(name) = table.pair.as_ref().map(|pair| pair.names.replica.clone()) else { return Ok(()) };
+    let Some(name) = table.replica_name().cloned() else { return Ok(()) };
+    let goes = table.status == Status::Extra;
     for change in &mut table.schema_changes {
         for (hazard, sql) in questions(change, &name, dialect) {
             let answer = snapshot.ask(sql).await.map_err(Failure::from)?;
             let rows = answer.first().and_then(|count| count.as_ref()?.trim().parse::<u64>().ok());
             let rows = rows.ok_or_else(|| Failure::new(ErrorKind::Internal, "a count was not a number"))?;
             change.hazards[hazard].rows = Some(rows);
+            if goes {
+                table.rows.replica = rows;
+            }
         }
     }
     Ok(())
@@ -55,5 +59,7 @@ fn questions(change: &SchemaChange, table: &TableName, dialect: &dyn Dialect) ->
     };
     // A table that is made anew has a hazard for each column that goes, in their order.
     let lost = change.going_columns(table).into_iter().map(|column| dialect.count_values(table, column));
+    let whole = (change.action == SchemaAction::DropTable).then(|| dialect.count_rows(table));
+    let lost = lost.chain(whole);
     of_name(DELETES_DATA).zip(lost).chain(of_name(NARROWS_TYPE).zip(narrowed)).collect()
 }

@@ -4,6 +4,7 @@
 
 use crate::schema::{self, Catalog, Selected};
 use crate::spec::{ReplicaSpec, Spec, TablePattern, did_you_mean};
+use crate::sql::TableName;
 
 use super::{Options, RunError};
 
@@ -16,12 +17,42 @@ pub(super) fn select_wanted<'a>(
     catalog: &'a Catalog,
 ) -> Result<Vec<Selected<'a>>, RunError> {
     for pattern in &options.tables {
-        if schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty() {
-            let message = format!("--table {pattern} matches no table of the spec");
-            return Err(RunError::Option { message, hint: tables_hint(pattern, spec, catalog) });
+        // Of tables that only a replica has, the replica must be asked.
+        if is_unmatched(pattern, spec, catalog) && !spec.tables.iter().any(|entry| entry.drop) {
+            return Err(unmatched(pattern, spec, catalog));
         }
     }
     Ok(schema::select_tables(spec, catalog, &options.tables))
+}
+
+fn is_unmatched(pattern: &TablePattern, spec: &Spec, catalog: &Catalog) -> bool {
+    schema::select_tables(spec, catalog, std::slice::from_ref(pattern)).is_empty()
+}
+
+fn unmatched(pattern: &TablePattern, spec: &Spec, catalog: &Catalog) -> RunError {
+    let message = format!("--table {pattern} matches no table of the spec");
+    RunError::Option { message, hint: tables_hint(pattern, spec, catalog) }
+}
+
+/// An error where a choice matches neither a table of the primary nor one that only a replica has. `extra`: these, by the
+/// names that they would have on the primary, of all replicas.
+pub(super) fn check_choices(
+    spec: &Spec,
+    options: &Options,
+    catalog: &Catalog,
+    extra: &[TableName],
+) -> Result<(), RunError> {
+    let default = catalog.default_schema.as_deref().unwrap_or_default();
+    let is_extra = |pattern: &&TablePattern| {
+        extra
+            .iter()
+            .any(|table| pattern.matches(table.schema.as_deref().unwrap_or_default(), &table.name, default))
+    };
+    let nothing = |pattern: &&TablePattern| is_unmatched(pattern, spec, catalog) && !is_extra(pattern);
+    match options.tables.iter().find(nothing) {
+        Some(pattern) => Err(unmatched(pattern, spec, catalog)),
+        None => Ok(()),
+    }
 }
 
 /// What there is instead of a `--table` that matches nothing.

@@ -143,6 +143,7 @@ fn status_word(status: Status) -> &'static str {
         Status::InSync => "in_sync",
         Status::Drift => "drift",
         Status::Missing => "missing",
+        Status::Extra => "extra",
         Status::Error => "error",
     }
 }
@@ -308,7 +309,7 @@ fn put_summary(json: &mut Json<'_>, report: &Report<'_>) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         json.key("tables")?.raw(tables().count())?;
         json.key("in_sync")?.raw(with(&[Status::InSync]))?;
-        json.key("drift")?.raw(with(&[Status::Drift, Status::Missing]))?;
+        json.key("drift")?.raw(with(&[Status::Drift, Status::Missing, Status::Extra]))?;
         json.key("error")?.raw(with(&[Status::Error]))?;
         put_all_changes(json, &tables().map(TablePlan::written).sum())
     })

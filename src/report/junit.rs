@@ -125,7 +125,11 @@ fn verdict_of(report: &Report<'_>, part: &Part<'_>, table: &TablePlan) -> Verdic
         }
         status => {
             let words = table_words(table).map(|words| format!(": {words}")).unwrap_or_default();
-            let kind = if status == Status::Missing { "missing" } else { "drift" };
+            let kind = match status {
+                Status::Missing => "missing",
+                Status::Extra => "extra",
+                _ => "drift",
+            };
             Verdict::Failed(Reason { kind, message: format!("{}{words}", standing(table, part.kind)) })
         }
     }

@@ -170,6 +170,7 @@ impl Markdown<'_, '_> {
             Status::InSync => "in sync",
             Status::Drift => "**drift**",
             Status::Missing => "**missing**",
+            Status::Extra => "**extra**",
             Status::Error => "**error**",
         };
         let cell = |known: bool, count: u64| if known { thousands(count) } else { "–".to_owned() };

@@ -359,6 +359,9 @@ impl<'a> Report<'a> {
     fn estimated(&self) -> Reading {
         let tables: Vec<_> = self.parts().flat_map(|part| &part.plan.tables).collect();
         let rows = tables.iter().map(|table| {
+            if table.status == crate::plan::Status::Extra {
+                return Some(0);
+            }
             let estimate = table.pair.as_ref()?.rows_estimate;
             Some(estimate.primary? + estimate.replica.unwrap_or(0))
         });

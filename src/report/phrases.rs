@@ -73,6 +73,7 @@ pub fn standing(table: &TablePlan, kind: PlanKind) -> String {
         Status::InSync if !table.is_whole() => "is in sync in scope".to_owned(),
         Status::InSync => "is in sync".to_owned(),
         Status::Missing => "is missing on the replica".to_owned(),
+        Status::Extra => "is on the replica only".to_owned(),
         Status::Drift if table.changes.is_empty() => "differs in its structure".to_owned(),
         Status::Drift => {
             let mut all = table.summary;

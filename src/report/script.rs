@@ -22,7 +22,7 @@ use crate::plan::{
     SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
-use crate::spec::TriggerMode;
+use crate::spec::{QualifiedName, TriggerMode};
 use crate::spool::SpoolError;
 use crate::sql::{Dialect, Script, ScriptChunk, TableName, Unwritable, comment, one_line};
 
@@ -155,20 +155,22 @@ impl Writer<'_> {
     fn makes_anew(&self, schema: &[(usize, usize)]) -> bool {
         let action =
             |(table, change): &(usize, usize)| self.replica.tables[*table].schema_changes[*change].action;
-        schema.iter().any(|change| action(change) == SchemaAction::RebuildTable)
+        let drops = |change| self.dialect.drops_rows_first() && self.extra_drop(change).is_some();
+        schema.iter().any(|change| action(change) == SchemaAction::RebuildTable || drops(change))
     }
 
     /// Structural changes of which some make tables anew, in a transaction of their own.
     fn rebuild(&mut self, schema: &[(usize, usize)]) -> io::Result<()> {
         self.put("\n")?;
-        self.say("tables that are made anew, with their rows")?;
+        self.say("tables that are made anew with their rows, or go")?;
         let begin = self.script.begin_rebuild();
         self.put(&begin)?;
         self.no_rows_left(schema)?;
+        self.other_rows(schema)?;
         self.define(schema)?;
         let steps: Vec<RowStep> = schema
             .iter()
-            .filter(|change| self.makes_anew(&[**change]))
+            .filter(|change| self.makes_anew(&[**change]) && self.extra_drop(change).is_none())
             .map(|(table, _)| RowStep::new(*table, RowAction::Update, Vec::new()))
             .collect();
         self.foreign_keys(&steps)?;
@@ -185,6 +187,7 @@ impl Writer<'_> {
     ) -> io::Result<()> {
         let begin = self.script.begin();
         self.put(&begin)?;
+        self.other_rows(schema)?;
         self.define(schema)?;
         let suppressed = self.suppress(rows)?;
         self.guards(rows, true)?;
@@ -228,6 +231,7 @@ impl Writer<'_> {
         self.say("all rows, looked at before anything is written")?;
         let begin = self.script.begin();
         self.put(&begin)?;
+        self.other_rows(&batches.schema)?;
         for batch in &batches.rows {
             self.guards(batch, false)?;
         }
@@ -256,14 +260,14 @@ impl Writer<'_> {
     /// A statement about a table that the script does not qualify: `CREATE TABLE`, `ALTER TABLE` and `DROP TABLE`
     /// begin with its name.
     fn unqualified<'s>(&self, table: usize, sql: &'s str) -> Cow<'s, str> {
-        let names = self.replica.tables[table].pair.as_ref().zip(self.pairs[table].as_ref());
-        let Some(names) = names else { return Cow::Borrowed(sql) };
-        let (known, used) = names;
-        let (known, used) =
-            (self.dialect.table(&known.names.replica), self.dialect.table(&used.names.replica));
+        let known = self.replica.tables[table].replica_name();
+        let Some((known_name, used_name)) = known.zip(self.used_name(table)) else {
+            return Cow::Borrowed(sql);
+        };
+        let (known, used) = (self.dialect.table(known_name), self.dialect.table(&used_name));
         // What moves a sequence is a query; one of the table's own schema goes the way of its table.
         if sql.starts_with("SELECT ")
-            && let (Some(schema), None) = (&names.0.names.replica.schema, &names.1.names.replica.schema)
+            && let (Some(schema), None) = (&known_name.schema, &used_name.schema)
         {
             return Cow::Owned(sql.replace(&format!("{}.", self.dialect.identifier(schema)), ""));
         }
@@ -273,6 +277,17 @@ impl Writer<'_> {
             }
         }
         Cow::Borrowed(sql)
+    }
+
+    /// What the script calls a table; that of one which only the replica has says by itself whether it needs its schema.
+    fn used_name(&self, table: usize) -> Option<TableName> {
+        if let Some(pair) = &self.pairs[table] {
+            return Some(pair.names.replica.clone());
+        }
+        let plan = &self.replica.tables[table];
+        let known = plan.replica_name()?.clone();
+        let qualified = QualifiedName::parse(&plan.replica_table).is_ok_and(|name| name.schema.is_some());
+        Some(TableName { schema: known.schema.filter(|_| qualified), ..known })
     }
 
     fn writes(&mut self, step: &RowStep) -> io::Result<()> {

@@ -115,13 +115,16 @@ impl SchemaAction {
         matches!(self, DropTable | DropColumn | SetSequence | Add(_) | Rename(_))
     }
 
+    /// The rank of tables that only the replica has: behind the foreign keys that go, before all else.
+    pub const EXTRA_RANK: u8 = 1;
+
     /// Its place among the changes before the rows, and among those behind them: what points goes before what it
     /// points at, and comes behind it.
     pub fn rank(self) -> u8 {
         use AttachmentKind::{Check, Comment, ForeignKey, Index, PrimaryKey, Unique};
         match self {
-            SchemaAction::CreateTable => 0,
-            SchemaAction::Drop(ForeignKey) => 1,
+            SchemaAction::Drop(ForeignKey) => 0,
+            SchemaAction::CreateTable => 2,
             SchemaAction::Drop(Check | Comment) => 2,
             SchemaAction::Drop(Index | Unique) => 3,
             SchemaAction::Drop(PrimaryKey) => 4,

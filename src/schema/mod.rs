@@ -9,6 +9,7 @@ mod condition;
 mod counterparts;
 mod document;
 mod domain;
+mod extra;
 mod pair;
 mod pairing;
 mod rebuild;
@@ -27,6 +28,7 @@ pub use change::{Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
 pub use document::types as types_document;
 pub use domain::choose as choose_domain;
+pub use extra::{Extra, drops, extra_tables, unreached_globs};
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{
     Databases, Pairing, dependents, pair_or_problems, pair_table, primary_problems, replica_table_name,

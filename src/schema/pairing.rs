@@ -99,6 +99,39 @@ pub fn replica_table_name(selected: &Selected<'_>) -> String {
     }
 }
 
+/// The replica's table that a selected one of the primary decides, or would, were it there.
+pub(super) fn counterpart(selected: &Selected<'_>, databases: &Databases<'_>) -> Option<TableName> {
+    let primary = match &selected.table {
+        Ok(table) => table.name.clone(),
+        Err(_) => {
+            let name = selected.entry.table.value.exact()?;
+            let schema = name.schema.or_else(|| databases.primary_default.map(str::to_owned));
+            TableName { schema, name: name.name }
+        }
+    };
+    Some(name_on_replica(selected.entry, &primary, databases).0)
+}
+
+/// What a table of the primary is called on the replica, and whether the spec says in which schema that is.
+pub(super) fn name_on_replica(
+    entry: &TableEntry,
+    primary: &TableName,
+    databases: &Databases<'_>,
+) -> (TableName, bool) {
+    let default = &databases.replica.default_schema;
+    if let Some(to) = &entry.to {
+        let named = default.as_ref().and_then(|_| to.value.schema.clone());
+        let qualified = named.is_some();
+        let schema = named.or_else(|| default.clone());
+        return (TableName { schema, name: to.value.name.clone() }, qualified);
+    }
+    let dialects = databases.dialects;
+    let named = entry.table.value.schema.is_some() && primary.schema.as_deref() != databases.primary_default;
+    let qualified = named && dialects.primary.same_family(dialects.replica);
+    let schema = if qualified { primary.schema.clone() } else { default.clone() };
+    (TableName { schema, name: primary.name.clone() }, qualified)
+}
+
 /// A selected table on the primary.
 #[derive(Clone, Copy)]
 struct OnPrimary<'a> {
@@ -352,21 +385,7 @@ impl Pairer<'_> {
     /// `to`, else the same name: in the same schema where the spec names one and the replica has schemas of
     /// the same kind, else in the replica's default schema. And whether the spec named the schema.
     fn replica_name(&self) -> (TableName, bool) {
-        let default = &self.databases.replica.default_schema;
-        if let Some(to) = &self.entry.to {
-            let named = default.as_ref().and_then(|_| to.value.schema.clone());
-            let qualified = named.is_some();
-            return (
-                TableName { schema: named.or_else(|| default.clone()), name: to.value.name.clone() },
-                qualified,
-            );
-        }
-        let dialects = self.databases.dialects;
-        let named = self.entry.table.value.schema.is_some()
-            && self.primary.name.schema.as_deref() != self.databases.primary_default;
-        let qualified = named && dialects.primary.same_family(dialects.replica);
-        let schema = if qualified { self.primary.name.schema.clone() } else { default.clone() };
-        (TableName { schema, name: self.primary.name.name.clone() }, qualified)
+        name_on_replica(self.entry, &self.primary.name, self.databases)
     }
 
     /// Whether a column is in scope: key columns always are.

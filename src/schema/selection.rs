@@ -119,7 +119,8 @@ fn select_glob<'a>(
             QualifiedName { schema: (schema != default).then(|| schema.to_owned()), name: name.to_owned() };
         selected.push(Selected { entry, name: full.to_string(), table: Ok(table) });
     }
-    if !matched {
+    // One that drops what the primary lacks may be there for that alone.
+    if !matched && !entry.drop {
         let error = spec.error_at(entry.table.place, format!("no table of the primary matches {pattern}"));
         let failure = Failure::new(ErrorKind::Missing, error.headline()).hint(
             "a glob is of base tables, of the default schema where it names none; case counts, and `skip_tables` wins",

@@ -61,6 +61,7 @@ fn table(entry: &TableEntry) -> Value {
             SchemaMode::Check => "check",
             SchemaMode::Ignore => "ignore",
         },
+        "drop": entry.drop,
         "triggers": match entry.triggers {
             TriggerMode::Fire => "fire",
             TriggerMode::Suppress => "suppress",

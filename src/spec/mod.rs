@@ -204,6 +204,8 @@ pub struct TableEntry {
     pub compare: Vec<CompareEntry>,
     /// What to do with structure.
     pub schema: SchemaMode,
+    /// Whether tables that match on the replica and not on the primary are dropped. Only with a glob.
+    pub drop: bool,
     /// Whether the replica's triggers fire for what is written.
     pub triggers: TriggerMode,
     /// Whether missing rows are written (else withheld).

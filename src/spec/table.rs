@@ -9,7 +9,7 @@ use super::{
 };
 use super::{compare, read};
 
-const RESERVED: &[&str] = &["cast", "renamed_from", "drop", "online", "incremental"];
+const RESERVED: &[&str] = &["cast", "renamed_from", "online", "incremental"];
 
 const TABLE_KEYS: Keys = Keys {
     known: &[
@@ -22,6 +22,7 @@ const TABLE_KEYS: Keys = Keys {
         "where",
         "compare",
         "schema",
+        "drop",
         "triggers",
         "insert",
         "update",
@@ -43,6 +44,11 @@ const DEFAULTS_KEYS: Keys = Keys {
         ("columns", "`columns` may not stand in `defaults`", ONE_TABLE),
         ("rename", "`rename` may not stand in `defaults`", ONE_TABLE),
         ("where", "`where` may not stand in `defaults`", ONE_TABLE),
+        (
+            "drop",
+            "`drop` may not stand in `defaults`",
+            "it speaks of the tables that a glob matches: write it beside that glob",
+        ),
     ],
 };
 
@@ -182,8 +188,13 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     let key = fields.get("key").and_then(|node| reader.texts(node, "`key`"));
     let columns = fields.get("columns").and_then(|node| reader.texts(node, "`columns`"));
     let rename = fields.get("rename").map(|node| read_rename(node, reader)).unwrap_or_default();
+    let drop = fields.get("drop").and_then(|node| reader.boolean(node, "`drop`")).unwrap_or(false);
     let filter = fields.get("where").and_then(|node| read_expression(node, reader));
     let mut entry = merge(table?, shared, defaults);
+    entry.drop = drop;
+    if let Some(place) = fields.key_place("drop").filter(|_| drop) {
+        check_drop(&entry, place, reader);
+    }
     entry.to = to;
     entry.key = key;
     entry.rename = rename;
@@ -220,6 +231,20 @@ fn refuse_with_glob(table: &Located<TablePattern>, fields: &Fields<'_>, reader: 
     }
 }
 
+/// Tables that only the replica has are those that a glob matches there and not on the primary.
+fn check_drop(entry: &TableEntry, place: Place, reader: &mut Reader<'_>) {
+    let table = &entry.table.value;
+    if !table.is_glob() {
+        let message = format!("`drop` cannot stand beside `{table}`, which is no glob");
+        let hint = "it drops the replica's tables that a glob matches and that the primary has not";
+        reader.error_with_hint(place, message, Some(hint.to_owned()));
+    } else if entry.schema == SchemaMode::Ignore {
+        let hint = "`schema: check` reports the tables that only the replica has, `sync` drops them";
+        let message = "`drop` cannot stand beside `schema: ignore`";
+        reader.error_with_hint(place, message, Some(hint.to_owned()));
+    }
+}
+
 fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableEntry {
     let mut compare = own.compare;
     for entry in &defaults.compare {
@@ -238,6 +263,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         rename: Vec::new(),
         filter: None,
         filter_text: None,
+        drop: false,
         compare,
         schema: own.schema.or(defaults.schema).unwrap_or_default(),
         triggers: own.triggers.or(defaults.triggers).unwrap_or_default(),

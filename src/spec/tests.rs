@@ -342,7 +342,12 @@ fn unknown_and_reserved_keys() {
     );
     bad(&with_head("tables: [t]\nsource: x\n"), &["5:1 unknown key `source`"]);
     bad(&entry("    cast: {}"), &["6:5 not available yet: `cast` is reserved for a later version"]);
-    bad(&entry("    drop: true"), &["6:5 not available yet: `drop` is reserved for a later version"]);
+    bad(&entry("    drop: true"), &["6:5 `drop` cannot stand beside `t`, which is no glob"]);
+    bad(&with_head("tables: [t]\ndefaults: { drop: true }\n"), &["5:13 `drop` may not stand in `defaults`"]);
+    bad(
+        &with_head("tables: [{ table: '*', drop: true, schema: ignore }]\n"),
+        &["4:24 `drop` cannot stand beside `schema: ignore`"],
+    );
     bad(
         &with_head("tables: [t]\ndefaults: { online: true }\n"),
         &["5:13 not available yet: `online` is reserved for a later version"],
@@ -836,7 +841,7 @@ fn the_canonical_text_ignores_what_does_not_matter() {
          tables:\n  - table: t\n    where: \"(a = 1)\"\n",
     );
     assert_eq!(one.canonical_text(), two.canonical_text());
-    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"batch_rows":100000}"#);
+    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"batch_rows":100000}"#);
     for other in [
         "tables: [{ table: t, delete: false, where: 'a=2' }]\nlimits: { deletes: 10% }\n",
         "tables: [{ table: t, where: 'a=1' }]\nlimits: { deletes: 10% }\n",

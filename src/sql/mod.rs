@@ -276,6 +276,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         vec![format!("DROP TABLE {}", self.table(table))]
     }
 
+    /// Whether DROP TABLE takes the rows out first, as a DELETE does that foreign keys mind and carry on (SQLite): then
+    /// it must be done with those switched off.
+    fn drops_rows_first(&self) -> bool {
+        false
+    }
+
     /// ALTER TABLE … DROP COLUMN, as [`drop_table`](Self::drop_table).
     fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
         vec![format!("ALTER TABLE {} DROP COLUMN {}", self.table(table), self.identifier(column))]
@@ -328,6 +334,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// A read of how many values of a column are not NULL.
     fn count_values(&self, table: &TableName, column: &str) -> String {
         format!("SELECT CAST(COUNT({}) AS CHAR(20)) FROM {}", self.identifier(column), self.table(table))
+    }
+
+    /// A read of how many rows a table has.
+    fn count_rows(&self, table: &TableName) -> String {
+        format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {}", self.table(table))
     }
 
     /// A read of how many texts of a column have more than so many characters.

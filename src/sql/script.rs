@@ -152,6 +152,13 @@ pub trait Script {
     /// Where the table's name cannot be handed to the engine's client.
     fn empty(&mut self, table: &TableName, message: &str) -> Result<String, Unwritable>;
 
+    /// Stops where a table that is to be dropped has another number of rows; other sessions change that no more until the
+    /// transaction ends.
+    ///
+    /// # Errors
+    /// Where the table's name cannot be handed to the engine's client.
+    fn has_rows(&mut self, table: &TableName, rows: u64, message: &str) -> Result<String, Unwritable>;
+
     /// Keeps the triggers of these tables from firing until [`restore`](Self::restore), in this transaction.
     ///
     /// # Errors

@@ -76,6 +76,10 @@ impl Dialect for Sqlite {
         true
     }
 
+    fn drops_rows_first(&self) -> bool {
+        true
+    }
+
     fn statement_bytes_max(&self) -> usize {
         BYTES_MAX
     }

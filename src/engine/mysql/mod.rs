@@ -130,6 +130,19 @@ impl Engine for Family {
         Ok(true)
     }
 
+    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+        let mut connection = self.reading().await?;
+        let sql = format!("SELECT 1 FROM {} LIMIT 0", self.dialect().table(table));
+        match query(&mut connection, &sql, &format!("looking for table {table}")).await {
+            Err(error) if error.kind == ErrorKind::Missing => {
+                self.idle.lock().await.push(connection);
+                Ok(false)
+            }
+            Err(error) if error.kind != ErrorKind::Permission => Err(error),
+            _ => Ok(true),
+        }
+    }
+
     async fn lacking(&self, needs: &[Need]) -> Result<Vec<Lack>, EngineError> {
         if needs.is_empty() {
             return Ok(Vec::new());

@@ -268,6 +268,16 @@ impl Writer for Session {
         Ok(hasher.finish())
     }
 
+    async fn count_rows(&mut self, table: &TableName, locked: bool) -> Result<u64, EngineError> {
+        let doing = format!("count the rows of {table}");
+        // A count that locks its rows reads them as they are now, and not as the transaction began.
+        let locking = if locked { " FOR UPDATE" } else { "" };
+        let sql = format!("{}{locking}", self.dialect.count_rows(table));
+        let found = query(&mut self.connection, &sql, &doing).await?;
+        let count = found.first().and_then(|row| row.first()?.as_ref()?.trim().parse().ok());
+        count.ok_or_else(|| EngineError::new(ErrorKind::Internal, format!("{doing}: no number came")))
+    }
+
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
         // Locked, so that no row comes between this and what relies on it in the transaction.
         let sql = format!("SELECT '1' FROM {} LIMIT 1 FOR UPDATE", self.dialect.table(table));

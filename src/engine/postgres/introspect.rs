@@ -336,7 +336,7 @@ fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<Stri
     Ok(if list.is_empty() { "NULL".to_owned() } else { list.join(", ") })
 }
 
-fn text_literal(name: &str) -> String {
+pub(super) fn text_literal(name: &str) -> String {
     format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''"))
 }
 

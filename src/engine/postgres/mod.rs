@@ -7,6 +7,7 @@
 mod attachments;
 mod encode;
 mod failure;
+mod holders;
 mod introspect;
 mod orphans;
 mod rights;
@@ -22,7 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Engine, EngineError, Firing, Lack, Need, Snapshot, Writer};
+use super::{Engine, EngineError, Firing, Holder, Lack, Need, Snapshot, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
@@ -106,6 +107,20 @@ impl Engine for Postgres {
     async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError> {
         let mut session = self.pool.take().await?;
         let found = introspect::dependents(&mut session.connection, tables).await?;
+        session.give_back();
+        Ok(found)
+    }
+
+    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+        let mut session = self.pool.take().await?;
+        let known = holders::knows(&mut session.connection, table).await?;
+        session.give_back();
+        Ok(known)
+    }
+
+    async fn holders_of(&self, tables: &[TableName]) -> Result<Vec<Holder>, EngineError> {
+        let mut session = self.pool.take().await?;
+        let found = holders::of(&mut session.connection, tables).await?;
         session.give_back();
         Ok(found)
     }

@@ -377,6 +377,19 @@ impl Writer for PostgresWriter {
         read.map(|()| hasher.finish())
     }
 
+    async fn count_rows(&mut self, table: &TableName, locked: bool) -> Result<u64, EngineError> {
+        let doing = format!("counting the rows of {table}");
+        if locked {
+            // The mode that dropping it takes: one that grew to that could wait for another that does the same.
+            self.execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", Postgres.table(table))).await?;
+        }
+        let found = rows(self.connection(), &Postgres.count_rows(table), &doing).await;
+        self.failed |= found.is_err();
+        let count = found?.first().map(|row| text(row, 0)).transpose()?.flatten();
+        let count = count.and_then(|count| count.trim().parse().ok());
+        count.ok_or_else(|| EngineError::new(ErrorKind::Internal, format!("{doing}: no number came")))
+    }
+
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
         let (name, doing) = (Postgres.table(table), format!("looking for rows of {table}"));
         self.execute(&format!("LOCK TABLE {name} IN SHARE MODE")).await?;

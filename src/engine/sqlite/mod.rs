@@ -314,6 +314,20 @@ impl Engine for SqliteEngine {
         Ok(tables.iter().flat_map(|table| schema::dependents(&catalog, table)).collect())
     }
 
+    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+        let (session, name) = (self.session.clone(), table.name.clone());
+        blocking(move || {
+            if !session.exists()? {
+                return Ok(false);
+            }
+            let connection = session.reader()?;
+            let sql = "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+            let found = connection.prepare(sql).and_then(|mut statement| statement.exists([&name]));
+            found.map_err(|error| session.failed(error))
+        })
+        .await
+    }
+
     async fn rehearse(&self, statements: &[String]) -> Result<(), EngineError> {
         let (session, statements) = (self.session.clone(), statements.to_vec());
         blocking(move || {

@@ -63,7 +63,15 @@ pub(super) fn rehearse(
     for name in made {
         scratch.execute_batch(&format!("DROP TRIGGER {}", Sqlite.identifier(&name)))?;
     }
+    let tables: BTreeSet<String> = scratch
+        .prepare("SELECT lower(name) FROM sqlite_schema WHERE type IN ('table', 'view')")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
     for dependent in sound {
+        // A trigger goes with its table.
+        if dependent.is_trigger() && !tables.contains(&dependent.table.to_ascii_lowercase()) {
+            continue;
+        }
         if let Err(why) = works(dependent) {
             let message = format!("the {} would not work any more: {why}", dependent.words());
             let error = EngineError::new(ErrorKind::Type, message);

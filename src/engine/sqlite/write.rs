@@ -471,6 +471,15 @@ impl Writer for SqliteWriter {
         .await
     }
 
+    async fn count_rows(&mut self, table: &TableName, _locked: bool) -> Result<u64, EngineError> {
+        let sql = format!("SELECT count(*) FROM {}", Sqlite.table(table));
+        self.run(move |inner| {
+            let found = inner.connect()?.query_row(&sql, [], |row| row.get::<_, i64>(0));
+            found.map(i64::unsigned_abs).map_err(|error| error::of_statement("a table cannot be read", error))
+        })
+        .await
+    }
+
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, EngineError> {
         let sql = format!("SELECT 1 FROM {} LIMIT 1", Sqlite.table(table));
         self.run(move |inner| {

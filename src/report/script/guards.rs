@@ -9,7 +9,7 @@ use std::io;
 use crate::compare::RowChange;
 use crate::plan::{
     self, Checks, EqualChanges, Part, PlannedChange, Pointing, Progress, Reference, RowAction, RowStep,
-    RowTally, SchemaAction, Unfollowed,
+    RowTally, SchemaAction, Status, Unfollowed,
 };
 use crate::report::words::counted;
 use crate::schema::TablePair;
@@ -45,6 +45,31 @@ impl Writer<'_> {
                     self.script.empty(&name, &message).map_err(|why| self.not_renderable(*table, &why))?;
                 self.put(&text)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The name that a table goes by which a change drops because only the replica has it.
+    pub(super) fn extra_drop(&self, (table, change): &(usize, usize)) -> Option<TableName> {
+        let plan = &self.replica.tables[*table];
+        let drops = plan.schema_changes[*change].action == SchemaAction::DropTable;
+        (plan.status == Status::Extra && drops).then(|| self.used_name(*table)).flatten()
+    }
+
+    /// A table that only the replica has goes with as many rows as were counted.
+    pub(super) fn other_rows(&mut self, schema: &[(usize, usize)]) -> io::Result<()> {
+        for change in schema {
+            let Some(name) = self.extra_drop(change) else { continue };
+            let table = change.0;
+            let rows = self.replica.tables[table].rows.replica;
+            let message = self.message(table, "it would be dropped with another number of rows");
+            let text = self
+                .script
+                .has_rows(&name, rows, &message)
+                .map_err(|why| self.not_renderable(table, &why))?;
+            self.put("\n")?;
+            self.say(&format!("{}: {} go with it", one_line(&name.name), counted(rows, "row")))?;
+            self.put(&text)?;
         }
         Ok(())
     }

@@ -181,6 +181,11 @@ impl Script for FamilyScript {
         Ok(self.counted(&count, 0, message))
     }
 
+    fn has_rows(&mut self, table: &TableName, rows: u64, message: &str) -> Result<String, Unwritable> {
+        let count = format!("SELECT COUNT(*) FROM {} FOR UPDATE", self.family.table(table));
+        Ok(self.counted(&count, usize::try_from(rows).unwrap_or(usize::MAX), message))
+    }
+
     /// Nothing: a table that has triggers to be suppressed is in error.
     fn suppress(&mut self, _tables: &[TableName]) -> Result<String, Unwritable> {
         Ok(String::new())

@@ -141,6 +141,16 @@ impl Script for PostgresScript {
         Ok(block(&body))
     }
 
+    fn has_rows(&mut self, name: &TableName, rows: u64, message: &str) -> Result<String, Unwritable> {
+        let name = table(name);
+        let body = format!(
+            "BEGIN\nLOCK TABLE {name} IN ACCESS EXCLUSIVE MODE;\n\
+             IF (SELECT count(*) FROM {name}) <> {rows} THEN\n  {};\nEND IF;\nEND\n",
+            raise(message)
+        );
+        Ok(block(&body))
+    }
+
     fn foreign_keys(&mut self, _table: &TableName, _message: &str) -> String {
         String::new()
     }

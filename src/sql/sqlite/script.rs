@@ -164,6 +164,10 @@ impl Script for SqliteScript {
         sound(self.check("0", &format!("(SELECT count(*) FROM {})", table(name)), message))
     }
 
+    fn has_rows(&mut self, name: &TableName, rows: u64, message: &str) -> Result<String, Unwritable> {
+        sound(self.check(&rows.to_string(), &format!("(SELECT count(*) FROM {})", table(name)), message))
+    }
+
     /// The switch is the connection's, so it is turned with every table.
     fn suppress(&mut self, _tables: &[TableName]) -> Result<String, Unwritable> {
         Ok(String::new())

@@ -1,0 +1,143 @@
+//! Tables that only the replica has, where the spec says that such are dropped.
+//!
+//! Invariant: a table stands in a plan as one to drop only where the primary was asked for one of its name and said that
+//! there is none; and it is in error where anything that stays needs it.
+
+use crate::engine::{Holder, Primary, Replica};
+use crate::failure::{ErrorKind, Failure};
+use crate::plan::{self, ReplicaPlan, SchemaChange, Status, TablePlan};
+use crate::schema::{self, Catalog, Databases, Extra};
+use crate::sides::Sides;
+use crate::spec::Spec;
+use crate::sql::TableName;
+
+use super::{Aim, Options};
+
+/// What is found of one replica.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// The tables, as parts of the plan, in the order in which they go.
+    pub tables: Vec<TablePlan>,
+    /// The names that they would have on the primary.
+    pub on_primary: Vec<TableName>,
+}
+
+/// The tables that only the replica has and that go, or why one cannot.
+///
+/// # Errors
+/// Where a side cannot be asked.
+pub(super) async fn find(
+    spec: &Spec,
+    options: &Options,
+    (primary, catalog): (&Primary, &Catalog),
+    (replica, databases): (&Replica, &Databases<'_>),
+) -> Result<Extras, Failure> {
+    let extras = schema::extra_tables(spec, catalog, databases, &options.tables);
+    let failed = |(name, failure): (String, Failure)| TablePlan::unknown(name.clone(), name).failed(failure);
+    let mut tables: Vec<TablePlan> =
+        schema::unreached_globs(spec, databases).into_iter().map(failed).collect();
+    let on_primary = extras.iter().map(|extra| extra.on_primary.clone()).collect();
+    let names: Vec<TableName> = extras.iter().map(|extra| extra.table.name.clone()).collect();
+    // Whether it can be written is not asked where somebody only looks.
+    let holders = match options.aim {
+        Aim::Look => Vec::new(),
+        Aim::Plan | Aim::Write => replica.holders_of(&names).await?,
+    };
+    let first: Vec<(TableName, TableName)> =
+        holders.iter().filter_map(|holder| Some((holder.of.clone()?, holder.table.clone()))).collect();
+    for (at, changes) in schema::drops(replica.dialect(), &extras, &first) {
+        let problem = match known_on_primary(spec, primary, &extras[at]).await? {
+            Some(problem) => Some(problem),
+            None => in_the_way(&extras[at], &holders),
+        };
+        tables.push(table_plan(&extras[at], changes, problem));
+    }
+    Ok(Extras { tables, on_primary })
+}
+
+fn table_plan(extra: &Extra<'_>, changes: Vec<SchemaChange>, problem: Option<Failure>) -> TablePlan {
+    let plan = TablePlan {
+        status: Status::Extra,
+        structure: Sides::new(None, Some(extra.table.clone())),
+        schema_changes: changes,
+        ..TablePlan::unknown(extra.name.clone(), extra.name.clone())
+    };
+    match problem {
+        Some(problem) => plan.failed(problem),
+        None => plan,
+    }
+}
+
+/// What is a view or a partition there, or what this login may not see, is no table that only the replica has.
+async fn known_on_primary(
+    spec: &Spec,
+    primary: &Primary,
+    extra: &Extra<'_>,
+) -> Result<Option<Failure>, Failure> {
+    if let Some(reason) = &extra.table.hidden_rows {
+        let message = format!("the table {} would be seen only in part: {reason}", extra.table.name);
+        return Ok(Some(Failure::new(ErrorKind::Permission, message)));
+    }
+    if !primary.knows(&extra.on_primary).await? {
+        return Ok(None);
+    }
+    let what = format!(
+        "whether to drop the replica's table {} cannot be told: the primary has something of this name that is no table \
+         to compare (a view, a partition), or that this login may not see",
+        extra.name
+    );
+    let message = spec.error_at(extra.entry.table.place, what).headline();
+    Ok(Some(Failure::new(ErrorKind::Missing, message).hint(leave_out(&extra.name))))
+}
+
+fn leave_out(table: &str) -> String {
+    format!("leave it out with `skip_tables: [{table}]`")
+}
+
+fn in_the_way(extra: &Extra<'_>, holders: &[Holder]) -> Option<Failure> {
+    let words: Vec<&str> = holders
+        .iter()
+        .filter(|holder| holder.of.is_none() && holder.table == extra.table.name)
+        .map(|holder| holder.words.as_str())
+        .collect();
+    (!words.is_empty()).then(|| {
+        needed(&extra.name, &words.join(", "))
+            .hint(format!("drop what needs it on the replica first, or {}", leave_out(&extra.name)))
+    })
+}
+
+fn needed(table: &str, by: &str) -> Failure {
+    Failure::new(ErrorKind::Type, format!("the table {table} cannot be dropped: it is needed by {by}"))
+}
+
+/// A table that another one points at, which stays and does not lose its foreign key before, is in error.
+///
+/// # Errors
+/// Where the server cannot be asked.
+pub(super) async fn refuse_pointed_at(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(), Failure> {
+    let names = plan::drops(plan);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let found = replica.dependents(&names).await?;
+    // One that stays may point at others.
+    loop {
+        let standing = plan::standing_in_the_way(plan, found.clone());
+        let Some(first) = standing.first() else { return Ok(()) };
+        let table = plan.tables.iter_mut().find(|table| {
+            table.error.is_none()
+                && table.status == Status::Extra
+                && table.replica_name() == Some(&first.key.table)
+        });
+        let Some(table) = table else { return Ok(()) };
+        let words: Vec<String> = standing
+            .iter()
+            .filter(|dependent| dependent.key.table == first.key.table)
+            .map(|dependent| format!("{} ({})", dependent.table, dependent.key.columns.join(", ")))
+            .collect();
+        let failure = needed(&table.table, &format!("the foreign key of {}", words.join(" and of ")))
+            .hint(format!("drop the foreign key on the replica first, or {}", leave_out(&table.table)));
+        let known = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
+        *table = known.failed(failure);
+    }
+}
