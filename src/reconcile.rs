@@ -383,6 +383,7 @@ impl Run {
             dialects: Sides::new(server.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
+            primary_enums: &primary.enums,
             now: self.options.now,
             selected: &all,
             chosen: selected,

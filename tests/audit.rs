@@ -123,6 +123,7 @@ async fn opened(databases: &Sides<Database>) -> Opened {
         dialects: engines.as_ref().map(|engine| engine.dialect()),
         replica: &catalogs.replica,
         primary_default: catalogs.primary.default_schema.as_deref(),
+        primary_enums: &[],
         now: jiff::Timestamp::UNIX_EPOCH,
         selected: &[],
         chosen: &[],

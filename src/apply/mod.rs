@@ -284,7 +284,8 @@ impl Run<'_> {
         written.batches.1 = batches.rows.len() as u64;
         self.go_on()?;
         let structure =
-            self.schema_changes(&batches.schema).chain(self.schema_changes(&batches.schema_after));
+            self.schema_changes(&batches.schema_first).chain(self.schema_changes(&batches.schema));
+        let structure = structure.chain(self.schema_changes(&batches.schema_after));
         let structure: Vec<String> = structure
             .filter(|(_, change)| change.action != SchemaAction::SetSequence)
             .flat_map(|(_, change)| change.sql.clone())
@@ -300,8 +301,12 @@ impl Run<'_> {
         self.refuse_pointed_at(replica).await?;
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         let (anew, anew_behind) = (self.makes_anew(&batches.schema), self.makes_anew(&batches.schema_after));
-        if alone || anew || batches.rows.len() > 1 {
+        if alone || anew || batches.rows.len() > 1 || !batches.schema_first.is_empty() {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
+        }
+        for (table, change) in self.schema_changes(&batches.schema_first) {
+            self.change_schema_alone(writer, table, change).await?;
+            written.schema_changes += 1;
         }
         if alone {
             for (place, (table, change)) in batches.schema.iter().zip(self.schema_changes(&batches.schema)) {

@@ -83,6 +83,7 @@ impl Pair {
             dialects: Sides::new(engines.primary.dialect() as &dyn Dialect, engines.replica.dialect()),
             replica: &replica,
             primary_default: primary.default_schema.as_deref(),
+            primary_enums: &[],
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

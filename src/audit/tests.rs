@@ -518,6 +518,7 @@ fn two_sqlite_files_are_compared() {
             dialects: engines.as_ref().map(|engine| engine.dialect()),
             replica: &catalogs.replica,
             primary_default: None,
+            primary_enums: &[],
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

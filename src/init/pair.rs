@@ -221,6 +221,7 @@ impl Pairer<'_> {
             dialects: self.sides.as_ref().map(|side| side.dialect),
             replica: self.sides.replica.catalog,
             primary_default: self.sides.primary.catalog.default_schema.as_deref(),
+            primary_enums: &self.sides.primary.catalog.enums,
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

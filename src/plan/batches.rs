@@ -7,6 +7,8 @@ use super::step::{InCircle, RowStep, Step};
 /// What is written in one transaction each, in execution order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batches {
+    /// Structural changes that are committed before all else, each by itself: as `schema`.
+    pub schema_first: Vec<(usize, usize)>,
     /// Structural changes, of the first transaction where the engine can: index of the table, index into
     /// [`TablePlan::schema_changes`](super::TablePlan::schema_changes).
     pub schema: Vec<(usize, usize)>,
@@ -24,6 +26,7 @@ pub fn batches(steps: Vec<Step>, rows_max: u64) -> Batches {
     let mut rows: Vec<RowStep> = Vec::new();
     for step in steps {
         match step {
+            Step::SchemaFirst { table, change } => batches.schema_first.push((table, change)),
             Step::Schema { table, change } => batches.schema.push((table, change)),
             Step::SchemaAfter { table, change } => batches.schema_after.push((table, change)),
             Step::Rows(step) => rows.push(step),

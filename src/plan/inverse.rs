@@ -126,7 +126,7 @@ fn inverse_table(
         .rev()
         .filter(|change| !pair.replica_missing || is_taken_from(change))
         .filter_map(|change| inverse_change(change, &written, &after, rows.replica, dialect))
-        .map(|change| match pair.replica_missing && change.alteration.is_some() {
+        .map(|change| match pair.replica_missing && change.alteration.is_some() && !is_of_enum(&change) {
             // The table that goes is hazard enough.
             true => SchemaChange { hazards: Vec::new(), ..change },
             false => change,
@@ -192,6 +192,12 @@ fn lost_column(pair: &TablePair, written: &[&SchemaChange]) -> Option<String> {
 /// with goes with the table.
 fn is_taken_from(change: &SchemaChange) -> bool {
     matches!(change.action, SchemaAction::CreateTable | SchemaAction::Add(AttachmentKind::ForeignKey))
+        || is_of_enum(change)
+}
+
+/// Whether it is about a type, which other tables may have too.
+fn is_of_enum(change: &SchemaChange) -> bool {
+    matches!(change.alteration, Some(Alteration::Enum(_)))
 }
 
 /// Rows in scope once the plan is applied: the primary's, but for what is withheld.

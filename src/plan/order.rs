@@ -341,14 +341,18 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
         let written = plan.schema_changes.iter().enumerate().filter(|(_, change)| !change.withheld);
         for (change, planned) in written {
             // A table that is nobody's counterpart goes before rows that it would keep from going.
-            match planned.comes_last() && plan.status != Status::Extra {
-                false => first.push(Step::Schema { table, change }),
-                true => last.push(Step::SchemaAfter { table, change }),
+            let comes_last = planned.comes_last() && plan.status != Status::Extra;
+            match (planned.action.commits_first(), comes_last) {
+                (true, _) => first.push(Step::SchemaFirst { table, change }),
+                (false, false) => first.push(Step::Schema { table, change }),
+                (false, true) => last.push(Step::SchemaAfter { table, change }),
             }
         }
     }
     let order = |(number, step): &(usize, Step)| match step {
-        Step::Schema { table, change } | Step::SchemaAfter { table, change } => {
+        Step::SchemaFirst { table, change }
+        | Step::Schema { table, change }
+        | Step::SchemaAfter { table, change } => {
             let plan = &replica.tables[*table];
             let action = plan.schema_changes[*change].action;
             if plan.status == Status::Extra && action == SchemaAction::DropTable {
@@ -609,6 +613,9 @@ mod tests {
         let shown = steps.iter().map(|step| match step {
             Step::Schema { table, change } => {
                 format!("{:?} {}", replica.tables[*table].schema_changes[*change].action, table)
+            }
+            Step::SchemaFirst { table, change } => {
+                format!("first {:?} {}", replica.tables[*table].schema_changes[*change].action, table)
             }
             Step::SchemaAfter { table, change } => {
                 format!("then {:?} {}", replica.tables[*table].schema_changes[*change].action, table)

@@ -48,6 +48,13 @@ pub enum Step {
         /// Index into [`TablePlan::schema_changes`](super::TablePlan::schema_changes).
         change: usize,
     },
+    /// A structural change that [is committed first](crate::schema::SchemaAction::commits_first).
+    SchemaFirst {
+        /// Index of the table.
+        table: usize,
+        /// Index into [`TablePlan::schema_changes`](super::TablePlan::schema_changes).
+        change: usize,
+    },
     /// Row changes of one kind in one table.
     Rows(RowStep),
     /// A structural change that [comes after all rows](crate::schema::SchemaAction::comes_last).

@@ -4,14 +4,16 @@
 //! looked at here; their guards do that. Invariant: a replica whose plan is for something else is marked stale
 //! and nothing is written to it; the others are not kept from being written.
 
+use std::collections::BTreeMap;
+
 use crate::compare::{ChangeList, ChangeListWriter, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
 use crate::schema::{self, Catalog, Known, SchemaAction, SchemaChange, Table, TablePair};
 use crate::spec::{QualifiedName, SchemaMode, Spec};
 use crate::spool::{Spool, SpoolError};
-use crate::sql::{Column, TableName};
-use crate::value::Digest;
+use crate::sql::{Alteration, Column, TableName};
+use crate::value::{Digest, Type};
 
 use super::{Run, RunError, dependents, extra};
 
@@ -133,8 +135,15 @@ impl Run {
         // What an undo plan knows of a table is what it was before the plan that is taken back.
         let known = if primary.is_some() { Known::Before } else { Known::After };
         let mut differences = Vec::new();
+        let enums = match Enums::of(plan, &catalog) {
+            Ok(enums) => enums,
+            Err(difference) => {
+                plan.stale = Some(other_structure(&[difference]));
+                return;
+            }
+        };
         for table in &mut plan.tables {
-            match adopt_table(known, table, primary, &catalog, &self.spool) {
+            match adopt_table(known, table, primary, (&catalog, &enums), &self.spool) {
                 Ok(found) => differences.extend(found),
                 Err(error) => {
                     plan.error = Some(error.into());
@@ -185,7 +194,7 @@ fn adopt_table(
     known: Known,
     table: &mut TablePlan,
     primary: Option<&Catalog>,
-    replica: &Catalog,
+    (replica, enums): (&Catalog, &Enums),
     spool: &Spool,
 ) -> Result<Vec<String>, SpoolError> {
     if table.status == Status::Extra {
@@ -199,7 +208,8 @@ fn adopt_table(
         differences.extend(difference.map(|words| format!("primary, table {}: {words}", table.table)));
     }
     let now = replica.table(&pair.names.replica);
-    match still_to_change(known, table, pair, now) {
+    let settled = now.map(|now| enums.as_known(now, table.structure.replica.as_ref()));
+    match still_to_change(known, table, pair, (enums, settled.as_ref())) {
         Ok(changes) => {
             know_added(table, now);
             forget_dropped(table, now, spool)?;
@@ -243,7 +253,7 @@ fn still_to_change(
     known: Known,
     table: &TablePlan,
     pair: &TablePair,
-    now: Option<&Table>,
+    (enums, now): (&Enums, Option<&Table>),
 ) -> Result<Vec<SchemaChange>, String> {
     let then = table.structure.replica.as_ref();
     if let Some(difference) = schema::table_difference(then, now)
@@ -271,9 +281,60 @@ fn still_to_change(
         SchemaAction::CreateTable | SchemaAction::AddColumn => !there(change),
         SchemaAction::DropColumn | SchemaAction::DropTable => there(change),
         // A sequence that has gone on by itself is left alone.
-        _ => !made.contains(index),
+        _ => !made.contains(index) && !enums.is_made(change),
     };
     Ok(table.schema_changes.iter().enumerate().filter(left).map(|(_, change)| change.clone()).collect())
+}
+
+/// What of the enum types that a plan changes is made by now. Tables whose plans have none of it are of them too.
+#[derive(Default)]
+struct Enums {
+    /// By the type's name: the words that it has one after the other (`None`: it is not there), and how far it is.
+    known: BTreeMap<String, (Vec<Words>, usize)>,
+}
+
+type Words = Option<Vec<String>>;
+
+impl Enums {
+    /// The difference, where a type has words that the plan gives it at no time.
+    fn of(plan: &ReplicaPlan, catalog: &Catalog) -> Result<Self, String> {
+        let mut known: BTreeMap<String, (Vec<Words>, usize)> = BTreeMap::new();
+        for change in plan.tables.iter().flat_map(|table| &table.schema_changes).filter(|one| !one.withheld) {
+            let Some(Alteration::Enum(change)) = &change.alteration else { continue };
+            let (steps, _) = known.entry(change.printed.clone()).or_default();
+            if steps.is_empty() {
+                steps.push(change.before.clone());
+            }
+            steps.push(change.after.clone());
+        }
+        for (printed, (steps, at)) in &mut known {
+            let now = catalog.enums.iter().find(|one| one.printed == *printed).map(|one| one.words.clone());
+            let place = steps.iter().position(|words| *words == now);
+            *at = place.ok_or_else(|| format!("replica, enum type {printed}: its words are others"))?;
+        }
+        Ok(Enums { known })
+    }
+
+    fn is_made(&self, change: &SchemaChange) -> bool {
+        let Some(Alteration::Enum(change)) = &change.alteration else { return false };
+        let known = self.known.get(&change.printed);
+        known.is_some_and(|(steps, at)| steps[..=*at].iter().skip(1).any(|words| *words == change.after))
+    }
+
+    /// The table, with columns of these types as they are known: their words are told of by themselves.
+    fn as_known(&self, now: &Table, then: Option<&Table>) -> Table {
+        let mut now = now.clone();
+        for column in &mut now.columns {
+            let declared = &column.column_type.declared;
+            let same = then
+                .and_then(|then| then.column(&column.name))
+                .filter(|then| then.column_type.declared == *declared && self.known.contains_key(declared));
+            if let Some(then) = same {
+                column.column_type = then.column_type.clone();
+            }
+        }
+        now
+    }
 }
 
 /// Whether a table that is not what it was is what this plan makes of it, with some changes still to come.
@@ -361,9 +422,13 @@ fn replace_changes(table: &mut TablePlan, changes: ChangeList, status: Status) -
 }
 
 fn is_made(pair: &TablePair, now: &Table) -> bool {
-    let as_planned = |wanted: &Column| {
-        now.column(&wanted.name).is_some_and(|column| column.column_type == wanted.column_type)
+    let is_typed = |column: &Column, wanted: &Column| match (&column.column_type, &wanted.column_type) {
+        // The words of an enum are its type's.
+        (one, other) if matches!(one.meaning, Type::Enum { .. }) => one.declared == other.declared,
+        (one, other) => one == other,
     };
+    let as_planned =
+        |wanted: &Column| now.column(&wanted.name).is_some_and(|column| is_typed(column, wanted));
     now.columns.iter().filter(|column| column.generated.is_none()).count() == pair.columns.len()
         && pair.columns.iter().all(|column| as_planned(&column.sides.replica))
 }

@@ -217,6 +217,7 @@ impl Check<'_> {
             dialects: Sides::new(sides.primary.dialect() as &dyn Dialect, sides.replica.dialect()),
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
+            primary_enums: &primary.enums,
             now: self.options.now,
             selected: &all,
             chosen: selected,

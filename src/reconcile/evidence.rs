@@ -55,6 +55,7 @@ fn questions(change: &SchemaChange, table: &TableName, dialect: &dyn Dialect) ->
             }
             _ => None,
         },
+        Some(Alteration::Enum(words)) => dialect.count_words(words),
         _ => None,
     };
     // A table that is made anew has a hazard for each column that goes, in their order.

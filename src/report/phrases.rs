@@ -150,10 +150,13 @@ pub fn compared_words(parts: &[Part<'_>]) -> String {
 
 /// `add column shop.orders.note (withheld)`, and its sign.
 pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
-    use SchemaAction::{Add, AddColumn, CreateTable, Drop, DropColumn, DropTable};
+    use SchemaAction::{
+        Add, AddColumn, AddEnumValue, CreateTable, CreateType, Drop, DropColumn, DropEnumValue, DropTable,
+        DropType,
+    };
     let sign = match change.action {
-        CreateTable | AddColumn | Add(_) => Sign::Insert,
-        DropTable | DropColumn | Drop(_) => Sign::Delete,
+        CreateTable | AddColumn | Add(_) | CreateType | AddEnumValue => Sign::Insert,
+        DropTable | DropColumn | Drop(_) | DropType | DropEnumValue => Sign::Delete,
         _ => Sign::Update,
     };
     let what = change.action.as_str().replace('_', " ");

@@ -94,7 +94,10 @@ fn pairs(replica: &ReplicaPlan) -> Vec<Option<TablePair>> {
 }
 
 fn is_empty(batches: &Batches) -> bool {
-    batches.schema.is_empty() && batches.rows.iter().all(Vec::is_empty) && batches.schema_after.is_empty()
+    batches.schema_first.is_empty()
+        && batches.schema.is_empty()
+        && batches.rows.iter().all(Vec::is_empty)
+        && batches.schema_after.is_empty()
 }
 
 struct Writer<'a> {
@@ -119,8 +122,13 @@ impl Writer<'_> {
     fn body(&mut self, batches: &Batches) -> io::Result<()> {
         let alone = !batches.schema.is_empty() && !self.dialect.transactional_ddl();
         let (anew, anew_behind) = (self.makes_anew(&batches.schema), self.makes_anew(&batches.schema_after));
-        if alone || anew || batches.rows.len() > 1 {
+        if alone || anew || batches.rows.len() > 1 || !batches.schema_first.is_empty() {
             self.look_first(batches)?;
+        }
+        if !batches.schema_first.is_empty() {
+            self.put("\n")?;
+            self.say("what can be used only once it is committed")?;
+            self.define(&batches.schema_first)?;
         }
         if anew {
             self.rebuild(&batches.schema)?;
@@ -266,7 +274,7 @@ impl Writer<'_> {
         };
         let (known, used) = (self.dialect.table(known_name), self.dialect.table(&used_name));
         // What moves a sequence is a query; one of the table's own schema goes the way of its table.
-        if sql.starts_with("SELECT ")
+        if (sql.starts_with("SELECT ") || sql.starts_with("DO "))
             && let (Some(schema), None) = (&known_name.schema, &used_name.schema)
         {
             return Cow::Owned(sql.replace(&format!("{}.", self.dialect.identifier(schema)), ""));

@@ -6,7 +6,7 @@
 use crate::spec::{
     ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE,
 };
-use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, Shape, TableName};
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, EnumChange, Shape, TableName};
 
 use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
@@ -44,6 +44,11 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
         Alteration::Rebuild(rebuild) => {
             let (before, after) = (rebuild.before.text.clone(), rebuild.after.text.clone());
             (SchemaAction::RebuildTable, table.name.clone(), Some(before), Some(after))
+        }
+        Alteration::Enum(change) => {
+            let text =
+                |words: &Option<Vec<String>>| words.as_ref().map(|words| listed(&change.printed, words));
+            (enum_action(change), change.printed.clone(), text(&change.before), text(&change.after))
         }
     };
     let hazards = hazards(dialect, &alteration);
@@ -92,8 +97,42 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             )]
         }
         Alteration::Options { .. } => Vec::new(),
+        Alteration::Enum(change) => enum_hazards(change),
         Alteration::Rebuild(rebuild) => rebuilding(&rebuild.before, &rebuild.after),
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
+    }
+}
+
+fn enum_action(change: &EnumChange) -> SchemaAction {
+    match (&change.before, &change.after) {
+        (None, _) => SchemaAction::CreateType,
+        (_, None) => SchemaAction::DropType,
+        _ if change.coming().is_some() => SchemaAction::AddEnumValue,
+        _ if change.going().is_empty() => SchemaAction::AlterType,
+        _ => SchemaAction::DropEnumValue,
+    }
+}
+
+/// An enum type with its words, for people.
+fn listed(printed: &str, words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
+    format!("CREATE TYPE {printed} AS ENUM (\n    {}\n)", words.join(",\n    "))
+}
+
+fn enum_hazards(change: &EnumChange) -> Vec<Hazard> {
+    let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
+    let rewrites = || {
+        let what = format!("writes all rows of the tables with {} anew", change.printed);
+        hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)
+    };
+    match enum_action(change) {
+        SchemaAction::AlterType => vec![rewrites()],
+        SchemaAction::DropEnumValue => {
+            let words: Vec<String> = change.going().iter().map(|word| format!("'{word}'")).collect();
+            let what = format!("{} loses {}: values that hold it", change.printed, words.join(", "));
+            vec![hazard(NARROWS_TYPE, what), rewrites()]
+        }
+        _ => Vec::new(),
     }
 }
 

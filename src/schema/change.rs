@@ -38,7 +38,9 @@ impl SchemaChange {
     /// The column that it is about, by the replica's name; `None` where it is about the table.
     pub fn column(&self, table: &TableName) -> Option<&str> {
         use SchemaAction::{Add, Drop, Rename};
-        if matches!(self.action, Add(_) | Drop(_) | Rename(_)) {
+        if matches!(self.action, Add(_) | Drop(_) | Rename(_))
+            || matches!(self.alteration, Some(Alteration::Enum(_)))
+        {
             return None;
         }
         self.object.strip_prefix(table.name.as_str())?.strip_prefix('.')
@@ -105,14 +107,43 @@ pub enum SchemaAction {
     Rename(AttachmentKind),
     /// The table is made anew, with its rows.
     RebuildTable,
+    /// CREATE TYPE.
+    CreateType,
+    /// Words come to an enum type, in their places.
+    AddEnumValue,
+    /// Words of an enum type change places.
+    AlterType,
+    /// Words of an enum type go.
+    DropEnumValue,
+    /// DROP TYPE.
+    DropType,
 }
 
 impl SchemaAction {
     /// Whether it comes after all row changes: the rows of what is dropped are taken out first, each guarded, and a
     /// sequence goes beyond the rows that were written.
     pub fn comes_last(self) -> bool {
-        use SchemaAction::{Add, DropColumn, DropTable, Rename, SetSequence};
-        matches!(self, DropTable | DropColumn | SetSequence | Add(_) | Rename(_))
+        use SchemaAction::{
+            Add, AlterType, DropColumn, DropEnumValue, DropTable, DropType, Rename, SetSequence,
+        };
+        match self {
+            DropTable | DropColumn | SetSequence | Add(_) | Rename(_) => true,
+            // Made anew when everything else is as it will be.
+            AlterType | DropEnumValue | DropType => true,
+            SchemaAction::CreateTable
+            | SchemaAction::AddColumn
+            | SchemaAction::AlterColumn
+            | SchemaAction::AlterTable
+            | SchemaAction::Drop(_)
+            | SchemaAction::RebuildTable
+            | SchemaAction::CreateType
+            | SchemaAction::AddEnumValue => false,
+        }
+    }
+
+    /// Whether it comes before everything else, committed by itself: what it brings can be used only then.
+    pub fn commits_first(self) -> bool {
+        self == SchemaAction::AddEnumValue
     }
 
     /// The rank of tables that only the replica has: behind the foreign keys that go, before all else.
@@ -123,24 +154,28 @@ impl SchemaAction {
     pub fn rank(self) -> u8 {
         use AttachmentKind::{Check, Comment, ForeignKey, Index, PrimaryKey, Unique};
         match self {
+            SchemaAction::AddEnumValue => 0,
             SchemaAction::Drop(ForeignKey) => 0,
-            SchemaAction::CreateTable => 2,
-            SchemaAction::Drop(Check | Comment) => 2,
-            SchemaAction::Drop(Index | Unique) => 3,
-            SchemaAction::Drop(PrimaryKey) => 4,
-            SchemaAction::RebuildTable => 5,
-            SchemaAction::AlterColumn | SchemaAction::AlterTable => 6,
-            SchemaAction::AddColumn => 7,
-            SchemaAction::Rename(_) => 8,
-            SchemaAction::Add(PrimaryKey) => 9,
-            SchemaAction::Add(Unique) => 10,
-            SchemaAction::Add(Index) => 11,
-            SchemaAction::Add(Check) => 12,
-            SchemaAction::Add(ForeignKey) => 13,
-            SchemaAction::Add(Comment) => 14,
-            SchemaAction::DropColumn => 15,
-            SchemaAction::DropTable => 16,
-            SchemaAction::SetSequence => 17,
+            SchemaAction::CreateType => 2,
+            SchemaAction::CreateTable => 3,
+            SchemaAction::Drop(Check | Comment) => 4,
+            SchemaAction::Drop(Index | Unique) => 5,
+            SchemaAction::Drop(PrimaryKey) => 6,
+            SchemaAction::RebuildTable => 7,
+            SchemaAction::AlterColumn | SchemaAction::AlterTable => 8,
+            SchemaAction::AddColumn => 9,
+            SchemaAction::Rename(_) => 10,
+            SchemaAction::Add(PrimaryKey) => 11,
+            SchemaAction::Add(Unique) => 12,
+            SchemaAction::Add(Index) => 13,
+            SchemaAction::Add(Check) => 14,
+            SchemaAction::Add(ForeignKey) => 15,
+            SchemaAction::Add(Comment) => 16,
+            SchemaAction::DropColumn => 17,
+            SchemaAction::DropTable => 18,
+            SchemaAction::AlterType | SchemaAction::DropEnumValue => 19,
+            SchemaAction::DropType => 20,
+            SchemaAction::SetSequence => 21,
         }
     }
 
@@ -155,6 +190,11 @@ impl SchemaAction {
             SchemaAction::DropColumn => "drop_column",
             SchemaAction::SetSequence => "set_sequence",
             SchemaAction::RebuildTable => "rebuild_table",
+            SchemaAction::CreateType => "create_type",
+            SchemaAction::AddEnumValue => "add_enum_value",
+            SchemaAction::AlterType => "alter_type",
+            SchemaAction::DropEnumValue => "drop_enum_value",
+            SchemaAction::DropType => "drop_type",
             SchemaAction::Add(AttachmentKind::PrimaryKey) => "add_primary_key",
             SchemaAction::Add(AttachmentKind::Unique) => "add_unique",
             SchemaAction::Add(AttachmentKind::Index) => "add_index",

@@ -43,7 +43,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Attachment, Column, ForeignKey, Sequence, StoredText, TableName, Trigger, UniqueIndex};
+use crate::sql::{
+    Attachment, Column, EnumType, ForeignKey, Sequence, StoredText, TableName, Trigger, UniqueIndex,
+};
 
 /// Base tables of the schemas that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Catalog {
     pub folding: Folding,
     /// The types that columns can have, as declarations name them; `None` where there are only the engine's own.
     pub types: Option<BTreeSet<String>>,
+    /// The enum types that are objects of their own.
+    pub enums: Vec<EnumType>,
 }
 
 impl Catalog {

@@ -5,13 +5,14 @@
 //! Everything that could make a comparison inexact is refused here, with the spec line that would settle it.
 
 mod column;
+mod enums;
 mod identity;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
-use crate::sql::{Attachment, Column, Dialect, ForeignKey, SelectColumn, TableName, Target};
+use crate::sql::{Attachment, Column, Dialect, EnumType, ForeignKey, SelectColumn, TableName, Target};
 use crate::value::{ColumnType, Domain};
 
 use super::attachments::{Names, going, is_foreign_key};
@@ -35,6 +36,8 @@ pub struct Databases<'a> {
     pub replica: &'a Catalog,
     /// The primary's default schema.
     pub primary_default: Option<&'a str>,
+    /// The primary's enum types.
+    pub primary_enums: &'a [EnumType],
     /// The start of the run, for `now()` in a `where`.
     pub now: jiff::Timestamp,
     /// All tables that the spec selects: what foreign keys point at has another name on the replica where it says so.
@@ -230,6 +233,10 @@ impl Pairer<'_> {
         let pointed_at: Vec<Vec<String>> = (dependents(self.databases.replica, &replica_name).into_iter())
             .map(|dependent| dependent.key.referenced)
             .collect();
+        let enums = self.enums(&key).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
         let structure = Structure {
             mode: self.entry.schema,
             names: Sides::new(&self.primary.name, &replica_name),
@@ -242,6 +249,8 @@ impl Pairer<'_> {
             extra: &extra,
             allowed: self.databases.allowed,
             pointed_at: &pointed_at,
+            enums: &enums,
+            names_enums: self.databases.replica.types.is_some(),
         };
         let needs = structure::needs(&structure, &mut columns).unwrap_or_else(|problem| {
             problems.push(problem);

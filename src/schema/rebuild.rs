@@ -110,7 +110,8 @@ fn attached(now: Option<&Shape>, alterations: &[Alteration]) -> Vec<Attachment> 
             Alteration::Validate(_)
             | Alteration::Column { .. }
             | Alteration::Options { .. }
-            | Alteration::Rebuild(_) => {}
+            | Alteration::Rebuild(_)
+            | Alteration::Enum(_) => {}
         }
     }
     attachments

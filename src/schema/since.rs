@@ -5,6 +5,8 @@
 
 use crate::sql::{Alteration, Attachment, Column, Sequence, Shape};
 
+use crate::value::Type;
+
 use super::{SchemaChange, Table, UniqueKey};
 
 /// The first difference between a table then and now, in words; `None` where there is none.
@@ -100,6 +102,8 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
         Alteration::Validate(one) => table.attachments.iter().any(|other| is_one(one, other) && other.valid),
         Alteration::Column { after, .. } => table.column(&after.name).is_some_and(|now| is_as(now, after)),
         Alteration::Options { after, .. } => table.options.as_ref() == Some(after),
+        // Types are told of by themselves.
+        Alteration::Enum(_) => false,
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = &rebuild.after;
             let same = |after: &Column| table.column(&after.name).is_some_and(|now| is_as(now, after));
@@ -113,8 +117,11 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
 }
 
 fn is_as(now: &Column, after: &Column) -> bool {
-    (&now.column_type, now.nullable, &now.words, now.identity)
-        == (&after.column_type, after.nullable, &after.words, after.identity)
+    let declared = |column: &Column| column.column_type.declared.clone();
+    // The words of an enum that has a name are told of by themselves.
+    let same_type = now.column_type == after.column_type
+        || matches!(now.column_type.meaning, Type::Enum { .. }) && declared(now) == declared(after);
+    same_type && (now.nullable, &now.words, now.identity) == (after.nullable, &after.words, after.identity)
 }
 
 fn is_one(one: &Attachment, other: &Attachment) -> bool {
@@ -138,10 +145,13 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
         }
         Alteration::Column { before, .. } => {
             if let Some(column) = table.columns.iter_mut().find(|column| column.name == before.name) {
-                *column = (**before).clone();
+                let same_type = column.column_type.declared == before.column_type.declared;
+                let column_type = if same_type { &column.column_type } else { &before.column_type }.clone();
+                *column = Column { column_type, ..(**before).clone() };
             }
         }
         Alteration::Options { before, .. } => table.options = Some(before.clone()),
+        Alteration::Enum(_) => {}
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = rebuild.before.clone();
             (table.columns, table.attachments, table.options) = (columns, attachments, options);

@@ -14,7 +14,7 @@ use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, ColumnPlace, ColumnWords, DefaultKind, Dialect,
     ForeignKey, LiteralDefault, TableDefinition, TableName,
 };
-use crate::value::{Decimal, Type};
+use crate::value::{Decimal, Domain, Type};
 
 use super::alter::{altered, between};
 use super::attachments::{self, Names};
@@ -41,6 +41,21 @@ pub(super) struct Structure<'a> {
     pub allowed: &'a [String],
     /// The columns at which foreign keys of the replica's tables point, those of each key.
     pub pointed_at: &'a [Vec<String>],
+    /// The enum types of its columns that are others on the replica.
+    pub enums: &'a [EnumPlan],
+    /// Whether enums are types that have names.
+    pub names_enums: bool,
+}
+
+/// What an enum type of the replica's needs.
+#[derive(Clone, Debug)]
+pub(super) struct EnumPlan {
+    /// Its name as declarations of columns have it.
+    pub printed: String,
+    /// Its words while rows are written.
+    pub between: Vec<String>,
+    /// The changes, in order; empty where another table's plan has them.
+    pub changes: Vec<SchemaChange>,
 }
 
 /// What a table's structure needs.
@@ -55,6 +70,14 @@ pub(super) struct Needs {
 }
 
 impl Structure<'_> {
+    /// What the enum type of a column that both sides declare alike needs.
+    fn enum_of(&self, primary: &Column, replica: &Column) -> Option<&EnumPlan> {
+        let declared = &primary.column_type.declared;
+        let is_enum = matches!(replica.column_type.meaning, Type::Enum { .. });
+        let same = is_enum && *declared == replica.column_type.declared;
+        self.enums.iter().find(|one| same && one.printed == *declared)
+    }
+
     fn is_one_family(&self) -> bool {
         self.dialects.primary.same_family(self.dialects.replica)
     }
@@ -71,11 +94,17 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
     if structure.mode == SchemaMode::Ignore {
         return Ok(Needs::default());
     }
+    for pair in columns.iter_mut().filter(|pair| pair.on_replica && structure.mode == SchemaMode::Sync) {
+        if let Some(one) = structure.enum_of(&pair.sides.primary, &pair.sides.replica) {
+            pair.sides.replica.column_type.meaning = Type::Enum { members: one.between.clone() };
+        }
+    }
     let anew = structure.is_one_family().then(|| rebuild::needs(structure, columns)).flatten();
     let mut needs = match anew {
         Some(needs) => needs?,
         None => altered_needs(structure, columns)?,
     };
+    needs.changes.extend(structure.enums.iter().flat_map(|one| one.changes.iter().cloned()));
     for change in &mut needs.changes {
         change.withheld |= structure.mode == SchemaMode::Check;
     }
@@ -113,7 +142,7 @@ fn of_columns(
     needs: &mut Needs,
 ) -> Result<(), Failure> {
     let mut present: Vec<String> = replica.columns.iter().map(|column| column.name.clone()).collect();
-    for column in columns.iter().filter(|column| !column.on_replica) {
+    for column in columns.iter_mut().filter(|column| !column.on_replica) {
         needs.changes.extend(add_column(structure, replica, column, &present)?);
         present.push(column.sides.replica.name.clone());
     }
@@ -228,7 +257,26 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
         let default = after.words.default.take();
         after.words = ColumnWords { default, ..before.words.clone() };
     }
-    let between = between(before, &after);
+    // Its words are its type's business.
+    if structure.enum_of(&after, before).is_some() {
+        after.column_type = before.column_type.clone();
+    }
+    let mut between = between(before, &after);
+    let is_enum = |column: &Column| matches!(column.column_type.meaning, Type::Enum { .. });
+    if structure.names_enums
+        && is_enum(before)
+        && is_enum(&after)
+        && before.column_type.declared != after.column_type.declared
+    {
+        // The default that comes is of the other type.
+        between.default = before.default.clone();
+        between.words.default = before.words.default.clone();
+    }
+    if structure.names_enums && is_another_enum(before, &after) {
+        // Rows are written that hold words of either.
+        between.column_type =
+            structure.dialects.replica.type_for(&Type::Text { chars_max: None, fixed: false }, false)?;
+    }
     let step = |before: &Column, after: &Column| {
         let alteration =
             Alteration::Column { before: Box::new(before.clone()), after: Box::new(after.clone()) };
@@ -242,6 +290,17 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
         changes.push(SchemaChange { behind_rows: true, ..step(&between, &after)? });
     }
     Some((between, changes))
+}
+
+/// Whether an enum becomes one that is a type of its own and has not all of its words, or the other way round.
+fn is_another_enum(before: &Column, after: &Column) -> bool {
+    let (was, is) = (&before.column_type, &after.column_type);
+    match (&was.meaning, &is.meaning) {
+        (Type::Enum { members: was_words }, Type::Enum { members: is_words }) => {
+            was.declared != is.declared && !is_words.iter().all(|word| was_words.contains(word))
+        }
+        _ => false,
+    }
 }
 
 /// Whether DDL says the same of two columns.
@@ -433,10 +492,13 @@ fn as_created(column: &Column, one_family: bool) -> Column {
 fn add_column(
     structure: &Structure<'_>,
     replica: &Table,
-    pair: &ColumnPair,
+    pair: &mut ColumnPair,
     present: &[String],
 ) -> Result<Vec<SchemaChange>, Failure> {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
+    if let Some(changes) = added_empty(structure, pair, present) {
+        return Ok(changes);
+    }
     let column = as_created(&pair.sides.replica, structure.is_one_family());
     let place = place_of(structure, &column.name, present);
     // Where only a key can number its column, that comes behind the rows.
@@ -466,6 +528,67 @@ fn add_column(
             Err(Failure::new(ErrorKind::Type, message)
                 .hint(format!("add it by hand, or leave it out with `exclude_columns: [{}]`", pair.name())))
         }
+    }
+}
+
+/// The changes that add a column whose default is nothing that is known before: without it, so that it is NULL in every row
+/// until rows are written. `None` where it can be added as it is, or the engine cannot do that.
+fn added_empty(
+    structure: &Structure<'_>,
+    pair: &mut ColumnPair,
+    present: &[String],
+) -> Option<Vec<SchemaChange>> {
+    let (dialect, table) = (structure.dialects.replica, structure.names.replica);
+    let whole = as_created(&pair.sides.replica, structure.is_one_family());
+    let is_known = match &whole.default {
+        Some(DefaultKind::Literal(_)) => is_known_domain(&pair.domain),
+        Some(DefaultKind::Expression(_)) => false,
+        Some(DefaultKind::Null) | None => true,
+    };
+    let in_place = structure.mode == SchemaMode::Sync && dialect.transactional_ddl();
+    if is_known || whole.identity.is_some() || !structure.is_one_family() || !in_place {
+        return None;
+    }
+    let words = ColumnWords { default: None, ..whole.words.clone() };
+    let empty = Column { nullable: true, default: None, words, ..whole.clone() };
+    let filled = Column { nullable: true, ..whole.clone() };
+    let step = |before: &Column, after: &Column| {
+        let alteration =
+            Alteration::Column { before: Box::new(before.clone()), after: Box::new(after.clone()) };
+        altered(dialect, table, alteration)
+    };
+    let mut added = added_at(dialect, table, &empty, place_of(structure, &whole.name, present));
+    added.sql.extend(step(&empty, &filled)?.sql);
+    added.after = Some(described(&filled));
+    let mut changes = vec![added];
+    if !whole.nullable {
+        changes.push(SchemaChange { behind_rows: true, ..step(&filled, &whole)? });
+    }
+    pair.sides.replica.default = None;
+    Some(changes)
+}
+
+/// Whether it is certain what a column holds for a literal default.
+fn is_known_domain(domain: &Domain) -> bool {
+    match domain {
+        Domain::Boolean
+        | Domain::Integer { .. }
+        | Domain::Decimal { .. }
+        | Domain::Float32
+        | Domain::Float64
+        | Domain::Text
+        | Domain::Date
+        | Domain::Time
+        | Domain::DateTime
+        | Domain::Storage { .. } => true,
+        Domain::Instant
+        | Domain::Bytes
+        | Domain::Bits
+        | Domain::Uuid
+        | Domain::Json { .. }
+        | Domain::JsonText
+        | Domain::Address
+        | Domain::Native => false,
     }
 }
 
@@ -550,7 +673,9 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     // Not what it means: `json` is a text on MariaDB, and none on MySQL.
     let declared = same_family && primary.column_type.declared != replica.column_type.declared;
     let is_list = |column: &Column| matches!(column.column_type.meaning, Type::Enum { .. });
-    let list = same_family && is_list(primary) && primary.column_type.meaning != replica.column_type.meaning;
+    let other_words = primary.column_type.meaning != replica.column_type.meaning;
+    let list =
+        same_family && is_list(primary) && other_words && structure.enum_of(primary, replica).is_none();
     let expression = matches!(primary.default, Some(DefaultKind::Expression(_)));
     let default = same_family && !expression && literal_default(primary) != literal_default(replica);
     // One that the primary alone generates is an ordinary one, whatever DDL says of it there.

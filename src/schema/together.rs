@@ -126,7 +126,8 @@ impl Together<'_> {
                 | Alteration::Validate(_)
                 | Alteration::Column { .. }
                 | Alteration::Options { .. }
-                | Alteration::Rebuild(_) => false,
+                | Alteration::Rebuild(_)
+                | Alteration::Enum(_) => false,
             })
         };
         let foreign: Vec<&Attachment> =
@@ -182,6 +183,9 @@ fn points(alteration: &Alteration) -> bool {
             one.kind == AttachmentKind::ForeignKey
         }
         Alteration::Rename { attachment, .. } => attachment.kind == AttachmentKind::ForeignKey,
-        Alteration::Column { .. } | Alteration::Options { .. } | Alteration::Rebuild(_) => false,
+        Alteration::Column { .. }
+        | Alteration::Options { .. }
+        | Alteration::Rebuild(_)
+        | Alteration::Enum(_) => false,
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Rebuild, TableName};
+use super::{Column, EnumChange, Rebuild, TableName};
 
 /// The kinds of what a table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,6 +175,8 @@ pub enum Alteration {
     },
     /// It is made anew, with its rows.
     Rebuild(Box<Rebuild>),
+    /// An enum type that columns of it have, and maybe columns of other tables, becomes another.
+    Enum(EnumChange),
 }
 
 impl Alteration {
@@ -198,6 +200,7 @@ impl Alteration {
                 let Rebuild { before, after, triggers } = rebuild.as_ref().clone();
                 Alteration::Rebuild(Box::new(Rebuild { before: after, after: before, triggers }))
             }
+            Alteration::Enum(change) => Alteration::Enum(change.reversed()),
         })
     }
 }

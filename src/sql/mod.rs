@@ -5,6 +5,7 @@
 
 mod alike;
 mod attachment;
+mod enumeration;
 pub mod expression;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
@@ -17,6 +18,7 @@ mod table_write;
 mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
+pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
@@ -345,6 +347,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     fn count_longer(&self, table: &TableName, column: &str, chars: u64) -> String {
         let (column, table) = (self.identifier(column), self.table(table));
         format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {table} WHERE CHAR_LENGTH({column}) > {chars}")
+    }
+
+    /// A read of how many values of the columns of an enum type hold words that go; `None` where no words do.
+    fn count_words(&self, _change: &EnumChange) -> Option<String> {
+        None
     }
 
     /// Whether other options have all rows of their table written anew.

@@ -9,6 +9,7 @@ mod alter;
 mod change;
 mod copies;
 mod define;
+mod enumeration;
 mod literal;
 mod scope;
 mod script;
@@ -174,6 +175,10 @@ impl Dialect for Postgres {
 
     fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
         alter::alter(table, alteration)
+    }
+
+    fn count_words(&self, change: &super::EnumChange) -> Option<String> {
+        enumeration::count(change)
     }
 
     fn rewrites_to_add(&self, column: &Column) -> bool {

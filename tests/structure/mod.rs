@@ -1,6 +1,7 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
 mod cut_off;
+mod enums;
 mod extra_tables;
 mod hazards;
 mod mysql_family;

@@ -51,7 +51,7 @@ pub(super) async fn catalog(
         tables.extend(database(connection, facts, name).await?);
     }
     let folding = if facts.case_folded { Folding::Unicode } else { Folding::None };
-    Ok(Catalog { default_schema: facts.database.clone(), tables, folding, types: None })
+    Ok(Catalog { default_schema: facts.database.clone(), tables, folding, types: None, enums: Vec::new() })
 }
 
 /// See [`Engine::dependents`](crate::engine::Engine::dependents). The tables are named with their databases.

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::super::EngineError;
-use super::{attachments, rows, run, text};
+use super::{attachments, enums, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::{
@@ -319,7 +319,8 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
     for row in rows(connection, TYPE_NAMES, DOING).await? {
         names.insert(required(&row, 0)?);
     }
-    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names) })
+    let enums = enums::read(connection).await?;
+    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names), enums })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {

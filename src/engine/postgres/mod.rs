@@ -6,6 +6,7 @@
 
 mod attachments;
 mod encode;
+mod enums;
 mod failure;
 mod holders;
 mod introspect;

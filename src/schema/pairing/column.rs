@@ -171,7 +171,11 @@ impl Pairer<'_> {
     pub(super) fn has_type(&self, column: &Column) -> Result<(), Failure> {
         let declared = column.column_type.declared.as_str();
         let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
-        let known = |name: &str| types.contains(name);
+        let is_coming = |name: &str| {
+            let one = name.strip_suffix("[]").unwrap_or(name);
+            self.databases.primary_enums.iter().any(|known| known.printed == one)
+        };
+        let known = |name: &str| types.contains(name) || is_coming(name);
         if self.entry.schema != SchemaMode::Sync || known(declared) || known(&without_modifier(declared)) {
             return Ok(());
         }

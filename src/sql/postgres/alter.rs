@@ -33,6 +33,7 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table(name), identifier(&attachment.name))
         }
         Alteration::Column { before, after } => column(name, before, after)?,
+        Alteration::Enum(change) => return super::enumeration::alter(change),
         Alteration::Options { .. } | Alteration::Rebuild(_) => return None,
     };
     Some(vec![CHECK_NOW.to_owned(), sql])
@@ -140,7 +141,12 @@ fn column(name: &TableName, before: &Column, after: &Column) -> Option<String> {
         // A cast that is asked for would cut texts off without a word; one that is made by itself refuses them.
         let is_kind = std::mem::discriminant(&before.column_type.meaning)
             == std::mem::discriminant(&after.column_type.meaning);
-        let by = if is_kind { String::new() } else { format!(" USING {column}::{declared}") };
+        let by = match (&before.column_type.meaning, is_kind) {
+            // No enum becomes another, nor a list of one, but by its words.
+            (Type::Enum { .. }, true) => format!(" USING {column}::text::{declared}"),
+            (_, true) => String::new(),
+            (_, false) => format!(" USING {column}::{declared}"),
+        };
         actions.push(format!("ALTER COLUMN {column} TYPE {declared}{collation}{by}"));
     }
     if let Some(default) = is.filter(|is| Some(is) != was.as_ref() || becomes_another) {

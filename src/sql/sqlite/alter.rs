@@ -18,7 +18,10 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             vec![drop(&attachment.name), index_text(name, &named)]
         }),
         Alteration::Rebuild(rebuild) => statements(name, rebuild),
-        Alteration::Validate(_) | Alteration::Column { .. } | Alteration::Options { .. } => None,
+        Alteration::Validate(_)
+        | Alteration::Column { .. }
+        | Alteration::Options { .. }
+        | Alteration::Enum(_) => None,
     }
 }
 
