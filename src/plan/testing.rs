@@ -7,8 +7,8 @@ use crate::sides::Sides;
 use crate::spec::{Place, SchemaMode};
 use crate::sql::expression::{Expression, ExpressionError};
 use crate::sql::{
-    Column, CopiesToDelete, Dialect, EngineName, ForeignKey, ForeignKeyAction, RowUpdate, Select,
-    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Attachment, Column, CopiesToDelete, Dialect, EngineName, ForeignKey, ForeignKeyAction, Portable, Ported,
+    RowUpdate, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Row, Type, Value, put_field, put_null};
 
@@ -342,6 +342,18 @@ impl Dialect for FakeDialect {
 
     fn add_column(&self, table: &TableName, column: &Column) -> String {
         format!("add {table}.{}", column.name)
+    }
+
+    fn portable(&self, _: &Attachment) -> Result<Ported, &'static str> {
+        Err("nothing is carried over")
+    }
+
+    fn adopted(&self, _: &Portable, _: &str, _: bool) -> Option<Attachment> {
+        None
+    }
+
+    fn fits_name(&self, _: &str) -> bool {
+        true
     }
 
     fn type_for(&self, _meaning: &Type, _key: bool) -> Option<ColumnType> {

@@ -1,6 +1,7 @@
 //! Structure, the third step: the nouns of a catalog, the pairing of tables and columns, their domains, and
 //! the structural differences. Pure.
 
+mod across;
 mod alter;
 mod attachments;
 mod change;

@@ -12,9 +12,12 @@ use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
 use crate::sql::expression::ExpressionError;
-use crate::sql::{Attachment, Column, Dialect, EnumType, ForeignKey, SelectColumn, TableName, Target};
+use crate::sql::{
+    Attachment, AttachmentKind, Column, Dialect, EnumType, ForeignKey, SelectColumn, TableName, Target,
+};
 use crate::value::{ColumnType, Domain};
 
+use super::across::{self, Across, End, Naming};
 use super::attachments::{Names, going, is_foreign_key};
 use super::change::SchemaChange;
 use super::condition::check_kinds;
@@ -210,7 +213,7 @@ impl OnPrimary<'_> {
     }
 }
 
-impl Pairer<'_> {
+impl<'a> Pairer<'a> {
     fn pair(&self, name: &str) -> Result<Pairing, Vec<Failure>> {
         let (mut replica_name, replica_qualified) = self.replica_name();
         let replica = self.databases.replica.meant(&replica_name);
@@ -252,7 +255,7 @@ impl Pairer<'_> {
             enums: &enums,
             names_enums: self.databases.replica.types.is_some(),
         };
-        let needs = structure::needs(&structure, &mut columns).unwrap_or_else(|problem| {
+        let needs = self.needs(&structure, &mut columns).unwrap_or_else(|problem| {
             problems.push(problem);
             Needs::default()
         });
@@ -310,6 +313,76 @@ impl Pairer<'_> {
         Ok(Pairing { pair, schema_changes: needs.changes, notes: needs.notes })
     }
 
+    /// What the table needs, be it from its own engine or from another one.
+    fn needs(&self, structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
+        let databases = self.databases;
+        if databases.dialects.primary.same_family(databases.dialects.replica) {
+            return structure::needs(structure, columns);
+        }
+        let naming = Naming {
+            dialect: databases.dialects.replica,
+            selected: databases.selected,
+            replica: databases.replica,
+        };
+        let across = Across {
+            structure,
+            end: &|target| self.end(target),
+            naming: &naming,
+            at: &|message| self.spec.error_at(self.entry.table.place, message).headline(),
+        };
+        across::needs(&across, columns)
+    }
+
+    /// The selected table of that name on the primary.
+    fn of_primary(&self, name: &TableName) -> Option<Pairer<'a>> {
+        self.databases.selected.iter().find_map(|selected| {
+            let table = selected.table.as_ref().ok().filter(|table| table.name == *name)?;
+            let own = OnPrimary { entry: selected.entry, primary: table, ..self.own };
+            Some(Pairer { own, databases: self.databases })
+        })
+    }
+
+    /// What a foreign key of the primary would point at on the replica.
+    fn end(&self, target: &Target) -> Option<End> {
+        let databases = self.databases;
+        let (here, _) = self.target_on_replica(target);
+        let found = databases.replica.table(&here.table);
+        let (mut columns, mut keys, mut new_keys) = (Vec::new(), Vec::new(), Vec::new());
+        if let Some(table) = found {
+            columns.extend(table.columns.iter().cloned());
+            keys.extend(table.keys.iter().map(|key| key.columns.clone()));
+        }
+        if let Some(other) =
+            self.of_primary(&target.table).filter(|other| other.entry.schema == SchemaMode::Sync)
+        {
+            let key = other.key();
+            let pairs = other.columns(&key, found).0;
+            let new = pairs.into_iter().map(|pair| pair.sides.replica);
+            let new: Vec<Column> =
+                new.filter(|new| !columns.iter().any(|column: &Column| column.name == new.name)).collect();
+            columns.extend(new);
+            let dialects = databases.dialects;
+            let coming = |attachment: &Attachment| {
+                let kept = dialects.primary.portable(attachment).ok()?.kept;
+                let names: Option<Vec<String>> =
+                    (kept.columns().iter()).map(|name| other.column_on_replica(name, &key, found)).collect();
+                let names = names?;
+                let own: Vec<&Column> = (names.iter())
+                    .filter_map(|name| columns.iter().find(|column| column.name == *name))
+                    .collect();
+                let is_key = matches!(kept.kind, AttachmentKind::PrimaryKey | AttachmentKind::Unique);
+                (is_key && dialects.replica.no_key(&own).is_none()).then_some(names)
+            };
+            let coming: Vec<Vec<String>> = other.primary.attachments.iter().filter_map(coming).collect();
+            new_keys.extend(coming.into_iter().filter(|key| !keys.contains(key)));
+        }
+        keys.extend(new_keys.iter().cloned());
+        let comes = if found.is_some() { new_keys } else { Vec::new() };
+        let column = |name: &String| columns.iter().find(|column| column.name == *name).cloned();
+        let columns: Option<Vec<Column>> = here.columns.iter().map(column).collect();
+        Some(End { columns: columns?, keys, comes })
+    }
+
     /// What a column of the primary's table is called on the replica; `None`: it is out of scope.
     fn column_on_replica(&self, name: &str, key: &[String], replica: Option<&Table>) -> Option<String> {
         // MariaDB's keys of tables with history also speak of columns that are nobody's.
@@ -324,10 +397,7 @@ impl Pairer<'_> {
     /// What a foreign key of the primary points at, by the replica's names, and whether that is there, or will be.
     fn target_on_replica(&self, target: &Target) -> (Target, bool) {
         let databases = self.databases;
-        let selected = databases.selected.iter().find_map(|selected| {
-            let table = selected.table.as_ref().ok().filter(|table| table.name == target.table)?;
-            Some(Pairer { own: OnPrimary { entry: selected.entry, primary: table, ..self.own }, databases })
-        });
+        let selected = self.of_primary(&target.table);
         let name = match &selected {
             Some(other) => other.replica_name().0,
             None if target.table.schema.as_deref() == databases.primary_default => {

@@ -8,6 +8,7 @@ mod attachment;
 mod enumeration;
 pub mod expression;
 pub(crate) mod mysql;
+mod portable;
 pub(crate) mod postgres;
 mod rebuild;
 mod script;
@@ -19,6 +20,7 @@ mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
 pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
+pub use portable::{Portable, PortablePart, Ported};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
 pub use sequence::{Numbering, Sequence};
@@ -313,6 +315,57 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// Whether a column can be dropped by itself.
     fn drops(&self, _table: &Shape, _column: &str) -> bool {
+        true
+    }
+
+    /// The text of a table whose columns become these, as [`shaped`](Self::shaped) takes it for a model: that of the table
+    /// as it is now, or of a new one. `None` where the engine makes no tables anew.
+    fn modelled(
+        &self,
+        _table: &TableName,
+        _now: Option<&Shape>,
+        _columns: &[Column],
+    ) -> Option<Result<String, String>> {
+        None
+    }
+
+    /// What every engine has of an attachment of this one; or why another could not have it.
+    fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str>;
+
+    /// An attachment of this engine by this name, in its stored form; `None` where it cannot have it.
+    /// `created`: it comes with its table.
+    fn adopted(&self, portable: &Portable, name: &str, created: bool) -> Option<Attachment>;
+
+    /// Whether a key, an index or a foreign key can have this name.
+    fn fits_name(&self, name: &str) -> bool;
+
+    /// Why no key and no index can be over the whole of these columns, if so.
+    fn no_key(&self, _columns: &[&Column]) -> Option<String> {
+        None
+    }
+
+    /// Whether a key over this column certainly takes some different values for one.
+    fn folds(&self, column: &Column) -> bool {
+        self.equates(column)
+    }
+
+    /// How many characters a column of texts is declared to hold where nothing holds it to that (SQLite).
+    fn declared_chars(&self, _column: &ColumnType) -> Option<u64> {
+        None
+    }
+
+    /// Why no foreign key can tie the one column to the other, if so. `sets_null`: it may set the one to NULL.
+    fn no_tie(&self, _pointing: &Column, _pointed_at: &Column, _sets_null: bool) -> Option<String> {
+        None
+    }
+
+    /// Whether the server makes an index of its own for a foreign key that has none, and keeps one there.
+    fn makes_indexes(&self) -> bool {
+        false
+    }
+
+    /// Whether a foreign key that is refused at once (RESTRICT) is another than one that is refused at the end.
+    fn tells_restrict(&self) -> bool {
         true
     }
 

@@ -11,6 +11,7 @@ mod copies;
 mod ddl;
 mod document;
 mod literal;
+mod portable;
 mod scope;
 mod script;
 mod sequence;
@@ -22,8 +23,9 @@ pub(crate) use sequence::largest;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alteration, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName,
-    Numbering, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Alteration, Attachment, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
+    EngineName, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition,
+    TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -308,6 +310,37 @@ impl Dialect for Family {
 
     fn numbers_keys_alone(&self) -> bool {
         true
+    }
+
+    fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {
+        portable::portable(attachment)
+    }
+
+    fn adopted(&self, portable: &Portable, name: &str, _created: bool) -> Option<Attachment> {
+        portable::adopted(portable, name)
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        portable::fits_name(name)
+    }
+
+    fn no_key(&self, columns: &[&Column]) -> Option<String> {
+        portable::no_key(columns)
+    }
+
+    fn no_tie(&self, pointing: &Column, pointed_at: &Column, sets_null: bool) -> Option<String> {
+        if sets_null && !pointing.nullable {
+            return Some(format!("it sets {} to NULL, which takes none", pointing.name));
+        }
+        portable::no_tie(self, pointing, pointed_at)
+    }
+
+    fn makes_indexes(&self) -> bool {
+        true
+    }
+
+    fn tells_restrict(&self) -> bool {
+        false
     }
 
     fn type_for(&self, meaning: &Type, key: bool) -> Option<ColumnType> {

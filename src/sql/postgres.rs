@@ -11,6 +11,7 @@ mod copies;
 mod define;
 mod enumeration;
 mod literal;
+mod portable;
 mod scope;
 mod script;
 mod select;
@@ -23,8 +24,9 @@ mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alteration, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering, RowUpdate, Script,
-    Select, SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
+    Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering,
+    Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex,
+    Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -195,6 +197,35 @@ impl Dialect for Postgres {
 
     fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
         define::drop_column(table, column)
+    }
+
+    fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {
+        portable::portable(attachment)
+    }
+
+    fn adopted(&self, portable: &Portable, name: &str, _created: bool) -> Option<Attachment> {
+        Some(portable::adopted(portable, name))
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        portable::fits_name(name)
+    }
+
+    /// Whether a collation does only its maker knows; nearly none does.
+    fn folds(&self, column: &Column) -> bool {
+        is_citext(&column.column_type)
+    }
+
+    fn no_key(&self, columns: &[&Column]) -> Option<String> {
+        let meanings: Vec<&Type> = columns.iter().map(|column| &column.column_type.meaning).collect();
+        portable::no_key(&meanings)
+    }
+
+    fn no_tie(&self, pointing: &Column, pointed_at: &Column, _sets_null: bool) -> Option<String> {
+        let (one, other) = (&pointing.column_type, &pointed_at.column_type);
+        (!define::same_ends(one, other)).then(|| {
+            format!("{} is {}, and what it points at is {}", pointing.name, one.declared, other.declared)
+        })
     }
 
     fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {

@@ -8,6 +8,7 @@ mod copies;
 mod ddl;
 mod declared;
 mod literal;
+mod portable;
 mod prepared;
 mod rebuild;
 mod scope;
@@ -24,9 +25,9 @@ pub(crate) use literal::plain as plain_literal;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alike, Alteration, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect, EngineName, Identity,
-    IndexPart, LiteralDefault, Numbering, RowUpdate, Script, Select, SelectColumn, Shape, TableDefinition,
-    TableName, UniqueIndex, Unwritable, Wanted,
+    Alike, Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
+    EngineName, Identity, IndexPart, LiteralDefault, Numbering, Portable, Ported, RowUpdate, Script, Select,
+    SelectColumn, Shape, TableDefinition, TableName, UniqueIndex, Unwritable, Wanted,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -283,6 +284,31 @@ impl Dialect for Sqlite {
 
     fn drops(&self, table: &Shape, column: &str) -> bool {
         alter::drops(table, column)
+    }
+
+    fn modelled(
+        &self,
+        table: &TableName,
+        now: Option<&Shape>,
+        columns: &[Column],
+    ) -> Option<Result<String, String>> {
+        Some(rebuild::modelled(table, now, columns))
+    }
+
+    fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {
+        portable::portable(attachment)
+    }
+
+    fn adopted(&self, portable: &Portable, name: &str, created: bool) -> Option<Attachment> {
+        Some(portable::adopted(portable, name, created))
+    }
+
+    fn declared_chars(&self, column: &ColumnType) -> Option<u64> {
+        declared::chars(&column.declared)
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        portable::fits_name(name)
     }
 
     fn type_for(&self, meaning: &Type, _key: bool) -> Option<ColumnType> {

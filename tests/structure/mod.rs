@@ -1,5 +1,6 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
+mod across;
 mod cut_off;
 mod enums;
 mod extra_tables;

@@ -6,7 +6,7 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareEntry, CompareRule, SchemaMode, Zone};
-use crate::sql::{Column, ColumnWords, DefaultKind, Dialect, LiteralDefault};
+use crate::sql::{AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, LiteralDefault, Target};
 use crate::value::{Domain, StorageClass, Type};
 
 use super::super::{ColumnPair, Table, choose_domain};
@@ -112,7 +112,17 @@ impl Pairer<'_> {
             created.default = created.default.filter(|kind| goes_over(kind, &column.column_type.meaning));
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
             let meaning = &column.column_type.meaning;
-            let made = dialects.replica.type_for(meaning, is_key);
+            let points = !is_key && self.points(&column.name);
+            let length = dialects.primary.declared_chars(&column.column_type);
+            // A text of any length has no place in a key of some engines.
+            let sized = length.filter(|_| !is_key && self.is_indexed(&column.name));
+            let sized = sized.map(|length| Type::Text { chars_max: Some(length), fixed: false });
+            let keyed = match sized {
+                Some(sized) => dialects.replica.type_for(&sized, true),
+                None if points => dialects.replica.type_for(meaning, true),
+                None => None,
+            };
+            let made = keyed.or_else(|| dialects.replica.type_for(meaning, is_key));
             if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
                 return Err(self.no_key_type(column));
             }
@@ -126,6 +136,26 @@ impl Pairer<'_> {
             created.identity = None;
         }
         Ok(created)
+    }
+
+    /// Whether a key or an index is over the column.
+    fn is_indexed(&self, name: &str) -> bool {
+        self.primary.attachments.iter().any(|one| {
+            let is_over = matches!(
+                one.kind,
+                AttachmentKind::Unique | AttachmentKind::Index | AttachmentKind::ForeignKey
+            );
+            is_over && one.columns.iter().any(|column| column == name)
+        })
+    }
+
+    /// Whether the column is one of a foreign key that comes along: it holds what the key that it points at holds.
+    fn points(&self, name: &str) -> bool {
+        let mut attachments = self.primary.attachments.iter();
+        attachments.any(|one| {
+            let points = |target: &Target| self.target_on_replica(target).1;
+            one.columns.iter().any(|column| column == name) && one.target.as_ref().is_some_and(points)
+        })
     }
 
     /// Whether the replica can number a column that comes from another engine: whole numbers alone, and on the MySQL

@@ -89,6 +89,14 @@ fn meaning(declared: &str) -> Type {
     }
 }
 
+/// The length that a text is declared with.
+pub(crate) fn chars(declared: &str) -> Option<u64> {
+    let is_text = matches!(meaning(declared), Type::Text { .. });
+    let (_, arguments) = parts(declared);
+    let length = arguments.first().filter(|_| is_text)?;
+    u64::try_from(*length).ok().filter(|length| *length > 0)
+}
+
 fn decimal(arguments: &[i64]) -> Type {
     let precision = arguments.first().and_then(|digits| u32::try_from(*digits).ok());
     let scale = match (precision, arguments.get(1)) {

@@ -126,6 +126,32 @@ pub(super) fn shaped(name: &TableName, wanted: &Wanted<'_>) -> Result<Shape, Str
     finished(text, columns, attachments.collect())
 }
 
+/// The text of a table that has these columns: that of the table as it is, with other words for those that become others
+/// and with those that come behind its last; or of a new one, with nothing but columns.
+pub(super) fn modelled(name: &TableName, now: Option<&Shape>, columns: &[Column]) -> Result<String, String> {
+    let defined = |column: &Column| super::column_definition(column);
+    let Some(now) = now else {
+        let lines: Vec<String> = columns.iter().map(defined).collect();
+        return Ok(format!("CREATE TABLE {} (\n  {}\n)", table(name), lines.join(",\n  ")));
+    };
+    let source = Source::of(now)?;
+    let known = |name: &str| now.columns.iter().find(|column| same(&column.name, name));
+    let mut edits = Vec::new();
+    for text in &source.text.columns {
+        let wanted = columns.iter().find(|column| same(&column.name, &text.name));
+        if let Some(wanted) = wanted.filter(|wanted| known(&text.name) != Some(wanted)) {
+            edits.push((text.all.clone(), defined(wanted)));
+        }
+    }
+    let end = source.text.columns.last().map_or(0, |column| column.all.end);
+    let new = columns.iter().filter(|column| known(&column.name).is_none());
+    let new: String = new.map(|column| format!(",\n  {}", defined(column))).collect();
+    if !new.is_empty() {
+        edits.push((end..end, new));
+    }
+    Ok(source.edited(&(0..now.text.len()), &edits))
+}
+
 /// The places where columns are named that have another name here.
 fn names<'n>(model: &Source<'_>, here: &dyn Fn(&str) -> Option<&'n String>) -> Vec<(Range<usize>, String)> {
     let own = model.text.columns.iter().map(|column| (&column.name_at, &column.name));

@@ -1,0 +1,172 @@
+//! The structure of a table that comes from another engine.
+//!
+//! Owns the *model*: the primary's table as the replica's engine would have it. From there on the two are held against each
+//! other as on one engine ([`structure`](super::structure)). What the replica has already, in its own words, is taken into
+//! the model as it is there; what it lacks is put into its words; what has none there is left out with a note, and is
+//! no difference. Refuses to guess: a condition, an expression and whatever else is one engine's own is neither carried
+//! over nor dropped.
+
+mod keys;
+mod names;
+
+use crate::failure::{ErrorKind, Failure};
+use crate::sides::Sides;
+use crate::spec::SchemaMode;
+use crate::sql::{Column, Shape, StoredText, Target};
+use crate::value::Type;
+
+use super::attachments::Names;
+use super::structure::{self, Needs, Structure};
+use super::{ColumnPair, Table};
+
+pub(super) use names::Naming;
+
+/// What a foreign key is to point at.
+pub(super) struct End {
+    /// Its columns, as the replica has them or gets them, in the order of the foreign key's.
+    pub columns: Vec<Column>,
+    /// The columns of its keys, on the replica.
+    pub keys: Vec<Vec<String>>,
+    /// Those of them that a table which is there gets only now.
+    pub comes: Vec<Vec<String>>,
+}
+
+/// A table of another engine beside its counterpart.
+pub(super) struct Across<'a> {
+    /// What is held side by side.
+    pub structure: &'a Structure<'a>,
+    /// What a foreign key of the primary would point at on the replica; `None` where it cannot be told.
+    pub end: &'a dyn Fn(&Target) -> Option<End>,
+    /// The names that what comes gets.
+    pub naming: &'a Naming<'a>,
+    /// A sentence with the place in the spec before it.
+    pub at: &'a dyn Fn(String) -> String,
+}
+
+/// What the table needs.
+pub(super) fn needs(across: &Across<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
+    let structure = across.structure;
+    if structure.mode == SchemaMode::Ignore {
+        return Ok(Needs::default());
+    }
+    for (side, table) in [("primary", Some(structure.primary)), ("replica", structure.replica)] {
+        if let Some((table, why)) = table.and_then(|table| Some((table, table.stored.unread.as_ref()?))) {
+            let message =
+                format!("the structure of the {side}'s table {} could not be read: {why}", table.name);
+            return Err(Failure::new(ErrorKind::Type, message)
+                .hint("write its CREATE TABLE in plain words, or set `schema: ignore` (look at rows only)"));
+        }
+    }
+    let mut notes = Vec::new();
+    let model = model(across, columns, &mut notes)?;
+    let mut beside: Vec<ColumnPair> = columns.iter().map(|pair| beside(structure, &model, pair)).collect();
+    let key: Vec<String> =
+        structure.key.iter().filter_map(|name| (structure.on_replica.column)(name)).collect();
+    let names = Names {
+        column: &|name| model.column(name).map(|column| column.name.clone()),
+        target: &|target| (target.clone(), true),
+    };
+    let replica = structure.dialects.replica;
+    let on_one_engine = Structure {
+        names: Sides::new(structure.names.replica, structure.names.replica),
+        dialects: Sides::new(replica, replica),
+        primary: &model,
+        key: &key,
+        on_replica: &names,
+        has_type: &|_| Ok(()),
+        enums: &[],
+        ..*structure
+    };
+    let mut needs = structure::needs(&on_one_engine, &mut beside)?;
+    for (pair, beside) in columns.iter_mut().zip(beside) {
+        take_up(structure, pair, beside.sides.replica);
+    }
+    notes.append(&mut needs.notes);
+    Ok(Needs { notes, ..needs })
+}
+
+/// The pair with the model's column in the primary's place, and the replica's as the catalog has it.
+fn beside(structure: &Structure<'_>, model: &Table, pair: &ColumnPair) -> ColumnPair {
+    let name = &pair.sides.replica.name;
+    let replica = structure.replica.and_then(|table| table.column(name));
+    let replica = replica.cloned().unwrap_or_else(|| pair.sides.replica.clone());
+    let primary = model.column(name).cloned().unwrap_or_else(|| replica.clone());
+    ColumnPair { sides: Sides { primary, replica }, ..pair.clone() }
+}
+
+/// A column that is another while rows are written. What the spec says of its zone stays.
+fn take_up(structure: &Structure<'_>, pair: &mut ColumnPair, between: Column) {
+    let there = structure.replica.and_then(|table| table.column(&between.name));
+    if there == Some(&between) {
+        return;
+    }
+    let was = pair.sides.replica.column_type.meaning.clone();
+    pair.sides.replica = between;
+    if let (Type::Zoned { offset_minutes, .. }, Type::DateTime { digits }) =
+        (was, pair.sides.replica.column_type.meaning.clone())
+    {
+        pair.sides.replica.column_type.meaning = Type::Zoned { digits, offset_minutes };
+    }
+}
+
+/// The primary's table as the replica would have it.
+fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Result<Table, Failure> {
+    let structure = across.structure;
+    let columns = columns(structure, pairs);
+    let keys = keys::of(across, &columns, notes);
+    let now = structure.replica.map(|table| Shape {
+        columns: table.columns.clone(),
+        attachments: table.attachments.clone(),
+        options: table.options.clone(),
+        text: table.stored.table.clone().unwrap_or_default(),
+    });
+    let text = structure.dialects.replica.modelled(structure.names.replica, now.as_ref(), &columns);
+    let text = text.transpose().map_err(|why| {
+        let message = format!("the replica's table {} cannot be changed: {why}", structure.names.replica);
+        Failure::new(ErrorKind::Type, message)
+            .hint("change it by hand, or set `schema: ignore` (look at rows only)")
+    })?;
+    Ok(Table {
+        name: structure.names.replica.clone(),
+        columns,
+        keys: keys.unique,
+        unique_indexes: Vec::new(),
+        foreign_keys: keys.foreign,
+        sequences: Vec::new(),
+        attachments: keys.attachments,
+        options: structure.replica.and_then(|table| table.options.clone()),
+        stored: StoredText { table: text, ..StoredText::default() },
+        triggers: Vec::new(),
+        checked: Vec::new(),
+        rows_estimate: None,
+        hidden_rows: None,
+    })
+}
+
+/// The columns in scope, in the primary's order.
+fn columns(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
+    let column = |primary: &Column| {
+        let name = (structure.on_replica.column)(&primary.name)?;
+        let pair = pairs.iter().find(|pair| pair.sides.replica.name == name);
+        match structure.replica.and_then(|table| table.column(&name)) {
+            // One that the replica generates stays as it is there.
+            Some(found) => Some(match pair {
+                Some(_) => wanted(structure, primary, found),
+                None => found.clone(),
+            }),
+            None => pair.map(|pair| pair.sides.replica.clone()),
+        }
+    };
+    structure.primary.columns.iter().filter_map(column).collect()
+}
+
+/// A column that is there as it is to be.
+fn wanted(structure: &Structure<'_>, primary: &Column, found: &Column) -> Column {
+    let in_key =
+        |table: &Table, name: &String| table.keys.iter().any(|key| key.primary && key.columns.contains(name));
+    // SQLite lets most primary keys be NULL, and the others do not.
+    let is_key = structure.key.contains(&primary.name)
+        || in_key(structure.primary, &primary.name)
+        || structure.replica.is_some_and(|table| in_key(table, &found.name));
+    Column { nullable: if is_key { found.nullable } else { primary.nullable }, ..found.clone() }
+}

@@ -1,0 +1,4 @@
+//! Structure that comes from another engine: every pair of engines, in both directions.
+
+mod keys;
+mod said;
