@@ -384,6 +384,7 @@ impl Run {
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
             primary_enums: &primary.enums,
+            primary_extensions: &primary.extensions,
             now: self.options.now,
             selected: &all,
             chosen: selected,

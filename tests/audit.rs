@@ -124,6 +124,7 @@ async fn opened(databases: &Sides<Database>) -> Opened {
         replica: &catalogs.replica,
         primary_default: catalogs.primary.default_schema.as_deref(),
         primary_enums: &[],
+        primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
         selected: &[],
         chosen: &[],

@@ -100,6 +100,7 @@ async fn a_missing_file_is_an_error_or_an_empty_replica() {
         triggers: Vec::new(),
         foreign_keys: vec![],
         checked: vec![],
+        layout: Default::default(),
         rows_estimate: None,
         hidden_rows: None,
     };

@@ -84,6 +84,7 @@ impl Pair {
             replica: &replica,
             primary_default: primary.default_schema.as_deref(),
             primary_enums: &[],
+            primary_extensions: &Default::default(),
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

@@ -519,6 +519,7 @@ fn two_sqlite_files_are_compared() {
             replica: &catalogs.replica,
             primary_default: None,
             primary_enums: &[],
+            primary_extensions: &Default::default(),
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

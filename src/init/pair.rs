@@ -222,6 +222,7 @@ impl Pairer<'_> {
             replica: self.sides.replica.catalog,
             primary_default: self.sides.primary.catalog.default_schema.as_deref(),
             primary_enums: &self.sides.primary.catalog.enums,
+            primary_extensions: &self.sides.primary.catalog.extensions,
             now: jiff::Timestamp::UNIX_EPOCH,
             selected: &[],
             chosen: &[],

@@ -144,6 +144,7 @@ mod tests {
                 options: None,
                 triggers: Vec::new(),
                 checked: Vec::new(),
+                layout: Default::default(),
                 rows_estimate: None,
                 hidden_rows: None,
             }

@@ -64,6 +64,7 @@ fn keyless(name: &str, columns: Vec<Column>) -> Table {
         options: None,
         triggers: Vec::new(),
         checked: Vec::new(),
+        layout: Default::default(),
         rows_estimate: None,
         hidden_rows: None,
     }

@@ -144,6 +144,7 @@ mod tests {
             stored: Default::default(),
             options: None,
             triggers: Vec::new(),
+            layout: Default::default(),
             rows_estimate: None,
             hidden_rows: None,
         });

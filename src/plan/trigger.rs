@@ -113,6 +113,7 @@ mod tests {
             stored: Default::default(),
             options: None,
             triggers: vec![trigger],
+            layout: Default::default(),
             rows_estimate: None,
             hidden_rows: None,
         });

@@ -218,6 +218,7 @@ impl Check<'_> {
             replica: &catalog,
             primary_default: primary.default_schema.as_deref(),
             primary_enums: &primary.enums,
+            primary_extensions: &primary.extensions,
             now: self.options.now,
             selected: &all,
             chosen: selected,

@@ -155,8 +155,12 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         DropType,
     };
     let sign = match change.action {
-        CreateTable | AddColumn | Add(_) | CreateType | AddEnumValue => Sign::Insert,
-        DropTable | DropColumn | Drop(_) | DropType | DropEnumValue => Sign::Delete,
+        CreateTable | AddColumn | Add(_) | CreateType | AddEnumValue | SchemaAction::AddPartition => {
+            Sign::Insert
+        }
+        DropTable | DropColumn | Drop(_) | DropType | DropEnumValue | SchemaAction::DropPartition => {
+            Sign::Delete
+        }
         _ => Sign::Update,
     };
     let what = change.action.as_str().replace('_', " ");

@@ -45,6 +45,14 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
             let (before, after) = (rebuild.before.text.clone(), rebuild.after.text.clone());
             (SchemaAction::RebuildTable, table.name.clone(), Some(before), Some(after))
         }
+        Alteration::Partition(partition, goes) => {
+            let made = dialect.alter(table, &Alteration::Partition(partition.clone(), false));
+            let text = Some(made.unwrap_or_default().join(";\n"));
+            match goes {
+                false => (SchemaAction::AddPartition, partition.name.name.clone(), None, text),
+                true => (SchemaAction::DropPartition, partition.name.name.clone(), text, None),
+            }
+        }
         Alteration::Enum(change) => {
             let text =
                 |words: &Option<Vec<String>>| words.as_ref().map(|words| listed(&change.printed, words));
@@ -98,6 +106,10 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
         }
         Alteration::Options { .. } => Vec::new(),
         Alteration::Enum(change) => enum_hazards(change),
+        Alteration::Partition(_, false) => Vec::new(),
+        Alteration::Partition(partition, true) => {
+            vec![hazard(DELETES_DATA, format!("drops the partition {}", partition.name))]
+        }
         Alteration::Rebuild(rebuild) => rebuilding(&rebuild.before, &rebuild.after),
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
     }

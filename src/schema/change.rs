@@ -39,7 +39,7 @@ impl SchemaChange {
     pub fn column(&self, table: &TableName) -> Option<&str> {
         use SchemaAction::{Add, Drop, Rename};
         if matches!(self.action, Add(_) | Drop(_) | Rename(_))
-            || matches!(self.alteration, Some(Alteration::Enum(_)))
+            || matches!(self.alteration, Some(Alteration::Enum(_) | Alteration::Partition(..)))
         {
             return None;
         }
@@ -117,6 +117,10 @@ pub enum SchemaAction {
     DropEnumValue,
     /// DROP TYPE.
     DropType,
+    /// A table gets a partition.
+    AddPartition,
+    /// A table loses a partition.
+    DropPartition,
 }
 
 impl SchemaAction {
@@ -129,7 +133,7 @@ impl SchemaAction {
         match self {
             DropTable | DropColumn | SetSequence | Add(_) | Rename(_) => true,
             // Made anew when everything else is as it will be.
-            AlterType | DropEnumValue | DropType => true,
+            AlterType | DropEnumValue | DropType | SchemaAction::DropPartition => true,
             SchemaAction::CreateTable
             | SchemaAction::AddColumn
             | SchemaAction::AlterColumn
@@ -137,6 +141,7 @@ impl SchemaAction {
             | SchemaAction::Drop(_)
             | SchemaAction::RebuildTable
             | SchemaAction::CreateType
+            | SchemaAction::AddPartition
             | SchemaAction::AddEnumValue => false,
         }
     }
@@ -163,7 +168,7 @@ impl SchemaAction {
             SchemaAction::Drop(PrimaryKey) => 6,
             SchemaAction::RebuildTable => 7,
             SchemaAction::AlterColumn | SchemaAction::AlterTable => 8,
-            SchemaAction::AddColumn => 9,
+            SchemaAction::AddColumn | SchemaAction::AddPartition => 9,
             SchemaAction::Rename(_) => 10,
             SchemaAction::Add(PrimaryKey) => 11,
             SchemaAction::Add(Unique) => 12,
@@ -172,7 +177,7 @@ impl SchemaAction {
             SchemaAction::Add(ForeignKey) => 15,
             SchemaAction::Add(Comment) => 16,
             SchemaAction::DropColumn => 17,
-            SchemaAction::DropTable => 18,
+            SchemaAction::DropTable | SchemaAction::DropPartition => 18,
             SchemaAction::AlterType | SchemaAction::DropEnumValue => 19,
             SchemaAction::DropType => 20,
             SchemaAction::SetSequence => 21,
@@ -195,6 +200,8 @@ impl SchemaAction {
             SchemaAction::AlterType => "alter_type",
             SchemaAction::DropEnumValue => "drop_enum_value",
             SchemaAction::DropType => "drop_type",
+            SchemaAction::AddPartition => "add_partition",
+            SchemaAction::DropPartition => "drop_partition",
             SchemaAction::Add(AttachmentKind::PrimaryKey) => "add_primary_key",
             SchemaAction::Add(AttachmentKind::Unique) => "add_unique",
             SchemaAction::Add(AttachmentKind::Index) => "add_index",

@@ -11,6 +11,7 @@ mod counterparts;
 mod document;
 mod domain;
 mod extra;
+mod layout;
 mod pair;
 mod pairing;
 mod rebuild;
@@ -40,12 +41,12 @@ pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sql::{
-    Attachment, Column, EnumType, ForeignKey, Sequence, StoredText, TableName, Trigger, UniqueIndex,
+    Attachment, Column, EnumType, ForeignKey, Layout, Sequence, StoredText, TableName, Trigger, UniqueIndex,
 };
 
 /// Base tables of the schemas that were asked for.
@@ -61,6 +62,8 @@ pub struct Catalog {
     pub types: Option<BTreeSet<String>>,
     /// The enum types that are objects of their own.
     pub enums: Vec<EnumType>,
+    /// The types that come from extensions, as declarations name them, and which they come from.
+    pub extensions: BTreeMap<String, String>,
 }
 
 impl Catalog {
@@ -123,6 +126,9 @@ pub struct Table {
     /// What DDL says of it behind its columns: storage engine, character set, STRICT.
     #[serde(default)]
     pub options: Option<String>,
+    /// Its partitions, and what it inherits.
+    #[serde(default)]
+    pub layout: Layout,
     /// The statements that made it.
     #[serde(default)]
     pub stored: StoredText,

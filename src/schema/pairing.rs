@@ -8,6 +8,8 @@ mod column;
 mod enums;
 mod identity;
 
+use std::collections::BTreeMap;
+
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{CompareRule, Located, Place, SchemaMode, Spec, TableEntry, did_you_mean};
@@ -41,6 +43,8 @@ pub struct Databases<'a> {
     pub primary_default: Option<&'a str>,
     /// The primary's enum types.
     pub primary_enums: &'a [EnumType],
+    /// The primary's types that come from extensions, and which they come from.
+    pub primary_extensions: &'a BTreeMap<String, String>,
     /// The start of the run, for `now()` in a `where`.
     pub now: jiff::Timestamp,
     /// All tables that the spec selects: what foreign keys point at has another name on the replica where it says so.

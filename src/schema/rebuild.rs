@@ -111,7 +111,8 @@ fn attached(now: Option<&Shape>, alterations: &[Alteration]) -> Vec<Attachment> 
             | Alteration::Column { .. }
             | Alteration::Options { .. }
             | Alteration::Rebuild(_)
-            | Alteration::Enum(_) => {}
+            | Alteration::Enum(_)
+            | Alteration::Partition(..) => {}
         }
     }
     attachments

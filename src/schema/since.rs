@@ -37,6 +37,12 @@ fn whole_difference(then: &Table, now: &Table) -> Option<String> {
     if !same(&then.attachments, &now.attachments) {
         return Some("its indexes, constraints or comments are others".to_owned());
     }
+    let has = |one: &Table, other: &Table| {
+        one.layout.partitions.iter().all(|partition| other.layout.partitions.contains(partition))
+    };
+    if then.layout.words() != now.layout.words() || !has(then, now) || !has(now, then) {
+        return Some("its partitions or parents are others".to_owned());
+    }
     (then.options != now.options).then(|| "its options are others".to_owned())
 }
 
@@ -104,6 +110,7 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
         Alteration::Options { after, .. } => table.options.as_ref() == Some(after),
         // Types are told of by themselves.
         Alteration::Enum(_) => false,
+        Alteration::Partition(partition, goes) => table.layout.partitions.contains(partition) != *goes,
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = &rebuild.after;
             let same = |after: &Column| table.column(&after.name).is_some_and(|now| is_as(now, after));
@@ -152,6 +159,8 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
         }
         Alteration::Options { before, .. } => table.options = Some(before.clone()),
         Alteration::Enum(_) => {}
+        Alteration::Partition(partition, false) => table.layout.partitions.retain(|one| one != partition),
+        Alteration::Partition(partition, true) => table.layout.partitions.push(partition.clone()),
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = rebuild.before.clone();
             (table.columns, table.attachments, table.options) = (columns, attachments, options);

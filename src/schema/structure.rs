@@ -20,7 +20,7 @@ use super::alter::{altered, between};
 use super::attachments::{self, Names};
 use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::together::Together;
-use super::{ColumnPair, Table, rebuild};
+use super::{ColumnPair, Table, layout, rebuild};
 
 /// What is held side by side.
 pub(super) struct Structure<'a> {
@@ -116,7 +116,12 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
 fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Result<Needs, Failure> {
     let mut needs = Needs::default();
     match structure.replica {
-        None => needs.changes.extend(create_table(structure, columns)),
+        None => {
+            needs.changes.extend(create_table(structure, columns));
+            if structure.is_one_brand() {
+                needs.changes.extend(layout::created(structure)?);
+            }
+        }
         Some(replica) => of_columns(structure, replica, columns, &mut needs)?,
     }
     if structure.is_one_family() {
@@ -168,6 +173,12 @@ fn of_columns(
         || (structure.primary.attachments.is_empty() && replica.attachments.is_empty())
     {
         differences.extend(key_difference(structure, replica, columns));
+    }
+    if structure.is_one_brand() {
+        match layout::differences(structure, &replica.layout) {
+            Ok(changes) => needs.changes.extend(changes),
+            Err((before, after)) => differences.push(Difference { column: None, before, after }),
+        }
     }
     if structure.is_one_brand() && structure.primary.options != replica.options {
         let alteration = match (&replica.options, &structure.primary.options) {
@@ -407,6 +418,10 @@ fn created_key(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<String>
         pair.map_or_else(|| primary.clone(), |pair| pair.sides.replica.name.clone())
     };
     let primary_key = structure.primary.keys.iter().find(|key| key.primary);
+    // Where unique keys come behind the rows as they are on the primary, none takes the place of a primary key.
+    if primary_key.is_none() && structure.is_one_brand() && structure.dialects.replica.transactional_ddl() {
+        return Vec::new();
+    }
     // A table that is compared by another key is created with that one, for there rows must be unique too.
     let primary_key = primary_key
         .filter(|key| key.columns.iter().all(|column| columns.iter().any(|pair| pair.name() == column)))
@@ -448,7 +463,9 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<Schema
             let is_named = one.kind == AttachmentKind::PrimaryKey && !one.name_made_up;
             (is_named && one_family && !one.name.is_empty()).then(|| one.name.clone())
         }),
-        options: structure.primary.options.clone().filter(|_| structure.is_one_brand()),
+        options: (structure.primary.layout.by.as_ref().map(|by| format!("PARTITION BY {by}")))
+            .or_else(|| structure.primary.options.clone())
+            .filter(|_| structure.is_one_brand()),
     };
     let sql = dialect.create_table(&definition);
     let created = SchemaChange {

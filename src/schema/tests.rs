@@ -52,6 +52,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
         options: None,
         triggers: Vec::new(),
         checked: Vec::new(),
+        layout: Default::default(),
         rows_estimate: None,
         hidden_rows: None,
     }
@@ -73,6 +74,7 @@ fn pairs(spec: &Spec, primary: &Catalog, replica: &Catalog) -> Vec<Result<Pairin
         replica,
         primary_default: Some("public"),
         primary_enums: &[],
+        primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
         selected: &[],
         chosen: &[],
@@ -317,6 +319,7 @@ fn all_that_is_wrong_with_a_table_is_told_at_once() {
         replica: &replica,
         primary_default: Some("public"),
         primary_enums: &[],
+        primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
         selected: &[],
         chosen: &[],

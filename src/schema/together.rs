@@ -127,7 +127,8 @@ impl Together<'_> {
                 | Alteration::Column { .. }
                 | Alteration::Options { .. }
                 | Alteration::Rebuild(_)
-                | Alteration::Enum(_) => false,
+                | Alteration::Enum(_)
+                | Alteration::Partition(..) => false,
             })
         };
         let foreign: Vec<&Attachment> =
@@ -186,6 +187,7 @@ fn points(alteration: &Alteration) -> bool {
         Alteration::Column { .. }
         | Alteration::Options { .. }
         | Alteration::Rebuild(_)
-        | Alteration::Enum(_) => false,
+        | Alteration::Enum(_)
+        | Alteration::Partition(..) => false,
     }
 }

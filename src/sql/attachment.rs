@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, EnumChange, Rebuild, TableName};
+use super::{Column, EnumChange, Partition, Rebuild, TableName};
 
 /// The kinds of what a table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -177,6 +177,8 @@ pub enum Alteration {
     Rebuild(Box<Rebuild>),
     /// An enum type that columns of it have, and maybe columns of other tables, becomes another.
     Enum(EnumChange),
+    /// It gets a partition; `true`: it loses it.
+    Partition(Partition, bool),
 }
 
 impl Alteration {
@@ -201,6 +203,7 @@ impl Alteration {
                 Alteration::Rebuild(Box::new(Rebuild { before: after, after: before, triggers }))
             }
             Alteration::Enum(change) => Alteration::Enum(change.reversed()),
+            Alteration::Partition(partition, goes) => Alteration::Partition(partition.clone(), !goes),
         })
     }
 }

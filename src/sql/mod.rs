@@ -8,6 +8,7 @@ mod attachment;
 mod enumeration;
 pub mod expression;
 pub(crate) mod mysql;
+mod partition;
 mod portable;
 pub(crate) mod postgres;
 mod rebuild;
@@ -20,6 +21,7 @@ mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
 pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
+pub use partition::{Layout, Partition};
 pub use portable::{Portable, PortablePart, Ported};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};

@@ -525,6 +525,30 @@ const CASES: &[Case] = &[
         V,
     ),
     case(
+        "partitioned_missing",
+        "create table o (id int primary key);",
+        "create table o (id int primary key); create table t (id int, k text, v text default 'x', primary key (id, k)) partition by range (id); create table t1 partition of t for values from (0) to (10); create table \"t 2\" partition of t for values from (10) to (20) partition by list (k); create table t2a partition of \"t 2\" for values in ('a', 'it''s'); create table td partition of t default; create index i on t (v);",
+        "insert into o values (1)",
+    ),
+    case(
+        "partition_missing",
+        "create table t (id int, v text, primary key (id)) partition by range (id); create table t1 partition of t for values from (0) to (10);",
+        "create table t (id int, v text, primary key (id)) partition by range (id); create table t1 partition of t for values from (0) to (10); create table t2 partition of t for values from (10) to (maxvalue); create index i on t (v);",
+        V,
+    ),
+    case(
+        "partition_of_a_partition_missing",
+        "create table t (id int, k int, primary key (id, k)) partition by list (k); create table t1 partition of t for values in (1, 2) partition by hash (id); create table t1a partition of t1 for values with (modulus 2, remainder 0);",
+        "create table t (id int, k int, primary key (id, k)) partition by list (k); create table t1 partition of t for values in (1, 2) partition by hash (id); create table t1a partition of t1 for values with (modulus 2, remainder 0); create table t1b partition of t1 for values with (modulus 2, remainder 1); create table t2 partition of t for values in (3);",
+        "insert into t (id, k) select n, 1 from generate_series(1, 30) n where satisfies_hash_partition('t1'::regclass, 2, 0, n)",
+    ),
+    case(
+        "key_of_a_missing_table_is_unique_alone",
+        "create table o (id int primary key);",
+        "create table o (id int primary key); create table t (id int not null, v text); create unique index u on t (id);",
+        "insert into o values (1)",
+    ),
+    case(
         "everything_at_once",
         "create table p (id int primary key, u text unique); create table t (id int primary key, n smallint default 1, v varchar(5) not null, constraint c check (n > 0), constraint f foreign key (n) references p); create index i on t (v);",
         "create table p (id bigint primary key, u text, w int not null default 0); create index u on p (u); create table t (id int primary key, n bigint, v text, x int, constraint c check (n >= 0), constraint f foreign key (n) references p on delete cascade); create unique index i on t (v, id);",

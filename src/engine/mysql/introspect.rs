@@ -51,7 +51,7 @@ pub(super) async fn catalog(
         tables.extend(database(connection, facts, name).await?);
     }
     let folding = if facts.case_folded { Folding::Unicode } else { Folding::None };
-    Ok(Catalog { default_schema: facts.database.clone(), tables, folding, types: None, enums: Vec::new() })
+    Ok(Catalog { default_schema: facts.database.clone(), tables, folding, ..Catalog::default() })
 }
 
 /// See [`Engine::dependents`](crate::engine::Engine::dependents). The tables are named with their databases.
@@ -213,6 +213,7 @@ impl Parts<'_> {
                     .filter(|row| text(row, 0) == name.name)
                     .map(|row| trigger(row))
                     .collect(),
+                layout: Default::default(),
                 rows_estimate: number(row, 1),
                 hidden_rows,
                 name,

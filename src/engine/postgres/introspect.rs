@@ -4,7 +4,7 @@
 //! must become an error at the scan instead. Refuses views, foreign and temporary tables and partitions (their
 //! root stands for them). The invariant: a table that is named is described whole.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -14,7 +14,7 @@ use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::{
     Alike, Column, ColumnWords, DefaultKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexPart,
-    LiteralDefault, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
+    Layout, LiteralDefault, Partition, RowEvent, Sequence, TableName, Trigger, UniqueIndex,
 };
 use crate::value::{ColumnType, Type};
 
@@ -83,6 +83,12 @@ const TYPES: &str = "SELECT t.oid::int8::text, t.typtype::text, t.typbasetype::i
 /// All types as columns name them, without and with no modifier: `character` and `bpchar` are one.
 const TYPE_NAMES: &str = "SELECT pg_catalog.format_type(t.oid, NULL) FROM pg_catalog.pg_type t
     UNION SELECT pg_catalog.format_type(t.oid, -1) FROM pg_catalog.pg_type t";
+
+/// Types of extensions.
+const EXTENSION_TYPES: &str = "SELECT pg_catalog.format_type(t.oid, NULL), x.extname::text
+    FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid
+    JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+    WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass";
 
 const KEYS: &str = "SELECT t.oid::text, i.relname::text, x.indisprimary::text,
     (SELECT bool_and(a.attnotnull)::text FROM unnest(x.indkey[0:x.indnkeyatts - 1]) k
@@ -180,6 +186,22 @@ const SEQUENCES: &str = "SELECT t.oid::text, a.attname::text, n.nspname::text, s
     JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
     ORDER BY t.oid, a.attnum";
+
+/// What tables inherit and the partitions that they have, by level.
+const LAYOUTS: &str = "SELECT t.oid::text,
+    (SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname) ORDER BY i.inhseqno), '[]')::text
+     FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhrelid = t.oid),
+    pg_catalog.pg_get_partkeydef(t.oid),
+    (SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname,
+        CASE WHEN p.parentrelid = t.oid THEN NULL ELSE pn.nspname END, pc.relname,
+        pg_catalog.pg_get_expr(c.relpartbound, c.oid), pg_catalog.pg_get_partkeydef(c.oid))
+        ORDER BY p.level, n.nspname, c.relname), '[]')::text
+     FROM pg_catalog.pg_partition_tree(t.oid) p JOIN pg_catalog.pg_class c ON c.oid = p.relid
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_catalog.pg_class pc ON pc.oid = p.parentrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+     WHERE t.relkind = 'p' AND p.level > 0)
+    FROM tables t WHERE t.relkind = 'p' OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = t.oid)";
 
 /// Row and statement triggers of users; those that a foreign key or a deferred key is made of are the server's.
 const TRIGGERS: &str = "SELECT t.oid::text, g.tgname::text, g.tgtype::int::text, g.tgenabled::text, p.prosrc
@@ -293,6 +315,12 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
+    for row in rows(connection, &query(LAYOUTS), DOING).await? {
+        each(&row, &mut |table| {
+            table.layout = layout(&row)?;
+            Ok(())
+        })?;
+    }
     for row in rows(connection, &query(TRIGGERS), DOING).await? {
         each(&row, &mut |table| {
             table.triggers.push(trigger(&row)?);
@@ -320,7 +348,11 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
         names.insert(required(&row, 0)?);
     }
     let enums = enums::read(connection).await?;
-    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names), enums })
+    let mut extensions = BTreeMap::new();
+    for row in rows(connection, EXTENSION_TYPES, DOING).await? {
+        extensions.insert(required(&row, 0)?, required(&row, 1)?);
+    }
+    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names), enums, extensions })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {
@@ -366,6 +398,7 @@ fn table(row: &PgRow) -> Result<Table, EngineError> {
         options: None,
         triggers: Vec::new(),
         checked: Vec::new(),
+        layout: Default::default(),
         rows_estimate: text(row, 3)?.and_then(|rows| rows.parse().ok()),
         hidden_rows: hidden,
     })
@@ -415,6 +448,28 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, EngineError> {
         on_update: action(required(row, 5)?),
         deferrable: required(row, 8)? == "true",
         whole: required(row, 9)? == "f",
+    })
+}
+
+/// What is told of a partition: its name, its parent's, its bounds, how it is cut itself.
+type ToldPartition = (String, String, Option<String>, String, String, Option<String>);
+
+fn layout(row: &PgRow) -> Result<Layout, EngineError> {
+    let wrong = |why: serde_json::Error| {
+        EngineError::new(ErrorKind::Internal, format!("{DOING}: a partition")).said(why)
+    };
+    let inherits: Vec<(String, String)> = serde_json::from_str(&required(row, 1)?).map_err(wrong)?;
+    let told: Vec<ToldPartition> = serde_json::from_str(&required(row, 3)?).map_err(wrong)?;
+    let partition = |(schema, name, parent_schema, parent, bounds, by): ToldPartition| Partition {
+        name: TableName::qualified(schema, name),
+        parent: parent_schema.map(|schema| TableName::qualified(schema, parent)),
+        bounds,
+        by,
+    };
+    Ok(Layout {
+        inherits: inherits.into_iter().map(|(schema, name)| TableName::qualified(schema, name)).collect(),
+        by: text(row, 2)?,
+        partitions: told.into_iter().map(partition).collect(),
     })
 }
 

@@ -485,6 +485,7 @@ fn finished(name: TableName, draft: &Draft, primary_keys: &BTreeMap<String, Vec<
         options: None,
         triggers: draft.triggers.clone(),
         checked: draft.checked.clone(),
+        layout: Default::default(),
         rows_estimate: draft.rows_estimate,
         hidden_rows: None,
         name,

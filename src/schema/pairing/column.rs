@@ -214,13 +214,13 @@ impl Pairer<'_> {
             self.primary.name, column.name
         );
         let error = self.spec.error_at(self.entry.table.place, message);
-        let hint = match &column.column_type.meaning {
-            Type::Enum { members } => {
-                let words: Vec<String> =
-                    members.iter().map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
-                format!("create it there first: CREATE TYPE {declared} AS ENUM ({})", words.join(", "))
+        let plain = without_modifier(declared);
+        let plain = plain.strip_suffix("[]").unwrap_or(&plain);
+        let hint = match self.databases.primary_extensions.get(plain) {
+            Some(extension) => {
+                format!("the type comes from the extension {extension}: CREATE EXTENSION there first")
             }
-            _ => "create the type there first, or the extension it comes from".to_owned(),
+            None => "create the type there first".to_owned(),
         };
         Err(Failure::new(ErrorKind::Type, error.headline()).hint(hint))
     }

@@ -61,7 +61,10 @@ fn clauses(family: &Family, alteration: &Alteration) -> Option<Vec<String>> {
                 AttachmentKind::PrimaryKey | AttachmentKind::Comment => return None,
             }
         }
-        Alteration::Validate(_) | Alteration::Rebuild(_) | Alteration::Enum(_) => return None,
+        Alteration::Validate(_)
+        | Alteration::Rebuild(_)
+        | Alteration::Enum(_)
+        | Alteration::Partition(..) => return None,
         Alteration::Column { before, after } if becomes(before, after) => {
             vec![format!("MODIFY COLUMN {}", ddl::column(family, after))]
         }

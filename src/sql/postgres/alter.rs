@@ -7,7 +7,8 @@ use super::define::column_default;
 use super::literal::quoted;
 use super::{identifier, table};
 use crate::sql::{
-    Alteration, Attachment, AttachmentKind, AttachmentPart, Column, DefaultKind, Generated, TableName,
+    Alteration, Attachment, AttachmentKind, AttachmentPart, Column, DefaultKind, Generated, Partition,
+    TableName,
 };
 use crate::value::Type;
 
@@ -34,6 +35,13 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
         }
         Alteration::Column { before, after } => column(name, before, after)?,
         Alteration::Enum(change) => return super::enumeration::alter(change),
+        Alteration::Partition(partition, true) => format!("DROP TABLE {} RESTRICT", table(&partition.name)),
+        Alteration::Partition(partition, false) => {
+            let Partition { name: part, parent, bounds, by } = partition;
+            let by = by.as_ref().map(|by| format!(" PARTITION BY {by}")).unwrap_or_default();
+            let parent = parent.as_ref().unwrap_or(name);
+            format!("CREATE TABLE {} PARTITION OF {} {bounds}{by}", table(part), table(parent))
+        }
         Alteration::Options { .. } | Alteration::Rebuild(_) => return None,
     };
     Some(vec![CHECK_NOW.to_owned(), sql])

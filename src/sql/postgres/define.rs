@@ -18,7 +18,8 @@ pub(super) fn create_table(definition: &TableDefinition) -> String {
             definition.primary_key_name.as_ref().map(|name| format!("CONSTRAINT {} ", identifier(name)));
         lines.push(format!("{}PRIMARY KEY ({})", named.unwrap_or_default(), key.join(", ")));
     }
-    format!("CREATE TABLE {} (\n    {}\n)", table(&definition.name), lines.join(",\n    "))
+    let options = definition.options.as_ref().map(|options| format!(" {options}")).unwrap_or_default();
+    format!("CREATE TABLE {} (\n    {}\n){options}", table(&definition.name), lines.join(",\n    "))
 }
 
 pub(super) fn add_column(name: &TableName, added: &Column) -> String {

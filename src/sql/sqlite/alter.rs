@@ -21,7 +21,8 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
         Alteration::Validate(_)
         | Alteration::Column { .. }
         | Alteration::Options { .. }
-        | Alteration::Enum(_) => None,
+        | Alteration::Enum(_)
+        | Alteration::Partition(..) => None,
     }
 }
 
