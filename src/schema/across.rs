@@ -135,6 +135,7 @@ fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> 
         sequences: Vec::new(),
         attachments: keys.attachments,
         options: structure.replica.and_then(|table| table.options.clone()),
+        layout: structure.replica.map(|table| table.layout.clone()).unwrap_or_default(),
         stored: StoredText { table: text, ..StoredText::default() },
         triggers: Vec::new(),
         checked: Vec::new(),
