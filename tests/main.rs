@@ -38,6 +38,7 @@ mod redact;
 mod reports;
 mod retries;
 mod rights;
+mod same_bytes;
 mod saved_plans;
 mod script;
 mod sequences;

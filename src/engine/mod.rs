@@ -12,6 +12,7 @@ mod rights;
 mod sqlite;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub use rights::{Firing, Lack, Need, Right};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent};
 use crate::server::Server;
+use crate::sides::Sides;
 use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select, TableName, TableWrite, Unwritable};
 use crate::value::{Digest, Key, Row, RowBlock};
@@ -36,6 +38,17 @@ pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, Eng
         EngineScheme::Postgres => postgres::connect(side, writable).await,
         EngineScheme::Mysql | EngineScheme::Mariadb => mysql::connect(side, writable).await,
     }
+}
+
+/// The digest of two [files](Snapshot::file) with equal bytes; `None` where they differ or `goes_on` says no.
+///
+/// # Errors
+/// Something went wrong inside.
+pub async fn same_bytes(
+    files: Sides<PathBuf>,
+    goes_on: impl Fn() -> bool + Send + 'static,
+) -> Result<Option<Digest>, EngineError> {
+    sqlite::same_bytes(files, goes_on).await
 }
 
 /// A connected database. Connections are opened as needed, at most as many as the side's `connections`.
@@ -126,6 +139,11 @@ pub trait Snapshot: Send + Sync {
 
     /// What was used, for people: `an exported snapshot shared by 4 connections`.
     fn method(&self) -> String;
+
+    /// The file whose bytes are all that this moment sees, and that keeps them as long as the moment lasts.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// Starts reading. Rows come in blocks of some hundred kilobytes; with `select.ordered`, in key order.
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError>;

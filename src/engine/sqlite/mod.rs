@@ -4,6 +4,7 @@
 //! connection that reads is opened read-only and refuses to write; only the writer's may. A missing file is an
 //! error for the primary and an empty database for a replica.
 
+mod bytes;
 mod encode;
 mod error;
 mod functions;
@@ -31,6 +32,7 @@ use super::{Engine, EngineError, Snapshot, Writer};
 use crate::failure::{ErrorKind, system_words};
 use crate::schema::{self, Catalog, Dependent, Folding};
 use crate::server::Server;
+use crate::sides::Sides;
 use crate::spec::{Side, SnapshotMode};
 use crate::sql::sqlite::{Encoding, Sqlite};
 use crate::sql::{Dialect, EngineName, TableName};
@@ -67,6 +69,14 @@ pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, Eng
     let side = side.clone();
     let engine = blocking(move || open_side(&side, writable)).await?;
     Ok(Arc::new(engine))
+}
+
+/// The digest of two files with equal bytes. What cannot be read this way is for SQLite to read, and to say why.
+pub(super) async fn same_bytes(
+    files: Sides<PathBuf>,
+    goes_on: impl Fn() -> bool + Send + 'static,
+) -> Result<Option<Digest>, EngineError> {
+    blocking(move || Ok(bytes::of_equal(&files, &goes_on).unwrap_or(None))).await
 }
 
 /// Runs what blocks on a thread that may.

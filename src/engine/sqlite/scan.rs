@@ -5,6 +5,7 @@
 //! thread is done, be it at the last row, at an error, or because nobody listens any more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::encode_row;
 use super::moment::{self, Opened};
-use super::{Session, error, split};
+use super::{Session, bytes, error, split};
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
+use crate::spec::SnapshotMode;
 use crate::sql::sqlite::{Encoding, Sqlite, render_select};
 use crate::sql::{Dialect, Select};
 use crate::value::{Domain, Key, RowBlock};
@@ -74,6 +76,11 @@ impl Snapshot for SqliteSnapshot {
 
     fn method(&self) -> String {
         self.method.clone()
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let is_held = self.readers > 0 && self.session.snapshot != SnapshotMode::None;
+        (is_held && bytes::is_whole(&self.session.path)).then(|| self.session.path.clone())
     }
 
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError> {
