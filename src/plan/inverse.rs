@@ -134,6 +134,16 @@ fn inverse_table(
         .collect();
     // In the order in which they are made, by which a table half-way is known.
     schema_changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    let schema_changes = match table.structure.replica.as_ref().filter(|_| !pair.replica_missing) {
+        Some(then) => {
+            let made: Vec<SchemaChange> = written.iter().map(|change| (*change).clone()).collect();
+            let pointed_at: Vec<Vec<String>> =
+                pair.dependents.iter().map(|dependent| dependent.key.referenced.clone()).collect();
+            let name = &pair.names.replica;
+            schema::taken_back(dialect, name, then, &made, &pointed_at, schema_changes)
+        }
+        None => schema_changes,
+    };
     let changes = inverse_rows(table, &after, spool)?;
     let ranges = table.ranges.iter().map(|drift| RangeDrift {
         range: drift.range.clone(),
@@ -313,8 +323,13 @@ fn inverse_change(
         }
         // Numbers that may have been given since are not given twice.
         (SchemaAction::SetSequence, _) => None,
-        _ => schema::altered(dialect, table, reversed(change.alteration.as_ref()?, written)?)
-            .map(|inverse| SchemaChange { behind_rows: !change.comes_last(), ..inverse }),
+        _ => {
+            schema::altered(dialect, table, reversed(change.alteration.as_ref()?, written)?).map(|inverse| {
+                // What goes and comes again does so with its keys.
+                let remakes = matches!(inverse.alteration, Some(Alteration::Remake { .. }));
+                SchemaChange { behind_rows: remakes || !change.comes_last(), ..inverse }
+            })
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn questions(change: &SchemaChange, table: &TableName, dialect: &dyn Dialect) ->
                 let is_text = matches!(before.column_type.meaning, Type::Text { .. });
                 is_text.then(|| dialect.count_longer(table, &after.name, *chars))
             }
+            Type::Enum { .. } | Type::Set { .. } => dialect.count_foreign(table, before, after),
             _ => None,
         },
         Some(Alteration::Enum(words)) => dialect.count_words(words),

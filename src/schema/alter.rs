@@ -34,12 +34,17 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
             let before = text(&Attachment { valid: false, ..one.clone() });
             (SchemaAction::Add(one.kind), object(one), before, text(one))
         }
-        Alteration::Column { before, after } => {
+        Alteration::Column { before, after } | Alteration::Remake { before, after, .. } => {
             let object = format!("{}.{}", table.name, after.name);
-            (SchemaAction::AlterColumn, object, Some(described(before)), Some(described(after)))
+            let text = |column: &Column| Some(described(dialect, column));
+            (SchemaAction::AlterColumn, object, text(before), text(after))
         }
         Alteration::Options { before, after } => {
             (SchemaAction::AlterTable, table.name.clone(), Some(before.clone()), Some(after.clone()))
+        }
+        Alteration::Order { before, after, .. } => {
+            let names = |names: &[String]| Some(format!("columns in the order {}", names.join(", ")));
+            (SchemaAction::AlterTable, table.name.clone(), names(before), names(after))
         }
         Alteration::Rebuild(rebuild) => {
             let (before, after) = (rebuild.before.text.clone(), rebuild.after.text.clone());
@@ -96,7 +101,20 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
                 let what = format!("writes all rows anew to change {}", after.name);
                 hazards.push(hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what));
             }
+            if before.words.check.is_some() && before.words.check != after.words.check {
+                let what = format!("drops the check of the column {}", after.name);
+                hazards.push(hazard(CONSTRAINT_DROPPED, what));
+            }
             hazards
+        }
+        Alteration::Remake { after, .. } => {
+            let what = format!("drops the column {} and computes it anew for all rows", after.name);
+            vec![hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)]
+        }
+        Alteration::Order { moved, .. } => {
+            let names: Vec<&str> = moved.iter().map(|column| column.name.as_str()).collect();
+            let what = format!("writes all rows anew to move {}", names.join(", "));
+            vec![hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)]
         }
         Alteration::Options { before, after } if dialect.options_rewrite(before, after) => {
             vec![hazard(
@@ -185,8 +203,11 @@ fn named(attachment: &Attachment) -> String {
 }
 
 /// A column on its way from one to another: what both before and after it may hold while rows are written.
-pub(super) fn between(before: &Column, after: &Column) -> Column {
+pub(super) fn between(dialect: &dyn Dialect, before: &Column, after: &Column) -> Column {
     let wider = holds(&after.column_type.meaning, &before.column_type.meaning);
+    if let Some(between) = dialect.meanwhile(before, after, wider) {
+        return between;
+    }
     let mut between = before.clone();
     if wider {
         between.column_type = after.column_type.clone();

@@ -12,6 +12,7 @@ mod document;
 mod domain;
 mod extra;
 mod layout;
+mod order;
 mod pair;
 mod pairing;
 mod rebuild;
@@ -39,6 +40,7 @@ pub use pairing::{
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;
+pub use together::taken_back;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
 use std::collections::{BTreeMap, BTreeSet};

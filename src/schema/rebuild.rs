@@ -110,6 +110,8 @@ fn attached(now: Option<&Shape>, alterations: &[Alteration]) -> Vec<Attachment> 
             Alteration::Validate(_)
             | Alteration::Column { .. }
             | Alteration::Options { .. }
+            | Alteration::Remake { .. }
+            | Alteration::Order { .. }
             | Alteration::Rebuild(_)
             | Alteration::Enum(_)
             | Alteration::Partition(..) => {}

@@ -66,16 +66,20 @@ pub fn alterations_made(
     let mut table = now.clone();
     let mut made = Vec::new();
     for (index, change) in changes.iter().enumerate().rev() {
-        if let Some(alteration) = change.alteration.as_ref().filter(|one| is_made(one, &table)) {
-            take_back(alteration, &mut table);
-            made.push(index);
+        let Some(alteration) = change.alteration.as_ref().filter(|one| is_made(one, &table)) else {
+            continue;
+        };
+        // What goes and comes again is there before and behind: it came where all is made that stands before it.
+        if goes_before(alteration, &changes[..index]) && !all_made(&changes[..index], &table) {
+            continue;
         }
+        take_back(alteration, &mut table);
+        made.push(index);
     }
     made.reverse();
     let (which, then) = known;
     if which == Known::After {
-        let alterations = changes.iter().filter_map(|change| change.alteration.as_ref());
-        alterations.filter_map(Alteration::reversed).for_each(|reversed| take_back(&reversed, &mut table));
+        table = once_made(&table, changes);
     }
     let anew = changes.iter().any(|change| matches!(change.alteration, Some(Alteration::Rebuild(_))));
     let without = |table: &Table| {
@@ -97,6 +101,38 @@ pub fn alterations_made(
     (made, same)
 }
 
+/// Whether this comes again, having gone by one of these.
+fn goes_before(alteration: &Alteration, changes: &[SchemaChange]) -> bool {
+    let Alteration::Attach(comes) = alteration else { return false };
+    let goes = |change: &SchemaChange| matches!(&change.alteration, Some(Alteration::Detach(one)) if is_one(one, comes));
+    changes.iter().any(goes)
+}
+
+/// Whether all these are made, but for what goes to come again.
+fn all_made(changes: &[SchemaChange], table: &Table) -> bool {
+    let mut table = table.clone();
+    for change in changes.iter().rev() {
+        let Some(alteration) = &change.alteration else { continue };
+        let comes_again = |one: &Attachment| table.attachments.iter().any(|other| is_one(one, other));
+        if matches!(alteration, Alteration::Detach(one) if comes_again(one)) {
+            continue;
+        }
+        if !is_made(alteration, &table) {
+            return false;
+        }
+        take_back(alteration, &mut table);
+    }
+    true
+}
+
+/// What a table is once these changes of it are made, in everything but columns that come and go.
+pub(super) fn once_made(then: &Table, changes: &[SchemaChange]) -> Table {
+    let mut table = then.clone();
+    let alterations = changes.iter().filter_map(|change| change.alteration.as_ref());
+    alterations.filter_map(Alteration::reversed).for_each(|reversed| take_back(&reversed, &mut table));
+    table
+}
+
 fn is_made(alteration: &Alteration, table: &Table) -> bool {
     let has = |one: &Attachment| table.attachments.iter().any(|other| is_one(one, other));
     match alteration {
@@ -106,11 +142,21 @@ fn is_made(alteration: &Alteration, table: &Table) -> bool {
             has(&Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() })
         }
         Alteration::Validate(one) => table.attachments.iter().any(|other| is_one(one, other) && other.valid),
-        Alteration::Column { after, .. } => table.column(&after.name).is_some_and(|now| is_as(now, after)),
+        Alteration::Column { after, .. } | Alteration::Remake { after, .. } => {
+            table.column(&after.name).is_some_and(|now| is_as(now, after))
+        }
         Alteration::Options { after, .. } => table.options.as_ref() == Some(after),
         // Types are told of by themselves.
         Alteration::Enum(_) => false,
         Alteration::Partition(partition, goes) => table.layout.partitions.contains(partition) != *goes,
+        Alteration::Order { before, after, .. } => {
+            let of = |names: &[String]| -> Vec<String> {
+                names.iter().filter(|name| table.column(name).is_some()).cloned().collect()
+            };
+            let names = table.columns.iter().map(|column| &column.name);
+            let now: Vec<String> = names.filter(|name| after.contains(name)).cloned().collect();
+            now == of(after) && now != of(before)
+        }
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = &rebuild.after;
             let same = |after: &Column| table.column(&after.name).is_some_and(|now| is_as(now, after));
@@ -128,7 +174,8 @@ fn is_as(now: &Column, after: &Column) -> bool {
     // The words of an enum that has a name are told of by themselves.
     let same_type = now.column_type == after.column_type
         || matches!(now.column_type.meaning, Type::Enum { .. }) && declared(now) == declared(after);
-    same_type && (now.nullable, &now.words, now.identity) == (after.nullable, &after.words, after.identity)
+    let told = |column: &Column| (column.nullable, column.words.clone(), column.identity, column.generated);
+    same_type && told(now) == told(after)
 }
 
 fn is_one(one: &Attachment, other: &Attachment) -> bool {
@@ -150,7 +197,7 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
                 other.valid = one.valid;
             }
         }
-        Alteration::Column { before, .. } => {
+        Alteration::Column { before, .. } | Alteration::Remake { before, .. } => {
             if let Some(column) = table.columns.iter_mut().find(|column| column.name == before.name) {
                 let same_type = column.column_type.declared == before.column_type.declared;
                 let column_type = if same_type { &column.column_type } else { &before.column_type }.clone();
@@ -161,6 +208,10 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
         Alteration::Enum(_) => {}
         Alteration::Partition(partition, false) => table.layout.partitions.retain(|one| one != partition),
         Alteration::Partition(partition, true) => table.layout.partitions.push(partition.clone()),
+        Alteration::Order { before, .. } => {
+            let place = |column: &Column| before.iter().position(|name| *name == column.name);
+            table.columns.sort_by_key(|column| place(column).unwrap_or(before.len()));
+        }
         Alteration::Rebuild(rebuild) => {
             let Shape { columns, attachments, options, .. } = rebuild.before.clone();
             (table.columns, table.attachments, table.options) = (columns, attachments, options);

@@ -19,6 +19,7 @@ use crate::value::{Decimal, Domain, Type};
 use super::alter::{altered, between};
 use super::attachments::{self, Names};
 use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::order::ordered;
 use super::together::Together;
 use super::{ColumnPair, Table, layout, rebuild};
 
@@ -117,6 +118,12 @@ fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Resul
     let mut needs = Needs::default();
     match structure.replica {
         None => {
+            let options = structure.primary.options.as_deref().filter(|_| structure.is_one_brand());
+            let why = options.and_then(|options| structure.dialects.replica.cannot_create(options));
+            if let Some(why) = why.filter(|_| structure.mode == SchemaMode::Sync) {
+                let message = format!("the table {} cannot be created: {why}", structure.names.replica);
+                return Err(Failure::new(ErrorKind::Type, message).hint("create it by hand"));
+            }
             needs.changes.extend(create_table(structure, columns));
             if structure.is_one_brand() {
                 needs.changes.extend(layout::created(structure)?);
@@ -156,6 +163,17 @@ fn of_columns(
         generated_columns(structure, replica, &mut present, needs, &mut differences);
     }
     for pair in columns.iter_mut().filter(|pair| pair.on_replica) {
+        let untold =
+            [&pair.sides.primary, &pair.sides.replica].into_iter().find_map(|one| one.words.untold.clone());
+        if let Some(why) = untold.filter(|_| structure.is_one_family()) {
+            let text = |column: &Column| format!("{} ({why})", described(structure.dialects.replica, column));
+            differences.push(Difference {
+                column: Some(pair.sides.replica.name.clone()),
+                before: text(&pair.sides.replica),
+                after: text(&pair.sides.primary),
+            });
+            continue;
+        }
         let Some(difference) = column_difference(structure, pair) else { continue };
         match structure.is_one_family().then(|| alterations(structure, pair)).flatten() {
             Some((between, changes)) => {
@@ -169,6 +187,7 @@ fn of_columns(
         }
     }
     extra_columns(structure, needs);
+    in_order(structure, replica, needs);
     if !structure.is_one_family()
         || (structure.primary.attachments.is_empty() && replica.attachments.is_empty())
     {
@@ -244,19 +263,44 @@ fn generated_columns(
             // The same expression may be printed otherwise there.
             Some(_) if !structure.is_one_brand() => {}
             Some(found) => {
-                let alteration =
-                    Alteration::Column { before: Box::new(found.clone()), after: Box::new(wanted.clone()) };
-                match altered(structure.dialects.replica, structure.names.replica, alteration) {
+                let (before, after) = (Box::new(found.clone()), Box::new(wanted.clone()));
+                let alteration = Alteration::Column { before: before.clone(), after: after.clone() };
+                let change = altered(structure.dialects.replica, structure.names.replica, alteration);
+                let anew = || remade(structure, replica, before, after);
+                match change.or_else(anew) {
                     Some(change) => needs.changes.push(change),
                     None => differences.push(Difference {
                         column: Some(found.name.clone()),
-                        before: described(found),
-                        after: described(&wanted),
+                        before: described(structure.dialects.replica, found),
+                        after: described(structure.dialects.replica, &wanted),
                     }),
                 }
             }
         }
     }
+}
+
+/// Columns that the replica has in another order than the primary move, before others come beside them.
+fn in_order(structure: &Structure<'_>, replica: &Table, needs: &mut Needs) {
+    let (dialect, table) = (structure.dialects.replica, structure.names.replica);
+    if !structure.is_one_family() || !dialect.orders_columns() {
+        return;
+    }
+    let now: Vec<String> = replica.columns.iter().map(|column| column.name.clone()).collect();
+    let wanted =
+        structure.primary.columns.iter().filter_map(|column| (structure.on_replica.column)(&column.name));
+    let wanted: Vec<String> = wanted.collect();
+    let as_is = |name: &str| {
+        let altered = needs.changes.iter().find_map(|change| match &change.alteration {
+            Some(Alteration::Column { after, .. }) if !change.comes_last() && after.name == name => {
+                Some(after.as_ref().clone())
+            }
+            _ => None,
+        });
+        altered.or_else(|| replica.column(name).cloned())
+    };
+    let change = ordered(&now, &wanted, as_is).and_then(|one| altered(dialect, table, one));
+    needs.changes.extend(change);
 }
 
 /// A column's way to the primary's: what it is while rows are written, and the changes before and behind them. `None`
@@ -272,7 +316,7 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
     if structure.enum_of(&after, before).is_some() {
         after.column_type = before.column_type.clone();
     }
-    let mut between = between(before, &after);
+    let mut between = between(structure.dialects.replica, before, &after);
     let is_enum = |column: &Column| matches!(column.column_type.meaning, Type::Enum { .. });
     if structure.names_enums
         && is_enum(before)
@@ -287,6 +331,11 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
         // Rows are written that hold words of either.
         between.column_type =
             structure.dialects.replica.type_for(&Type::Text { chars_max: None, fixed: false }, false)?;
+    }
+    let is_key = structure.key.iter().any(|name| name == pair.name());
+    if is_key && between.words.collation != before.words.collation {
+        // Rows are looked for by it, in the order that it has.
+        between = Column { nullable: between.nullable, ..before.clone() };
     }
     let step = |before: &Column, after: &Column| {
         let alteration =
@@ -320,6 +369,29 @@ fn is_declared_alike(one: &Column, other: &Column) -> bool {
         == (&other.column_type, other.nullable, &other.default, &other.words)
 }
 
+/// A column that is computed, and that cannot become another in its place: it goes and comes again, in one statement behind
+/// the rows, with the keys over it ([`Together::part`]).
+fn remade(
+    structure: &Structure<'_>,
+    replica: &Table,
+    before: Box<Column>,
+    after: Box<Column>,
+) -> Option<SchemaChange> {
+    let place = |name: &str| {
+        let names = structure.primary.columns.iter();
+        let names = names.filter_map(|column| (structure.on_replica.column)(&column.name));
+        names.take_while(|other| other != name).filter(|other| replica.column(other).is_some()).last()
+    };
+    let name = after.name.clone();
+    let mut over = replica.attachments.iter().filter(|one| one.columns.contains(&name));
+    if over.any(|one| matches!(one.kind, AttachmentKind::Check | AttachmentKind::ForeignKey)) {
+        return None;
+    }
+    let remake = Alteration::Remake { before, after, behind: place(&name) };
+    let change = altered(structure.dialects.replica, structure.names.replica, remake)?;
+    Some(SchemaChange { behind_rows: true, ..change })
+}
+
 /// A column that only the replica has goes where it is allowed that values go with it; else it stays.
 pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
@@ -332,12 +404,24 @@ pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
             ));
             continue;
         }
+        // The key that it numbers itself by may go in a statement before.
+        if column.identity.is_some() && dialect.numbers_keys_alone() {
+            let whole =
+                column.words.whole.as_ref().map(|whole| {
+                    whole.strip_prefix("AUTO_INCREMENT").unwrap_or(whole).trim_start().to_owned()
+                });
+            let words = ColumnWords { whole, ..column.words.clone() };
+            let plain = Column { identity: None, words, ..(*column).clone() };
+            let one = Alteration::Column { before: Box::new((*column).clone()), after: Box::new(plain) };
+            let change = altered(dialect, table, one);
+            needs.changes.extend(change.map(|change| SchemaChange { behind_rows: true, ..change }));
+        }
         let message = format!("drops the column {}: values that are not NULL go with it", column.name);
         needs.changes.push(SchemaChange {
             action: SchemaAction::DropColumn,
             object: format!("{}.{}", table.name, column.name),
             sql: dialect.drop_column(table, &column.name),
-            before: Some(described(column)),
+            before: Some(described(dialect, column)),
             after: None,
             hazards: vec![Hazard { name: DELETES_DATA.to_owned(), message, rows: None }],
             withheld: false,
@@ -418,15 +502,14 @@ fn created_key(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<String>
         pair.map_or_else(|| primary.clone(), |pair| pair.sides.replica.name.clone())
     };
     let primary_key = structure.primary.keys.iter().find(|key| key.primary);
-    // Where unique keys come behind the rows as they are on the primary, none takes the place of a primary key.
-    if primary_key.is_none() && structure.is_one_brand() && structure.dialects.replica.transactional_ddl() {
-        return Vec::new();
+    let in_scope = |column: &String| columns.iter().any(|pair| pair.name() == column);
+    match primary_key.filter(|key| key.columns.iter().all(in_scope)) {
+        Some(key) => key.columns.iter().map(name).collect(),
+        // It gets the keys that the primary's has, and no other.
+        None if structure.is_one_family() && primary_key.is_none() => Vec::new(),
+        // A table that is compared by another key is created with that one, for there rows must be unique too.
+        None => structure.key.iter().map(name).collect(),
     }
-    // A table that is compared by another key is created with that one, for there rows must be unique too.
-    let primary_key = primary_key
-        .filter(|key| key.columns.iter().all(|column| columns.iter().any(|pair| pair.name() == column)))
-        .map_or(structure.key, |key| &key.columns);
-    primary_key.iter().map(name).collect()
 }
 
 /// With its columns and key. A column that numbers itself, and that only a key leads which comes behind the rows, begins
@@ -576,7 +659,7 @@ fn added_empty(
     };
     let mut added = added_at(dialect, table, &empty, place_of(structure, &whole.name, present));
     added.sql.extend(step(&empty, &filled)?.sql);
-    added.after = Some(described(&filled));
+    added.after = Some(described(dialect, &filled));
     let mut changes = vec![added];
     if !whole.nullable {
         changes.push(SchemaChange { behind_rows: true, ..step(&filled, &whole)? });
@@ -638,7 +721,7 @@ fn added_at(
     SchemaChange {
         action: SchemaAction::AddColumn,
         object: format!("{}.{}", table.name, column.name),
-        after: Some(described(&column)),
+        after: Some(described(dialect, &column)),
         sql: vec![dialect.add_column_at(table, &column, place)],
         before: None,
         hazards: dialect.rewrites_to_add(&column).then(hazard).into_iter().collect(),
@@ -686,7 +769,8 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     let Sides { primary, replica } = &pair.sides;
     let is_key = structure.key.iter().any(|column| column == pair.name());
     // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
-    let nullability = !is_key && primary.nullable != replica.nullable;
+    let is_said = same_family && structure.dialects.replica.column_text(replica).is_some();
+    let nullability = (!is_key || is_said) && primary.nullable != replica.nullable;
     // Not what it means: `json` is a text on MariaDB, and none on MySQL.
     let declared = same_family && primary.column_type.declared != replica.column_type.declared;
     let is_list = |column: &Column| matches!(column.column_type.meaning, Type::Enum { .. });
@@ -699,8 +783,8 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     let words = structure.is_one_brand() && primary.generated.is_none() && primary.words != replica.words;
     (nullability || declared || list || default || words).then(|| Difference {
         column: Some(replica.name.clone()),
-        before: described(replica),
-        after: described(primary),
+        before: described(structure.dialects.replica, replica),
+        after: described(structure.dialects.replica, primary),
     })
 }
 
@@ -740,7 +824,10 @@ fn key_difference(structure: &Structure<'_>, replica: &Table, columns: &[ColumnP
     Some(Difference { column: None, before: text(found), after: text(Some(renamed)) })
 }
 
-pub(super) fn described(column: &Column) -> String {
+pub(super) fn described(dialect: &dyn Dialect, column: &Column) -> String {
+    if let Some(text) = dialect.column_text(column) {
+        return text;
+    }
     if let Some(whole) = &column.words.whole {
         return format!("{} {whole}", column.name);
     }

@@ -7,6 +7,7 @@
 use crate::sql::{Alteration, Attachment, AttachmentKind, AttachmentPart, Column, Dialect, TableName};
 
 use super::alter::altered;
+use super::since::once_made;
 use super::{SchemaChange, Table};
 
 /// A table of the replica whose changes are put together.
@@ -21,10 +22,9 @@ pub(super) struct Together<'a> {
 
 impl Together<'_> {
     /// Foreign keys whose columns become others go before that and come back behind it: no server of the kind changes a column
-    /// that is tied to another.
+    /// that is tied to another. So do keys over a column that goes and comes again: they would go with it.
     pub fn part(&self, changes: &mut Vec<SchemaChange>) {
         let Some(table) = self.table.filter(|_| !self.dialect.transactional_ddl()) else { return };
-        let ties = table.attachments.iter().filter(|one| one.kind == AttachmentKind::ForeignKey);
         let becomes_another = |name: &String| {
             changes.iter().any(|change| match &change.alteration {
                 Some(Alteration::Column { before, after }) => {
@@ -33,9 +33,17 @@ impl Together<'_> {
                 _ => false,
             })
         };
+        let is_remade = |name: &String| changes.iter().any(|change| remade(change) == Some(name.as_str()));
+        let parts = |one: &&Attachment| match one.kind {
+            AttachmentKind::ForeignKey => one.columns.iter().any(becomes_another),
+            AttachmentKind::PrimaryKey | AttachmentKind::Unique | AttachmentKind::Index => {
+                one.columns.iter().any(is_remade)
+            }
+            AttachmentKind::Check | AttachmentKind::Comment => false,
+        };
         let mut steps = Vec::new();
         let mut replaced = Vec::new();
-        for key in ties.filter(|key| key.columns.iter().any(becomes_another)) {
+        for key in table.attachments.iter().filter(parts) {
             let of_key = |change: &SchemaChange| match &change.alteration {
                 Some(Alteration::Detach(other) | Alteration::Rename { attachment: other, .. }) => {
                     other == key
@@ -68,9 +76,13 @@ impl Together<'_> {
             return;
         }
         let going: Vec<Attachment> = changes.iter().filter_map(|change| detached(change).cloned()).collect();
+        let remade: Vec<String> =
+            changes.iter().filter_map(|change| remade(change).map(str::to_owned)).collect();
         for change in changes.iter_mut() {
             let leans = detached(change).is_some_and(|key| {
-                key.kind == AttachmentKind::Index || (is_key(key) && self.is_leaned_on(key, &going))
+                let is_over = key.columns.iter().any(|name| remade.contains(name));
+                key.kind == AttachmentKind::Index
+                    || (is_key(key) && (is_over || self.is_leaned_on(key, &going)))
             });
             change.behind_rows |= leans;
         }
@@ -126,6 +138,8 @@ impl Together<'_> {
                 | Alteration::Validate(_)
                 | Alteration::Column { .. }
                 | Alteration::Options { .. }
+                | Alteration::Remake { .. }
+                | Alteration::Order { .. }
                 | Alteration::Rebuild(_)
                 | Alteration::Enum(_)
                 | Alteration::Partition(..) => false,
@@ -161,6 +175,34 @@ fn detached(change: &SchemaChange) -> Option<&Attachment> {
     }
 }
 
+/// The column that goes and comes again.
+fn remade(change: &SchemaChange) -> Option<&str> {
+    match &change.alteration {
+        Some(Alteration::Remake { after, .. }) => Some(after.name.as_str()),
+        _ => None,
+    }
+}
+
+/// The changes that take back those that were made to a table, put together as these are.
+pub fn taken_back(
+    dialect: &dyn Dialect,
+    name: &TableName,
+    then: &Table,
+    made: &[SchemaChange],
+    pointed_at: &[Vec<String>],
+    mut changes: Vec<SchemaChange>,
+) -> Vec<SchemaChange> {
+    if dialect.transactional_ddl() {
+        return changes;
+    }
+    let table = once_made(then, made);
+    let together = Together { dialect, name, table: Some(&table), pointed_at };
+    together.postpone(&mut changes);
+    changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    together.join(&mut changes);
+    changes
+}
+
 fn is_typed_alike(one: &Column, other: &Column) -> bool {
     one.column_type == other.column_type && one.words.collation == other.words.collation
 }
@@ -186,6 +228,8 @@ fn points(alteration: &Alteration) -> bool {
         Alteration::Rename { attachment, .. } => attachment.kind == AttachmentKind::ForeignKey,
         Alteration::Column { .. }
         | Alteration::Options { .. }
+        | Alteration::Remake { .. }
+        | Alteration::Order { .. }
         | Alteration::Rebuild(_)
         | Alteration::Enum(_)
         | Alteration::Partition(..) => false,

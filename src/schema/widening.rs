@@ -32,6 +32,10 @@ pub(super) fn holds(wide: &Type, narrow: &Type) -> bool {
             // More digits behind the point print otherwise, and are the same number.
             wide_scale >= narrow_scale && whole(*wide, wide_scale) >= whole(*narrow, narrow_scale)
         }
+        (Type::Enum { members: wide }, Type::Enum { members: narrow })
+        | (Type::Set { members: wide }, Type::Set { members: narrow }) => {
+            narrow.iter().all(|word| wide.contains(word))
+        }
         (Type::Time { digits: wide }, Type::Time { digits: narrow })
         | (Type::DateTime { digits: wide }, Type::DateTime { digits: narrow })
         | (Type::Instant { digits: wide }, Type::Instant { digits: narrow }) => wide >= narrow,
@@ -56,6 +60,8 @@ mod tests {
         let integer = |bytes, unsigned| Type::Integer { bytes, unsigned };
         let text = |chars_max, fixed| Type::Text { chars_max, fixed };
         let decimal = |precision, scale| Type::Decimal { precision: Some(precision), scale: Some(scale) };
+        let list =
+            |words: &[&str]| Type::Enum { members: words.iter().map(|one| (*one).to_owned()).collect() };
         let cases = [
             (integer(8, false), integer(4, false), true),
             (integer(4, false), integer(8, false), false),
@@ -71,6 +77,8 @@ mod tests {
             (Type::DateTime { digits: 0 }, Type::DateTime { digits: 6 }, false),
             (Type::Decimal { precision: None, scale: None }, decimal(10, 2), false),
             (Type::Json, Type::JsonText, false),
+            (list(&["b", "c", "a"]), list(&["a", "b"]), true),
+            (list(&["a", "b"]), list(&["a", "b", "c"]), false),
             (Type::Printed, Type::Printed, false),
         ];
         for (wide, narrow, expected) in cases {

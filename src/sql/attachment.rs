@@ -173,6 +173,24 @@ pub enum Alteration {
         /// As it will be.
         after: String,
     },
+    /// A column that is computed goes, and comes again in its place as another.
+    Remake {
+        /// As it is now.
+        before: Box<Column>,
+        /// As it will be.
+        after: Box<Column>,
+        /// The column that it stands behind; `None`: it is the first.
+        behind: Option<String>,
+    },
+    /// Its columns stand in another order.
+    Order {
+        /// Their names as they stand.
+        before: Vec<String>,
+        /// Their names as they will stand.
+        after: Vec<String>,
+        /// Those that move, as they are then; the others keep their order among themselves.
+        moved: Vec<Column>,
+    },
     /// It is made anew, with its rows.
     Rebuild(Box<Rebuild>),
     /// An enum type that columns of it have, and maybe columns of other tables, becomes another.
@@ -197,6 +215,12 @@ impl Alteration {
             }
             Alteration::Options { before, after } => {
                 Alteration::Options { before: after.clone(), after: before.clone() }
+            }
+            Alteration::Remake { before, after, behind } => {
+                Alteration::Remake { before: after.clone(), after: before.clone(), behind: behind.clone() }
+            }
+            Alteration::Order { before, after, moved } => {
+                Alteration::Order { before: after.clone(), after: before.clone(), moved: moved.clone() }
             }
             Alteration::Rebuild(rebuild) => {
                 let Rebuild { before, after, triggers } = rebuild.as_ref().clone();

@@ -419,6 +419,32 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         before.column_type != after.column_type
     }
 
+    /// What a column is while rows are written that make the one the other, where the engine has its own way: neither
+    /// refuses a value that the other takes. `wider`: the second's type holds all that the first's does.
+    fn meanwhile(&self, _before: &Column, _after: &Column, _wider: bool) -> Option<Column> {
+        None
+    }
+
+    /// Why no table with these options can be created, where it needs more than its columns.
+    fn cannot_create(&self, _options: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// A column as DDL writes it, where that is one text.
+    fn column_text(&self, _column: &Column) -> Option<String> {
+        None
+    }
+
+    /// Whether the order of columns can be changed in place; then it is part of a table's structure.
+    fn orders_columns(&self) -> bool {
+        false
+    }
+
+    /// A read of how many values of a column that becomes another are none of that one's type, where they can be told.
+    fn count_foreign(&self, _table: &TableName, _before: &Column, _after: &Column) -> Option<String> {
+        None
+    }
+
     /// Whether a column that numbers rows must be the first of a key (MySQL family).
     fn numbers_keys_alone(&self) -> bool {
         false

@@ -308,6 +308,27 @@ impl Dialect for Family {
         alter::options_rewrite(before, after)
     }
 
+    fn meanwhile(&self, before: &Column, after: &Column, wider: bool) -> Option<Column> {
+        Some(alter::meanwhile(before, after, wider))
+    }
+
+    fn cannot_create(&self, options: &str) -> Option<&'static str> {
+        let hides = options.contains(" PERIOD FOR SYSTEM_TIME ");
+        hides.then_some("it has columns of its own that say since when and until when its rows hold")
+    }
+
+    fn column_text(&self, column: &Column) -> Option<String> {
+        column.words.whole.is_some().then(|| ddl::column(self, column))
+    }
+
+    fn orders_columns(&self) -> bool {
+        true
+    }
+
+    fn count_foreign(&self, table: &TableName, before: &Column, after: &Column) -> Option<String> {
+        alter::count_foreign(self, table, before, after)
+    }
+
     fn numbers_keys_alone(&self) -> bool {
         true
     }

@@ -106,6 +106,15 @@ pub struct ColumnWords {
     pub generated: Option<String>,
     /// The collation that was declared for it, where it is not its type's own.
     pub collation: Option<String>,
+    /// What the engine writes into it whenever its row changes, where that is no part of its default.
+    #[serde(default)]
+    pub on_update: Option<String>,
+    /// What it must obey, where that is said of the column and cannot be changed without it.
+    #[serde(default)]
+    pub check: Option<String>,
+    /// Why what the engine says of it need not be all: two of which it says the same may differ.
+    #[serde(default)]
+    pub untold: Option<String>,
     /// All that stands behind its name, where the engine keeps that as one text.
     pub whole: Option<String>,
 }

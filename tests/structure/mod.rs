@@ -6,6 +6,7 @@ mod enums;
 mod extra_tables;
 mod hazards;
 mod mysql_family;
+mod mysql_rows;
 mod partitions;
 mod postgres;
 mod sqlite;

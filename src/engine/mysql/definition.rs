@@ -27,7 +27,11 @@ pub(super) struct Shown {
     pub default: Option<String>,
     /// The expression that generates it, without parentheses around it.
     pub generated: Option<String>,
-    /// All else: COMPRESSED, ON UPDATE, INVISIBLE, COMMENT, CHECK.
+    /// What is written into it whenever its row changes.
+    pub on_update: Option<String>,
+    /// What it must obey, without parentheses around it.
+    pub check: Option<String>,
+    /// All else: COMPRESSED, INVISIBLE, COMMENT.
     pub rest: String,
     /// Whether MariaDB itself checks it to be JSON.
     pub is_json: bool,
@@ -47,6 +51,7 @@ pub(super) fn read(
     let close = open + end_of_group(&text[open..])?;
     let mut definition = Definition::default();
     let (mut keys, mut checks, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+    let mut period = None;
     for line in split(&text[open + 1..close - 1], |c| c == ',') {
         let line = line.trim();
         if line.starts_with('`') {
@@ -56,7 +61,7 @@ pub(super) fn read(
         }
         let words = split(line, char::is_whitespace);
         match words.first()?.to_ascii_uppercase().as_str() {
-            "PERIOD" => {}
+            "PERIOD" => period = Some(one_spaced(line)),
             "CONSTRAINT" => {
                 let (name, rest) = leading_name(line["CONSTRAINT".len()..].trim_start())?;
                 match rest.trim_start() {
@@ -69,6 +74,15 @@ pub(super) fn read(
         }
     }
     definition.options = options(&text[close..], collation);
+    if let Some(period) = period {
+        definition.options.push_str(&format!(" {period}"));
+    }
+    if let Some(schema) = &table.schema {
+        // A sequence of the database's own.
+        let own = format!("val(`{}`.", schema.replace('`', "``"));
+        let defaults = definition.columns.values_mut().filter_map(|shown| shown.default.as_mut());
+        defaults.for_each(|default| *default = default.replace(&own, "val("));
+    }
     // What kind an index is where nothing is said, the table's engine decides.
     let plain = if definition.options.starts_with("ENGINE=MEMORY") { "USING HASH" } else { "USING BTREE" };
     for key in keys.iter_mut().filter(|key: &&mut Attachment| key.method == plain) {
@@ -242,7 +256,7 @@ fn column(engine: EngineName, words: &str) -> Option<Shown> {
                 1 + length
             }
             "ON" if is(at + 1, "UPDATE") => {
-                rest.push(format!("ON UPDATE {}", moment(words.get(at + 2)?)));
+                shown.on_update = Some(moment(words.get(at + 2)?));
                 3
             }
             "GENERATED" if is(at + 1, "ALWAYS") && is(at + 2, "AS") => {
@@ -263,7 +277,7 @@ fn column(engine: EngineName, words: &str) -> Option<Shown> {
                 if own && engine == EngineName::Mariadb && type_word == "longtext" {
                     shown.is_json = true;
                 } else {
-                    rest.push(format!("CHECK ({})", expression(clause)));
+                    shown.check = Some(expression(clause).to_owned());
                 }
                 2
             }
@@ -376,6 +390,8 @@ fn key(line: &str) -> Option<Attachment> {
     let mut columns = Vec::new();
     for part in &parts {
         let spoken_of = match part {
+            // What it is the name of is a period, and no column.
+            AttachmentPart::Column { suffix, .. } if suffix == " WITHOUT OVERLAPS" => Vec::new(),
             AttachmentPart::Column { name, .. } => vec![name.clone()],
             AttachmentPart::Expression(sql) => names(sql),
         };

@@ -96,6 +96,15 @@ impl Encoder {
         })
     }
 
+    /// The same for whole numbers of this kind.
+    pub fn with_sign(self, unsigned: bool) -> Self {
+        match self {
+            Encoder::Integer { bytes, .. } => Encoder::Integer { bytes, unsigned },
+            Encoder::IntegerDecimal { .. } => Encoder::IntegerDecimal { unsigned },
+            other => other,
+        }
+    }
+
     /// Adds one field. The error says what was expected and holds no value.
     pub fn field(self, value: Option<&[u8]>, row: &mut Vec<u8>) -> Result<(), &'static str> {
         let Some(value) = value else {

@@ -7,12 +7,12 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, Stream, StreamExt};
-use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Connection, Either, Executor, Row};
+use sqlx::mysql::{MySqlColumn, MySqlConnection, MySqlQueryResult, MySqlRow};
+use sqlx::{AssertSqlSafe, Column as _, Connection, Either, Executor, Row, TypeInfo};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
@@ -177,6 +177,8 @@ impl Snapshot for Moment {
 #[derive(Debug)]
 pub(super) struct Reading {
     encoders: Vec<Encoder>,
+    /// The same, with the signs that the server itself tells with its first row.
+    told: OnceLock<Vec<Encoder>>,
     columns: Vec<SelectColumn>,
     table: String,
     /// The key, and its order where rows come in it.
@@ -201,6 +203,7 @@ impl Reading {
         let key = &select.columns[..select.key_columns];
         Ok(Reading {
             encoders: select.columns.iter().map(encoder).collect::<Result<_, _>>()?,
+            told: OnceLock::new(),
             table: select.table.to_string(),
             order: KeyOrder::new(key.iter().map(|part| part.domain.clone()).collect::<Vec<_>>()),
             ordered: select.ordered && !key.is_empty(),
@@ -214,13 +217,24 @@ impl Reading {
         })
     }
 
+    /// A column that is to get another type is read as what it will be, and the bytes are those of what it still is.
+    fn as_told(&self, row: &MySqlRow) -> Vec<Encoder> {
+        let told = |(encoder, column): (&Encoder, &MySqlColumn)| match column.type_info().name() {
+            "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => encoder.with_sign(false),
+            "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
+            | "BIGINT UNSIGNED" => encoder.with_sign(true),
+            _ => *encoder,
+        };
+        self.encoders.iter().zip(row.columns()).map(told).collect()
+    }
+
     /// Adds one row to the block, unless it is none of those that are wanted. On an error the block's last row is broken and must not be used.
     pub fn add(&self, row: &MySqlRow, block: &mut RowBlock) -> Result<(), EngineError> {
         if row.len() != self.encoders.len() {
             return Err(EngineError::new(ErrorKind::Changed, format!("table {} changed", self.table)));
         }
         let start = block.bytes_len();
-        for (at, encoder) in self.encoders.iter().enumerate() {
+        for (at, encoder) in self.told.get_or_init(|| self.as_told(row)).iter().enumerate() {
             let value = raw(row, at)?;
             if let Err(expected) = encoder.field(value, block.buffer()) {
                 let bad = self.bad_value(at, expected, &block.bytes()[start..]);

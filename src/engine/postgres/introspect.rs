@@ -586,7 +586,7 @@ fn column(row: &PgRow, types: &UserTypes) -> Result<Column, EngineError> {
         default: expression.clone().filter(|text| !text.contains("nextval(")),
         generated: text(row, 8)?.filter(|_| generated.is_some()),
         collation: text(row, 11)?,
-        whole: None,
+        ..ColumnWords::default()
     };
     let default = expression.map(|text| default(&text, &meaning));
     Ok(Column {

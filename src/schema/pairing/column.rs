@@ -200,6 +200,12 @@ impl Pairer<'_> {
     /// A type of the primary's users is there on the replica too, or nothing can be created with it.
     pub(super) fn has_type(&self, column: &Column) -> Result<(), Failure> {
         let declared = column.column_type.declared.as_str();
+        if let Some(why) = column.words.untold.as_ref().filter(|_| self.entry.schema == SchemaMode::Sync) {
+            let message = format!("table {}, column {}: {why}", self.primary.name, column.name);
+            let error = self.spec.error_at(self.entry.table.place, message);
+            return Err(Failure::new(ErrorKind::Type, error.headline())
+                .hint("create the column by hand, or set `schema: ignore` (look at rows only)"));
+        }
         let Some(types) = self.databases.replica.types.as_ref() else { return Ok(()) };
         let is_coming = |name: &str| {
             let one = name.strip_suffix("[]").unwrap_or(name);

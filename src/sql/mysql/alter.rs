@@ -7,17 +7,54 @@ use super::{Family, ddl, identifier, literal};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, AttachmentPart, Column, Dialect, EngineName, Generated, TableName,
 };
-use crate::value::Type;
+use crate::value::{ColumnType, Type};
 
 /// The one statement that makes these alterations; `None` where the server cannot make one of them.
 pub(super) fn alter(family: &Family, table: &TableName, alterations: &[&Alteration]) -> Option<String> {
     let alterations = at_once(alterations);
-    let clauses: Option<Vec<Vec<String>>> =
-        alterations.iter().map(|alteration| clauses(family, alteration)).collect();
+    let moved = |name: &str| {
+        alterations.iter().any(|one| match one {
+            Alteration::Order { moved, .. } => moved.iter().any(|column| column.name == name),
+            _ => false,
+        })
+    };
+    let clauses: Option<Vec<Vec<String>>> = alterations
+        .iter()
+        .map(|alteration| match alteration {
+            Alteration::Order { after, moved, .. } => Some(in_order(family, after, moved, &alterations)),
+            // One column is said once in a statement: where it moves to.
+            Alteration::Column { before, after } if becomes(before, after) && moved(&after.name) => {
+                Some(Vec::new())
+            }
+            other => clauses(family, other),
+        })
+        .collect();
     let mut clauses: Vec<String> = clauses?.into_iter().flatten().collect();
     // A key whose name another gets goes first.
     clauses.sort_by_key(|clause| !clause.starts_with("DROP "));
     Some(format!("ALTER TABLE {} {}", family.table(table), clauses.join(", ")))
+}
+
+/// The columns that move, each behind the one that it is to stand behind, as they are by then.
+fn in_order(family: &Family, order: &[String], moved: &[Column], beside: &[Alteration]) -> Vec<String> {
+    let is_by_then = |column: &'_ Column| {
+        let altered = beside.iter().find_map(|one| match one {
+            Alteration::Column { after, .. } if after.name == column.name => Some(after.as_ref().clone()),
+            _ => None,
+        });
+        altered.unwrap_or_else(|| column.clone())
+    };
+    let clause = |(at, name): (usize, &String)| {
+        let column = is_by_then(moved.iter().find(|column| column.name == *name)?);
+        let before = at.checked_sub(1).and_then(|at| order.get(at));
+        Some(format!("MODIFY COLUMN {}{}", ddl::column(family, &column), place(before.map(String::as_str))))
+    };
+    order.iter().enumerate().filter_map(clause).collect()
+}
+
+/// Where a column goes: behind this one, or before all.
+fn place(behind: Option<&str>) -> String {
+    behind.map_or_else(|| " FIRST".to_owned(), |name| format!(" AFTER {}", identifier(name)))
 }
 
 /// One statement gives all names at once: what would get a name in between gets its last one.
@@ -65,6 +102,11 @@ fn clauses(family: &Family, alteration: &Alteration) -> Option<Vec<String>> {
         | Alteration::Rebuild(_)
         | Alteration::Enum(_)
         | Alteration::Partition(..) => return None,
+        Alteration::Order { after, moved, .. } => in_order(family, after, moved, &[]),
+        Alteration::Remake { after, behind, .. } => vec![
+            format!("DROP COLUMN {}", identifier(&after.name)),
+            format!("ADD COLUMN {}{}", ddl::column(family, after), place(behind.as_deref())),
+        ],
         Alteration::Column { before, after } if becomes(before, after) => {
             vec![format!("MODIFY COLUMN {}", ddl::column(family, after))]
         }
@@ -200,10 +242,150 @@ pub(super) fn options_rewrite(before: &str, after: &str) -> bool {
 }
 
 /// Whether the server can make the one of the other. What is computed when read has no place in the rows, and becomes
-/// nothing else.
+/// nothing else; an address and a UUID are made of texts and bytes alone.
 fn becomes(before: &Column, after: &Column) -> bool {
     let is_virtual = |column: &Column| column.generated == Some(Generated::Virtual);
-    is_virtual(before) == is_virtual(after)
+    let is_spelled =
+        |column: &Column| matches!(column.column_type.meaning, Type::Address { .. } | Type::Uuid);
+    let spells =
+        |column: &Column| matches!(column.column_type.meaning, Type::Text { .. } | Type::Bytes { .. });
+    let casts = |one: &Column, other: &Column| !is_spelled(one) || spells(other);
+    let same = before.column_type == after.column_type;
+    is_virtual(before) == is_virtual(after) && (same || casts(before, after) && casts(after, before))
+}
+
+/// What a column is while rows are written that make the one the other.
+pub(super) fn meanwhile(before: &Column, after: &Column, wider: bool) -> Column {
+    let mut between = before.clone();
+    let (was, is) = (charset_of(before), charset_of(after));
+    let same_charset = was == is;
+    // Every character has a code in utf8mb4.
+    let holds_characters = same_charset || is == Some("utf8mb4");
+    let common = || common_type(&before.column_type, &after.column_type);
+    if wider && holds_characters {
+        between.column_type = after.column_type.clone();
+    } else if let Some(common) = common().filter(|_| same_charset) {
+        between.column_type = common;
+    }
+    let is_as_after = between.column_type == after.column_type;
+    // A collation by code points tells apart whatever another one does.
+    let by_code = |name: &Option<String>| name.as_ref().is_some_and(|name| name.ends_with("_bin"));
+    let finer = by_code(&after.words.collation) && !by_code(&before.words.collation);
+    if is_as_after && (!same_charset || finer) {
+        between.words.collation = after.words.collation.clone();
+        between.collation = after.collation.clone();
+    }
+    // A default and what is written of itself must suit the type.
+    if is_as_after {
+        between.default = after.default.clone();
+        between.words.default = after.words.default.clone();
+        between.words.on_update = after.words.on_update.clone();
+    }
+    between.nullable = before.nullable || after.nullable;
+    if before.words.check != after.words.check {
+        between.words.check = None;
+    }
+    between
+}
+
+/// The character set that a column's texts are in, by its collation.
+fn charset_of(column: &Column) -> Option<&str> {
+    let collation = column.words.collation.as_deref()?;
+    Some(collation.split('_').next().unwrap_or(collation))
+}
+
+/// A type that holds what either does, where neither holds all of the other, spelled as the server prints it.
+fn common_type(before: &ColumnType, after: &ColumnType) -> Option<ColumnType> {
+    match (&before.meaning, &after.meaning) {
+        (Type::Enum { members: was }, Type::Enum { members: is }) => {
+            let (declared, members) = both_lists(before, was, after, is)?;
+            Some(ColumnType::new(declared, Type::Enum { members }))
+        }
+        (Type::Set { members: was }, Type::Set { members: is }) => {
+            let (declared, members) = both_lists(before, was, after, is)?;
+            (members.len() <= SET_WORDS_MAX).then(|| ColumnType::new(declared, Type::Set { members }))
+        }
+        (
+            Type::Integer { bytes: was, unsigned: was_unsigned },
+            Type::Integer { bytes: is, unsigned: is_unsigned },
+        ) if was_unsigned != is_unsigned => {
+            let (unsigned, signed) = if *was_unsigned { (*was, *is) } else { (*is, *was) };
+            let (bytes, word) = match unsigned.saturating_add(1).max(signed) {
+                0..=2 => (2, "smallint"),
+                3 => (3, "mediumint"),
+                4 => (4, "int"),
+                _ if unsigned < 8 => (8, "bigint"),
+                _ => return None,
+            };
+            Some(ColumnType::new(word, Type::Integer { bytes, unsigned: false }))
+        }
+        (
+            Type::Decimal { precision: Some(was), scale: Some(was_scale) },
+            Type::Decimal { precision: Some(is), scale: Some(is_scale) },
+        ) => {
+            let whole = |precision: u32, scale: i32| precision.saturating_sub(scale.unsigned_abs());
+            let scale = *was_scale.max(is_scale);
+            let precision = whole(*was, *was_scale).max(whole(*is, *is_scale)) + scale.unsigned_abs();
+            let meaning = Type::Decimal { precision: Some(precision), scale: Some(scale) };
+            let is_plain = |one: &ColumnType| one.declared.ends_with(')');
+            (precision <= DECIMAL_DIGITS_MAX && is_plain(before) && is_plain(after))
+                .then(|| ColumnType::new(format!("decimal({precision},{scale})"), meaning))
+        }
+        _ => None,
+    }
+}
+
+/// Words that a set may have.
+const SET_WORDS_MAX: usize = 64;
+/// Digits that a decimal may have.
+const DECIMAL_DIGITS_MAX: u32 = 65;
+
+/// The words of two lists, those that only the second has behind the others, as they are declared and as they are.
+fn both_lists(
+    before: &ColumnType,
+    was: &[String],
+    after: &ColumnType,
+    is: &[String],
+) -> Option<(String, Vec<String>)> {
+    let (word, _) = before.declared.split_once('(')?;
+    let behind =
+        before.declared.split_once(" CHARACTER SET ").map(|(_, set)| format!(" CHARACTER SET {set}"));
+    let (mut declared, mut members) = (literal::listed(&before.declared)?, was.to_vec());
+    for (text, member) in literal::listed(&after.declared)?.into_iter().zip(is) {
+        if !members.contains(member) {
+            declared.push(text);
+            members.push(member.clone());
+        }
+    }
+    Some((format!("{word}({}){}", declared.join(","), behind.unwrap_or_default()), members))
+}
+
+/// A read of how many rows hold a word that is none of the list's, or none at all.
+pub(super) fn count_foreign(
+    family: &Family,
+    table: &TableName,
+    before: &Column,
+    after: &Column,
+) -> Option<String> {
+    let (Type::Enum { members: was } | Type::Set { members: was }) = &before.column_type.meaning else {
+        return None;
+    };
+    let (Type::Enum { members: is } | Type::Set { members: is }) = &after.column_type.meaning else {
+        return None;
+    };
+    let is_set = matches!(before.column_type.meaning, Type::Set { .. });
+    let name = identifier(&before.name);
+    let gone: Vec<u64> =
+        (1..).zip(was).filter(|(_, word)| !is.contains(word)).map(|(number, _)| number).collect();
+    let condition = if is_set {
+        let bits = gone.iter().fold(0_u64, |bits, number| bits | 1 << (number - 1));
+        format!("({name} + 0) & {bits} <> 0")
+    } else {
+        // 0 is the word that a server without strictness writes for one that it does not know.
+        let numbers: Vec<String> = std::iter::once(0).chain(gone).map(|number| number.to_string()).collect();
+        format!("{name} + 0 IN ({})", numbers.join(", "))
+    };
+    Some(format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {} WHERE {condition}", family.table(table)))
 }
 
 /// A column's whole text, of which the server that it comes from has said what DDL says of it.
@@ -232,11 +414,17 @@ pub(super) fn whole(family: &Family, column: &Column, collation: Option<&str>) -
             sql.push_str(&format!(" DEFAULT {}", default_of(family, column, default)));
         }
     }
+    if let Some(on_update) = &column.words.on_update {
+        sql.push_str(&format!(" ON UPDATE {on_update}"));
+    }
     let rest = column.words.whole.as_deref().unwrap_or_default();
     // Told above, of a column that does so by now.
     let rest = rest.strip_prefix("AUTO_INCREMENT").unwrap_or(rest).trim_start();
     if !rest.is_empty() {
         sql.push_str(&format!(" {rest}"));
+    }
+    if let Some(check) = &column.words.check {
+        sql.push_str(&format!(" CHECK ({check})"));
     }
     sql
 }

@@ -34,6 +34,14 @@ pub(super) fn create_table(family: &Family, table: &TableDefinition) -> String {
         let names: Vec<String> = table.primary_key.iter().map(|name| identifier(name)).collect();
         lines.push(format!("  PRIMARY KEY ({})", names.join(", ")));
     }
+    // A period stands among the columns.
+    let options = match options.split_once(" PERIOD FOR ") {
+        Some((options, period)) => {
+            lines.push(format!("  PERIOD FOR {period}"));
+            options.to_owned()
+        }
+        None => options,
+    };
     format!("CREATE TABLE {} (\n{}\n) {options}", family.table(&table.name), lines.join(",\n"))
 }
 

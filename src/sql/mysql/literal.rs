@@ -352,6 +352,31 @@ pub(super) fn type_word(declared: &str) -> String {
     declared[..end].to_ascii_lowercase()
 }
 
+/// The words of `enum('a','b')` and of a set as they are declared, in their quotes.
+pub(super) fn listed(declared: &str) -> Option<Vec<String>> {
+    let mut rest = declared.split_once('(')?.1;
+    let mut words = Vec::new();
+    loop {
+        let bytes = rest.strip_prefix('\'')?.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            match bytes[at] {
+                b'\\' => at += 1,
+                b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
+                b'\'' => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        let (word, behind) = rest.split_at_checked(at + 2)?;
+        words.push(word.to_owned());
+        match behind.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return behind.starts_with(')').then_some(words),
+        }
+    }
+}
+
 pub(super) fn is_geometry(word: &str) -> bool {
     matches!(
         word,

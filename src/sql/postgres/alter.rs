@@ -42,7 +42,10 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             let parent = parent.as_ref().unwrap_or(name);
             format!("CREATE TABLE {} PARTITION OF {} {bounds}{by}", table(part), table(parent))
         }
-        Alteration::Options { .. } | Alteration::Rebuild(_) => return None,
+        Alteration::Options { .. }
+        | Alteration::Remake { .. }
+        | Alteration::Order { .. }
+        | Alteration::Rebuild(_) => return None,
     };
     Some(vec![CHECK_NOW.to_owned(), sql])
 }

@@ -21,8 +21,10 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
         Alteration::Validate(_)
         | Alteration::Column { .. }
         | Alteration::Options { .. }
+        | Alteration::Remake { .. }
         | Alteration::Enum(_)
-        | Alteration::Partition(..) => None,
+        | Alteration::Partition(..)
+        | Alteration::Order { .. } => None,
     }
 }
 
