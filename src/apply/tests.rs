@@ -123,7 +123,7 @@ impl Engine for FakeEngine {
         Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
     }
 
-    async fn knows(&self, _table: &TableName) -> Result<bool, EngineError> {
+    async fn knows(&self, _table: &TableName, _folding: crate::schema::Folding) -> Result<bool, EngineError> {
         Err(EngineError::new(ErrorKind::Internal, "apply reads no catalog"))
     }
 

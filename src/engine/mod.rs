@@ -23,7 +23,7 @@ pub use error::EngineError;
 pub use rights::{Firing, Lack, Need, Right};
 
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Dependent};
+use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{EngineScheme, Side};
@@ -91,8 +91,8 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     async fn dependents(&self, tables: &[TableName]) -> Result<Vec<Dependent>, EngineError>;
 
     /// Whether something has this name, be it a view or a partition that the catalog does not list, or what this user may
-    /// not see.
-    async fn knows(&self, table: &TableName) -> Result<bool, EngineError>;
+    /// not see. `folding`: which names are one to whoever asks.
+    async fn knows(&self, table: &TableName, folding: Folding) -> Result<bool, EngineError>;
 
     /// What besides foreign keys keeps these tables from being dropped together, as far as the server tells before it is
     /// asked to (PostgreSQL). See [`rehearse`](Self::rehearse) for others.
@@ -350,8 +350,8 @@ macro_rules! reads {
             }
 
             /// See [`Engine::knows`].
-            pub async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
-                self.0.knows(table).await
+            pub async fn knows(&self, table: &TableName, folding: Folding) -> Result<bool, EngineError> {
+                self.0.knows(table, folding).await
             }
 
             /// See [`Engine::snapshot`].

@@ -137,7 +137,16 @@ fn empty_primaries(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Ref
         limit: "no deletes while the primary has no rows, unless --max-deletes 100%".to_owned(),
         found: format!("0 rows on the primary, {} on the replica", table.rows.replica),
     };
-    writable(replica).filter(emptied).map(refusal).collect()
+    let dropped = |table: &&TablePlan| {
+        table.bare_primary
+            && table.rows.replica > 0
+            && table.schema_changes.iter().any(|change| !change.withheld)
+    };
+    let all_dropped = writable(replica).filter(dropped).map(|table| Refusal {
+        limit: "no tables dropped while the primary has none, unless --max-deletes 100%".to_owned(),
+        ..refusal(table)
+    });
+    writable(replica).filter(emptied).map(refusal).chain(all_dropped).collect()
 }
 
 fn exceeded(

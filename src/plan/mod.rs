@@ -170,6 +170,9 @@ pub struct TablePlan {
     /// How many rows are deleted and inserted again, for want of a gentler means.
     #[serde(default)]
     pub replaced: u64,
+    /// Whether the primary has no table at all, and may be the wrong database; told of tables that would be dropped.
+    #[serde(default)]
+    pub bare_primary: bool,
     /// Rows to write.
     pub summary: RowCounts,
     /// Rows that differ and are not written.

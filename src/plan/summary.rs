@@ -105,6 +105,7 @@ impl TablePlan {
             spare_rows: Vec::new(),
             updated: Vec::new(),
             replaced: 0,
+            bare_primary: false,
             structure: Sides::default(),
             changes: ChangeList::default(),
             summary: RowCounts::default(),

@@ -6,7 +6,7 @@
 use crate::engine::{Holder, Primary, Replica};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, ReplicaPlan, SchemaChange, Status, TablePlan};
-use crate::schema::{self, Catalog, Databases, Extra};
+use crate::schema::{self, Catalog, Databases, Extra, Folding};
 use crate::sides::Sides;
 use crate::spec::Spec;
 use crate::sql::TableName;
@@ -46,11 +46,12 @@ pub(super) async fn find(
     let first: Vec<(TableName, TableName)> =
         holders.iter().filter_map(|holder| Some((holder.of.clone()?, holder.table.clone()))).collect();
     for (at, changes) in schema::drops(replica.dialect(), &extras, &first) {
-        let problem = match known_on_primary(spec, primary, &extras[at]).await? {
+        let problem = match known_on_primary(spec, primary, &extras[at], databases.replica.folding).await? {
             Some(problem) => Some(problem),
-            None => in_the_way(&extras[at], &holders),
+            None => in_the_way(&extras[at], &holders).or_else(|| spoken_of(&extras[at], databases, &names)),
         };
-        tables.push(table_plan(&extras[at], changes, problem));
+        let planned = table_plan(&extras[at], changes, problem);
+        tables.push(TablePlan { bare_primary: catalog.tables.is_empty(), ..planned });
     }
     Ok(Extras { tables, on_primary })
 }
@@ -73,18 +74,29 @@ async fn known_on_primary(
     spec: &Spec,
     primary: &Primary,
     extra: &Extra<'_>,
+    folding: Folding,
 ) -> Result<Option<Failure>, Failure> {
     if let Some(reason) = &extra.table.hidden_rows {
         let message = format!("the table {} would be seen only in part: {reason}", extra.table.name);
         return Ok(Some(Failure::new(ErrorKind::Permission, message)));
     }
-    if !primary.knows(&extra.on_primary).await? {
-        return Ok(None);
+    let mut known = match &extra.taken_part {
+        Some(part) => Some(part.clone()),
+        None if primary.knows(&extra.on_primary, folding).await? => Some(extra.on_primary.clone()),
+        None => None,
+    };
+    // Its partitions go with it.
+    for part in &extra.table.layout.partitions {
+        let on_primary = TableName { name: part.name.name.clone(), ..extra.on_primary.clone() };
+        if known.is_none() && primary.knows(&on_primary, folding).await? {
+            known = Some(on_primary);
+        }
     }
+    let Some(known) = known else { return Ok(None) };
     let what = format!(
-        "whether to drop the replica's table {} cannot be told: the primary has something of this name that is no table \
-         to compare (a view, a partition), or that this login may not see",
-        extra.name
+        "whether to drop the replica's table {} cannot be told: the primary has something of the name {} that is another \
+         table or no table to compare (a view, a partition), or that this login may not see",
+        extra.name, known.name
     );
     let message = spec.error_at(extra.entry.table.place, what).headline();
     Ok(Some(Failure::new(ErrorKind::Missing, message).hint(leave_out(&extra.name))))
@@ -103,6 +115,19 @@ fn in_the_way(extra: &Extra<'_>, holders: &[Holder]) -> Option<Failure> {
     (!words.is_empty()).then(|| {
         needed(&extra.name, &words.join(", "))
             .hint(format!("drop what needs it on the replica first, or {}", leave_out(&extra.name)))
+    })
+}
+
+/// A trigger of a table that stays, whose text has the name of one that goes: not every engine minds before it fires.
+fn spoken_of(extra: &Extra<'_>, databases: &Databases<'_>, going: &[TableName]) -> Option<Failure> {
+    let staying = databases.replica.tables.iter().filter(|table| !going.contains(&table.name));
+    let mut speaking = staying.flat_map(|table| {
+        let triggers = table.triggers.iter().filter(|trigger| trigger.speaks_of(&extra.table.name.name));
+        triggers.map(|trigger| format!("trigger {} of {}", trigger.name, table.name))
+    });
+    speaking.next().map(|words| {
+        needed(&extra.name, &words)
+            .hint(format!("drop the trigger on the replica first, or {}", leave_out(&extra.name)))
     })
 }
 

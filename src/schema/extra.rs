@@ -24,6 +24,8 @@ pub struct Extra<'a> {
     pub name: String,
     /// What would be its counterpart on the primary.
     pub on_primary: TableName,
+    /// The first of its partitions that another entry has for a counterpart.
+    pub taken_part: Option<TableName>,
 }
 
 /// The replica's tables that a glob with `drop: true` matches and the primary lacks, by name. `only` (`--table`) keeps
@@ -51,7 +53,12 @@ pub fn extra_tables<'a>(
         let schema = extra.on_primary.schema.as_deref().unwrap_or_default();
         only.is_empty() || only.iter().any(|pattern| pattern.matches(schema, &extra.on_primary.name, default))
     };
-    free.filter_map(|table| extra(spec, primary, databases, table)).filter(is_meant).collect()
+    let found = free.filter_map(|table| extra(spec, primary, databases, table)).filter(is_meant);
+    let taken_part = |table: &Table| {
+        let mut parts = table.layout.partitions.iter().map(|part| &part.name);
+        parts.find(|part| taken.iter().any(|taken| is_one(taken, part))).cloned()
+    };
+    found.map(|extra| Extra { taken_part: taken_part(extra.table), ..extra }).collect()
 }
 
 fn extra<'a>(
@@ -83,7 +90,7 @@ fn extra<'a>(
     }
     let schema = on_primary.schema.clone().filter(|schema| Some(schema.as_str()) != default);
     let name = QualifiedName { schema, name: on_primary.name.clone() }.to_string();
-    Some(Extra { entry, table, name, on_primary })
+    Some(Extra { entry, table, name, on_primary, taken_part: None })
 }
 
 /// The name that the table's counterpart would have, where this entry could select it.
@@ -159,7 +166,7 @@ pub fn drops(
         }
         changes.push(dropped(dialect, table));
         for change in &mut changes {
-            change.withheld = entry.schema == SchemaMode::Check;
+            change.withheld = entry.schema == SchemaMode::Check || !entry.delete;
         }
         changes
     };

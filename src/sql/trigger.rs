@@ -59,15 +59,22 @@ impl Trigger {
 
     /// Whether it may write rows of a table of this name: its text speaks of it, or runs what is not in the text.
     pub fn may_write(&self, table: &str) -> bool {
-        let words = || self.body.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let says = |word: &str| words().any(|found| found.eq_ignore_ascii_case(word));
-        // A name that is more than a word is looked for letter by letter.
+        let says = |word: &str| self.body_words().any(|found| found.eq_ignore_ascii_case(word));
+        OUT_OF_SIGHT.iter().any(|word| says(word)) || self.speaks_of(table)
+    }
+
+    /// Whether its text has the name of a table in it, in whatever letters. One that is more than a word is looked for letter
+    /// by letter.
+    pub fn speaks_of(&self, table: &str) -> bool {
         let is_word = table.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let named = || match is_word {
-            true => words().any(|found| found.to_lowercase() == table.to_lowercase()),
+        match is_word {
+            true => self.body_words().any(|found| found.to_lowercase() == table.to_lowercase()),
             false => self.body.to_lowercase().contains(&table.to_lowercase()),
-        };
-        OUT_OF_SIGHT.iter().any(|word| says(word)) || named()
+        }
+    }
+
+    fn body_words(&self) -> impl Iterator<Item = &str> {
+        self.body.split(|c: char| !c.is_alphanumeric() && c != '_')
     }
 }
 

@@ -454,3 +454,86 @@ fn a_check_tells_of_them() {
         assert!(checked.told().contains("whether to drop the replica's table old"), "{}", checked.told());
     }
 }
+
+#[test]
+fn deletes_that_are_withheld_withhold_it_too() {
+    for engine in Engine::all() {
+        let pair = with_an_old_one(engine);
+        pair.tables("[{ table: '*', drop: true, delete: false }]");
+        let document = pair.document(&["plan", "spec.yml", "--detailed-exitcode"], 2);
+        assert_eq!(table(&document, "old")["schema_changes"][0]["withheld"], true);
+        pair.exits(&["apply", "spec.yml", "-y", "--allow", "all"], 0);
+        assert_eq!(names(&pair), ["old", "t"], "{}", engine.name());
+    }
+}
+
+/// A primary without any table may be the wrong one.
+#[test]
+fn a_primary_without_tables_drops_none_unless_all_may_go() {
+    for engine in Engine::all() {
+        let pair = Pair::new(engine, engine);
+        pair.replica.execute_script("CREATE TABLE old (id integer PRIMARY KEY); INSERT INTO old VALUES (1);");
+        pair.tables(DROP);
+        let refused = pair.document(&["apply", "spec.yml", "-y", "--allow", "DELETES_DATA"], 3);
+        assert_eq!(refused["replicas"][0]["refusals"][0]["rule"], "empty_primary", "{}", engine.name());
+        assert_eq!(names(&pair), ["old"], "{}", engine.name());
+        pair.exits(&["apply", "spec.yml", "-y", "--allow", "DELETES_DATA", "--max-deletes", "100%"], 0);
+        assert!(names(&pair).is_empty(), "{}", engine.name());
+    }
+}
+
+/// What goes with a table may be what another entry is about.
+#[test]
+fn a_partition_that_is_a_counterpart_keeps_its_table() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    pair.primary.execute_script("CREATE TABLE pa1 (id int NOT NULL); INSERT INTO pa1 VALUES (1), (2);");
+    pair.replica.execute_script(
+        "CREATE TABLE pa (id int NOT NULL) PARTITION BY RANGE (id);
+         CREATE TABLE pa1 PARTITION OF pa FOR VALUES FROM (0) TO (10); INSERT INTO pa VALUES (1), (7);",
+    );
+    for tables in [DROP, "[{ table: pa1, where: 'id < 5' }, { table: '*', drop: true }]"] {
+        pair.tables(tables);
+        let run = pair.run(&["apply", "spec.yml", "-y", "--allow", "all"]);
+        assert_eq!(run.exit, Some(1), "{}", run.told());
+        assert_eq!(pair.replica.query("SELECT count(*) FROM pa1")[0][0].as_deref(), Some("2"));
+    }
+}
+
+/// A view of that name in other letters is of that name to a replica that does not tell letters apart.
+#[test]
+fn names_are_one_as_the_replica_takes_them() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let pair = Pair::new(engine, Engine::Sqlite);
+        pair.primary
+            .execute_script("CREATE TABLE t (id integer PRIMARY KEY); CREATE VIEW users AS SELECT 1 AS id;");
+        pair.replica.execute_script(
+            "CREATE TABLE t (id integer PRIMARY KEY); CREATE TABLE Users (id integer PRIMARY KEY); INSERT INTO Users VALUES (1);",
+        );
+        pair.tables(DROP);
+        let run = pair.run(&["apply", "spec.yml", "-y", "--allow", "all"]);
+        assert_eq!(run.exit, Some(1), "{}", run.told());
+        assert_eq!(names(&pair), ["Users", "t"], "{}", engine.name());
+    }
+}
+
+/// A trigger that writes into it would fail with every row.
+#[test]
+fn a_trigger_that_speaks_of_it_is_named() {
+    for engine in [Engine::Sqlite, Engine::Postgres, Engine::Mariadb] {
+        let pair = with_an_old_one(engine);
+        pair.replica.execute_script(match engine {
+            Engine::Postgres => {
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO old VALUES (NEW.id + 9); RETURN NULL; END $$;
+                 CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"
+            }
+            Engine::Sqlite => {
+                "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO old(id) VALUES (NEW.id + 9); END;"
+            }
+            _ => "CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW INSERT INTO old(id) VALUES (NEW.id + 9);",
+        });
+        let run = pair.run(&["apply", "spec.yml", "-y", "--allow", "all"]);
+        assert_eq!(run.exit, Some(1), "{}", run.told());
+        assert!(run.told().contains("trigger tr"), "{}", run.told());
+        assert_eq!(names(&pair), ["old", "t"], "{}", engine.name());
+    }
+}

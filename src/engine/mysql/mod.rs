@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 use super::error::driver_words;
 use super::{Engine, EngineError, Firing, Lack, Need, Right, Snapshot, Writer};
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Dependent};
+use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, TlsMode};
 use crate::sql::mysql::{MARIADB, MYSQL, SQL_MODE};
@@ -130,13 +130,14 @@ impl Engine for Family {
         Ok(true)
     }
 
-    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+    async fn knows(&self, table: &TableName, folding: Folding) -> Result<bool, EngineError> {
         let mut connection = self.reading().await?;
         let sql = format!("SELECT 1 FROM {} LIMIT 0", self.dialect().table(table));
         match query(&mut connection, &sql, &format!("looking for table {table}")).await {
             Err(error) if error.kind == ErrorKind::Missing => {
+                let known = folding != Folding::None && knows_folded(&mut connection, table).await?;
                 self.idle.lock().await.push(connection);
-                Ok(false)
+                Ok(known)
             }
             Err(error) if error.kind != ErrorKind::Permission => Err(error),
             _ => Ok(true),
@@ -525,6 +526,16 @@ async fn variables_of(
 async fn run(connection: &mut MySqlConnection, sql: &str, what: &str) -> Result<u64, EngineError> {
     let done = connection.execute(AssertSqlSafe(sql)).await;
     done.map(|done| done.rows_affected()).map_err(|why| error::translate(why, what))
+}
+
+/// Whether there is a table or view of this name in other letters.
+async fn knows_folded(connection: &mut MySqlConnection, table: &TableName) -> Result<bool, EngineError> {
+    let schema = table.schema.as_deref().map_or_else(|| "DATABASE()".to_owned(), quoted);
+    let sql = format!(
+        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {schema} AND LOWER(TABLE_NAME) = LOWER({})",
+        quoted(&table.name)
+    );
+    Ok(!query(connection, &sql, &format!("looking for table {table}")).await?.is_empty())
 }
 
 /// The rows of a small query as text. By the text protocol, which prints every type.

@@ -10,6 +10,7 @@ use super::introspect::text_literal;
 use super::{rows, text};
 use crate::engine::{EngineError, Holder};
 use crate::failure::ErrorKind;
+use crate::schema::Folding;
 use crate::sql::TableName;
 
 const DOING: &str = "looking what needs tables";
@@ -48,12 +49,20 @@ const HOLDERS: &str = "WITH RECURSIVE asked (number, schema, name) AS (VALUES $t
     ORDER BY 1, 2, 3";
 
 /// Whether there is a relation of this name, of whatever kind.
-pub(super) async fn knows(connection: &mut PgConnection, table: &TableName) -> Result<bool, EngineError> {
+pub(super) async fn knows(
+    connection: &mut PgConnection,
+    table: &TableName,
+    folding: Folding,
+) -> Result<bool, EngineError> {
+    let name = text_literal(&table.name);
+    let is_it = match folding {
+        Folding::None => format!("c.relname = {name}"),
+        Folding::Ascii | Folding::Unicode => format!("lower(c.relname) = lower({name})"),
+    };
     let sql = format!(
         "SELECT 'yes' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+         WHERE n.nspname = {} AND {is_it} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         text_literal(table.schema.as_deref().unwrap_or_default()),
-        text_literal(&table.name)
     );
     Ok(!rows(connection, &sql, DOING).await?.is_empty())
 }

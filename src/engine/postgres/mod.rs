@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Engine, EngineError, Firing, Holder, Lack, Need, Snapshot, Writer};
 use crate::failure::ErrorKind;
-use crate::schema::{Catalog, Dependent};
+use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
 use crate::spec::{Side, SideUrl, SnapshotMode, TlsMode};
 use crate::sql::postgres::Postgres as PostgresSql;
@@ -112,9 +112,9 @@ impl Engine for Postgres {
         Ok(found)
     }
 
-    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+    async fn knows(&self, table: &TableName, folding: Folding) -> Result<bool, EngineError> {
         let mut session = self.pool.take().await?;
-        let known = holders::knows(&mut session.connection, table).await?;
+        let known = holders::knows(&mut session.connection, table, folding).await?;
         session.give_back();
         Ok(known)
     }

@@ -324,7 +324,7 @@ impl Engine for SqliteEngine {
         Ok(tables.iter().flat_map(|table| schema::dependents(&catalog, table)).collect())
     }
 
-    async fn knows(&self, table: &TableName) -> Result<bool, EngineError> {
+    async fn knows(&self, table: &TableName, _folding: Folding) -> Result<bool, EngineError> {
         let (session, name) = (self.session.clone(), table.name.clone());
         blocking(move || {
             if !session.exists()? {
