@@ -12,7 +12,7 @@ mod names;
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::SchemaMode;
-use crate::sql::{Column, Shape, StoredText, Target};
+use crate::sql::{Column, DefaultKind, Shape, StoredText, Target};
 use crate::value::Type;
 
 use super::attachments::Names;
@@ -113,6 +113,7 @@ fn take_up(structure: &Structure<'_>, pair: &mut ColumnPair, between: Column) {
 fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Result<Table, Failure> {
     let structure = across.structure;
     let columns = columns(structure, pairs);
+    notes.extend(pairs.iter().filter(|pair| !pair.on_replica).filter_map(left_out_default));
     let keys = keys::of(across, &columns, notes);
     let now = structure.replica.map(|table| Shape {
         columns: table.columns.clone(),
@@ -142,6 +143,16 @@ fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> 
         rows_estimate: None,
         hidden_rows: None,
     })
+}
+
+/// What a column that comes lacks of the primary's: what would mean something else there.
+fn left_out_default(pair: &ColumnPair) -> Option<String> {
+    let Sides { primary, replica } = &pair.sides;
+    let said = !matches!(primary.default, None | Some(DefaultKind::Null));
+    let numbered = replica.identity.is_some();
+    let message =
+        || format!("the default of the column {} is left out: it has no exact counterpart", pair.name());
+    (said && replica.default.is_none() && !numbered).then(message)
 }
 
 /// The columns in scope, in the primary's order.

@@ -184,6 +184,7 @@ impl OnPrimary<'_> {
             .chain(entry.columns.iter().flatten())
             .chain(excluded)
             .chain(entry.rename.iter().map(|(primary, _)| primary))
+            .chain(entry.cast.iter().map(|(primary, _)| primary))
             .chain(compared)
             .map(|column| (column.value.as_str(), column.place));
         let in_filter = entry

@@ -19,12 +19,16 @@ impl Spec {
         let limit = |limit: &Option<Located<Limit>>| limit.as_ref().map(|limit| limit.value.to_string());
         let mut skipped: Vec<String> = self.skip_tables.iter().map(|skip| skip.value.to_string()).collect();
         skipped.sort_unstable();
+        let mut casts: Vec<[&str; 2]> =
+            self.cast.iter().map(|cast| [cast.from.value.as_str(), cast.to.value.as_str()]).collect();
+        casts.sort_unstable();
         json!({
             "version": 1,
             "replicas": replicas,
             "limits": { "deletes": limit(&self.limits.deletes), "changes": limit(&self.limits.changes) },
             "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
             "skip_tables": skipped,
+            "cast": casts,
             "batch_rows": self.batch_rows,
         })
         .to_string()
@@ -45,6 +49,9 @@ fn table(entry: &TableEntry) -> Value {
     let mut rename: Vec<[&str; 2]> =
         entry.rename.iter().map(|(column, name)| [column.value.as_str(), name.value.as_str()]).collect();
     rename.sort_unstable();
+    let mut cast: Vec<[&str; 2]> =
+        entry.cast.iter().map(|(column, to)| [column.value.as_str(), to.value.as_str()]).collect();
+    cast.sort_unstable();
     let mut compare: Vec<&CompareEntry> = entry.compare.iter().collect();
     compare.sort_by_key(|entry| &entry.column.value);
     json!({
@@ -54,6 +61,7 @@ fn table(entry: &TableEntry) -> Value {
         "columns": entry.columns.as_deref().map(texts),
         "exclude_columns": sorted(&entry.exclude_columns),
         "rename": rename,
+        "cast": cast,
         "where": entry.filter.as_ref().map(|filter| filter.value.to_string()),
         "compare": compare.into_iter().map(rule).collect::<Vec<_>>(),
         "schema": match entry.schema {

@@ -57,6 +57,8 @@ pub struct Spec {
     pub tables: Vec<TableEntry>,
     /// The hazards that are allowed in every run, by name.
     pub allow: Vec<String>,
+    /// The types that columns of some types are created with, in the order of the file.
+    pub cast: Vec<Cast>,
     /// Tables that no glob selects.
     pub skip_tables: Vec<Located<TablePattern>>,
     /// `apply.batch_rows`: changes in one transaction, at least 1.
@@ -169,6 +171,15 @@ pub enum SchemaMode {
     Ignore,
 }
 
+/// An item of `cast:` at top level.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// The primary's type; without numbers, whichever it has.
+    pub from: Located<String>,
+    /// The replica's.
+    pub to: Located<String>,
+}
+
 /// `triggers:` of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TriggerMode {
@@ -196,6 +207,8 @@ pub struct TableEntry {
     pub exclude_from_defaults: bool,
     /// Primary's column and the replica's name for it. Never with a glob.
     pub rename: Vec<(Located<String>, Located<String>)>,
+    /// Primary's column and the type that it is created with on a replica of another engine. Never with a glob.
+    pub cast: Vec<(Located<String>, Located<String>)>,
     /// `where`: the rows in scope. Never with a glob.
     pub filter: Option<Located<Expression>>,
     /// `where` as it is written, for people.

@@ -2,12 +2,13 @@
 
 use super::read::{Keys, Reader, list};
 use super::side::{Role, check_distinct, read_replicas, read_side};
-use super::table::{Shared, read_defaults, read_pattern, read_tables};
+use super::table::{Shared, read_defaults, read_pattern, read_tables, read_type};
 use super::yaml::{Node, Plain};
 use super::{
-    ALL_HAZARDS, BATCH_ROWS_DEFAULT, HAZARDS, Limit, Limits, Located, Place, Source, Spec, SpecError,
+    ALL_HAZARDS, BATCH_ROWS_DEFAULT, Cast, HAZARDS, Limit, Limits, Located, Place, Source, Spec, SpecError,
     SpecErrors, TablePattern, yaml,
 };
+use crate::sql::NamedType;
 
 /// The most a spec may hold; a larger file is not a spec.
 const TEXT_BYTES_MAX: usize = 16 << 20;
@@ -26,9 +27,10 @@ const SPEC_KEYS: Keys = Keys {
         "allow",
         "tables",
         "skip_tables",
+        "cast",
         "apply",
     ],
-    reserved: &["cast", "schema_file", "scratch", "throttle", "wait_for_replica", "snapshot_max", "recheck"],
+    reserved: &["schema_file", "scratch", "throttle", "wait_for_replica", "snapshot_max", "recheck"],
     refused: &[
         ("source", "unknown key `source`", "the side that is only read is called `primary`"),
         ("target", "unknown key `target`", "the sides to be made equal are called `replicas`"),
@@ -40,6 +42,7 @@ const SPEC_KEYS: Keys = Keys {
         ),
     ],
 };
+const CAST_KEYS: Keys = Keys { known: &["from", "to"], reserved: &[], refused: &[] };
 const LIMITS_KEYS: Keys = Keys { known: &["deletes", "changes"], reserved: &[], refused: &[] };
 const APPLY_KEYS: Keys = Keys { known: &["batch_rows"], reserved: &[], refused: &[] };
 
@@ -107,6 +110,7 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
     let skip_tables =
         fields.get_filled("skip_tables").map(|node| read_skip(node, reader)).unwrap_or_default();
     let allow = fields.get_filled("allow").map(|node| read_allow(node, reader)).unwrap_or_default();
+    let cast = fields.get_filled("cast").map(|node| read_casts(node, reader)).unwrap_or_default();
     let batch_rows = fields.get_filled("apply").and_then(|node| read_batch_rows(node, reader));
     if reader.has_errors() {
         return None;
@@ -119,6 +123,7 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
         allow,
         tables,
         skip_tables,
+        cast,
         batch_rows: batch_rows.unwrap_or(BATCH_ROWS_DEFAULT),
         source: Source(text.to_owned()),
     })
@@ -159,6 +164,32 @@ fn read_allow(node: &Node, reader: &mut Reader<'_>) -> Vec<String> {
         }
     }
     allowed
+}
+
+/// A type of the primary and what it becomes, each once.
+fn read_casts(node: &Node, reader: &mut Reader<'_>) -> Vec<Cast> {
+    let Some(items) = reader.sequence(node, "`cast`") else { return Vec::new() };
+    let mut casts: Vec<Cast> = Vec::new();
+    for item in items {
+        let Some(fields) = reader.fields(item, "an item of `cast`", &CAST_KEYS) else { continue };
+        let mut read = |key: &str| match fields.get(key) {
+            Some(node) => read_type(node, &format!("`{key}`"), reader),
+            None => {
+                reader.error(item.place, format!("`{key}` is missing in this item of `cast`"));
+                None
+            }
+        };
+        let (from, to) = (read("from"), read("to"));
+        let (Some(from), Some(to)) = (from, to) else { continue };
+        let named = |text: &Located<String>| NamedType::read(&text.value);
+        if let Some(other) = casts.iter().find(|other| named(&other.from) == named(&from)) {
+            let message = format!("`{}` is cast already, in line {}", from.value, other.from.place.line);
+            reader.error(from.place, message);
+            continue;
+        }
+        casts.push(Cast { from, to });
+    }
+    casts
 }
 
 fn read_skip(node: &Node, reader: &mut Reader<'_>) -> Vec<Located<TablePattern>> {

@@ -8,8 +8,9 @@ use super::{
     TablePattern, TriggerMode,
 };
 use super::{compare, read};
+use crate::sql::NamedType;
 
-const RESERVED: &[&str] = &["cast", "renamed_from", "online", "incremental"];
+const RESERVED: &[&str] = &["renamed_from", "online", "incremental"];
 
 const TABLE_KEYS: Keys = Keys {
     known: &[
@@ -19,6 +20,7 @@ const TABLE_KEYS: Keys = Keys {
         "columns",
         "exclude_columns",
         "rename",
+        "cast",
         "where",
         "compare",
         "schema",
@@ -42,6 +44,7 @@ const DEFAULTS_KEYS: Keys = Keys {
         ("to", "`to` may not stand in `defaults`", ONE_TABLE),
         ("key", "`key` may not stand in `defaults`", ONE_TABLE),
         ("columns", "`columns` may not stand in `defaults`", ONE_TABLE),
+        ("cast", "`cast` may not stand in `defaults`", ONE_TABLE),
         ("rename", "`rename` may not stand in `defaults`", ONE_TABLE),
         ("where", "`where` may not stand in `defaults`", ONE_TABLE),
         (
@@ -53,7 +56,7 @@ const DEFAULTS_KEYS: Keys = Keys {
 };
 
 /// Keys that a glob has no use for.
-const ONE_TABLE_KEYS: &[&str] = &["to", "key", "columns", "rename", "where"];
+const ONE_TABLE_KEYS: &[&str] = &["to", "key", "columns", "rename", "cast", "where"];
 
 /// What `defaults` and an entry have in common; `None` where nothing is said.
 #[derive(Debug, Default)]
@@ -188,6 +191,7 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     let key = fields.get("key").and_then(|node| reader.texts(node, "`key`"));
     let columns = fields.get("columns").and_then(|node| reader.texts(node, "`columns`"));
     let rename = fields.get("rename").map(|node| read_rename(node, reader)).unwrap_or_default();
+    let cast = fields.get("cast").map(|node| read_cast(node, reader)).unwrap_or_default();
     let drop = fields.get("drop").and_then(|node| reader.boolean(node, "`drop`")).unwrap_or(false);
     let filter = fields.get("where").and_then(|node| read_expression(node, reader));
     let mut entry = merge(table?, shared, defaults);
@@ -198,6 +202,7 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     entry.to = to;
     entry.key = key;
     entry.rename = rename;
+    entry.cast = cast;
     let written = fields.get("where").filter(|_| filter.is_some());
     entry.filter_text = written.and_then(|node| reader.text(node, "`where`")).map(|text| text.value);
     entry.filter = filter;
@@ -209,6 +214,29 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     entry.columns = columns;
     check_columns(&entry, reader);
     Some(entry)
+}
+
+/// Reads `cast`: a column and the type that it is created with.
+fn read_cast(node: &Node, reader: &mut Reader<'_>) -> Vec<(Located<String>, Located<String>)> {
+    let Some(columns) = reader.mapping(node, "`cast`") else { return Vec::new() };
+    let mut casts = Vec::new();
+    for (column, named) in columns {
+        casts.extend(
+            read_type(named, &format!("`cast` of `{}`", column.value), reader).map(|to| (column.clone(), to)),
+        );
+    }
+    casts
+}
+
+/// Reads the name of a type.
+pub(super) fn read_type(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Located<String>> {
+    let text = reader.text(node, what)?;
+    if NamedType::read(&text.value).is_none() {
+        let hint = "a type is words and numbers, for example `varchar(40)` or `bigint unsigned`".to_owned();
+        reader.error_with_hint(text.place, format!("{what} is no name of a type"), Some(hint));
+        return None;
+    }
+    Some(text)
 }
 
 /// `- users: { key: [id] }`, which other tools take, or `- users:`.
@@ -261,6 +289,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         exclude_columns: own.exclude_columns.or_else(|| defaults.exclude_columns.clone()).unwrap_or_default(),
         exclude_from_defaults,
         rename: Vec::new(),
+        cast: Vec::new(),
         filter: None,
         filter_text: None,
         drop: false,
@@ -343,6 +372,9 @@ fn read_rename(node: &Node, reader: &mut Reader<'_>) -> Vec<(Located<String>, Lo
 fn check_columns(entry: &TableEntry, reader: &mut Reader<'_>) {
     for column in entry.key.iter().flatten() {
         refuse_out_of_scope(entry, column, "the key", reader);
+    }
+    for (column, _) in &entry.cast {
+        refuse_out_of_scope(entry, column, "`cast`", reader);
     }
     for (column, _) in &entry.rename {
         refuse_out_of_scope(entry, column, "`rename`", reader);

@@ -334,6 +334,30 @@ fn versions() {
 }
 
 #[test]
+fn casts_name_types_and_each_once() {
+    let spec = good(&with_head(
+        "tables: [{ table: t, cast: { a: VARCHAR(40), b: 'decimal(10, 2)' } }]\ncast: [{ from: text, to: varchar(255) }]\n",
+    ));
+    let cast: Vec<(&str, &str)> =
+        spec.tables[0].cast.iter().map(|(column, to)| (column.value.as_str(), to.value.as_str())).collect();
+    assert_eq!(cast, [("a", "VARCHAR(40)"), ("b", "decimal(10, 2)")]);
+    assert_eq!((spec.cast[0].from.value.as_str(), spec.cast[0].to.value.as_str()), ("text", "varchar(255)"));
+    let plain = good(&with_head("tables: [t]\n"));
+    assert_ne!(spec.canonical_text(), plain.canonical_text());
+    bad(&entry("    cast: { a: 'int; DROP TABLE t' }"), &["6:16 `cast` of `a` is no name of a type"]);
+    bad(
+        &with_head("tables: [{ table: '*', cast: { a: int } }]\n"),
+        &["4:24 `cast` cannot stand beside the glob `*`"],
+    );
+    bad(&with_head("tables: [t]\ndefaults: { cast: {} }\n"), &["5:13 `cast` may not stand in `defaults`"]);
+    bad(&with_head("tables: [t]\ncast: [{ from: int }]\n"), &["5:8 `to` is missing in this item of `cast`"]);
+    bad(
+        &with_head("tables: [t]\ncast: [{ from: int, to: bigint }, { from: INT, to: text }]\n"),
+        &["5:43 `INT` is cast already, in line 5"],
+    );
+}
+
+#[test]
 fn unknown_and_reserved_keys() {
     bad(&with_head("tables: [t]\nlimit: 5\n"), &["5:1 unknown key `limit` in a spec"]);
     bad(
@@ -341,7 +365,7 @@ fn unknown_and_reserved_keys() {
         &["5:1 not available yet: `throttle` is reserved for a later version"],
     );
     bad(&with_head("tables: [t]\nsource: x\n"), &["5:1 unknown key `source`"]);
-    bad(&entry("    cast: {}"), &["6:5 not available yet: `cast` is reserved for a later version"]);
+    bad(&entry("    online: true"), &["6:5 not available yet: `online` is reserved for a later version"]);
     bad(&entry("    drop: true"), &["6:5 `drop` cannot stand beside `t`, which is no glob"]);
     bad(&with_head("tables: [t]\ndefaults: { drop: true }\n"), &["5:13 `drop` may not stand in `defaults`"]);
     bad(
@@ -841,7 +865,7 @@ fn the_canonical_text_ignores_what_does_not_matter() {
          tables:\n  - table: t\n    where: \"(a = 1)\"\n",
     );
     assert_eq!(one.canonical_text(), two.canonical_text());
-    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"batch_rows":100000}"#);
+    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"cast":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"cast":[],"batch_rows":100000}"#);
     for other in [
         "tables: [{ table: t, delete: false, where: 'a=2' }]\nlimits: { deletes: 10% }\n",
         "tables: [{ table: t, where: 'a=1' }]\nlimits: { deletes: 10% }\n",

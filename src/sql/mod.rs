@@ -8,6 +8,7 @@ mod attachment;
 mod enumeration;
 pub mod expression;
 pub(crate) mod mysql;
+mod named;
 mod partition;
 mod portable;
 pub(crate) mod postgres;
@@ -21,6 +22,7 @@ mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
 pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
+pub use named::NamedType;
 pub use partition::{Layout, Partition};
 pub use portable::{Portable, PortablePart, Ported};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
@@ -453,6 +455,26 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The type to create here for a column of that meaning, or `None` where there is no exact one.
     /// `key`: the column is part of a key (MySQL cannot index unbounded text).
     fn type_for(&self, meaning: &crate::value::Type, key: bool) -> Option<ColumnType>;
+
+    /// Whether a default in this engine's words is the moment at which a row comes.
+    fn is_now(&self, _default: &str) -> bool {
+        false
+    }
+
+    /// The moment at which a row comes, as a default of a column of that meaning.
+    fn now(&self, _meaning: &Type) -> Option<String> {
+        None
+    }
+
+    /// The type that a spec names; `None` where this engine has none of that name, or it is not known here.
+    fn named_type(&self, _named: &NamedType) -> Option<ColumnType> {
+        None
+    }
+
+    /// A type's own name for one of its other names: `character varying` for `varchar`.
+    fn type_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
 
     /// What a column of this type, from a server of the same family, is created as; `None` where the brand lacks it.
     fn adopted_type(&self, column: &ColumnType) -> Option<ColumnType> {

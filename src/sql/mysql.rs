@@ -11,6 +11,7 @@ mod copies;
 mod ddl;
 mod document;
 mod literal;
+mod named;
 mod portable;
 mod scope;
 mod script;
@@ -24,8 +25,8 @@ pub(crate) use sequence::largest;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Alteration, Attachment, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
-    EngineName, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition,
-    TableName, UniqueIndex, Unwritable,
+    EngineName, NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn,
+    TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -331,6 +332,27 @@ impl Dialect for Family {
 
     fn numbers_keys_alone(&self) -> bool {
         true
+    }
+
+    fn is_now(&self, default: &str) -> bool {
+        let default = default.to_ascii_lowercase();
+        let inside = default.strip_prefix("current_timestamp").unwrap_or("?");
+        let digits = inside.strip_prefix('(').and_then(|inside| inside.strip_suffix(')'));
+        inside.is_empty() || digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    fn now(&self, meaning: &Type) -> Option<String> {
+        let (Type::DateTime { digits } | Type::Instant { digits }) = meaning else { return None };
+        let digits = if *digits == 0 { String::new() } else { format!("({})", (*digits).min(6)) };
+        Some(format!("CURRENT_TIMESTAMP{digits}"))
+    }
+
+    fn named_type(&self, named: &NamedType) -> Option<ColumnType> {
+        named::named_type(self.engine, named)
+    }
+
+    fn type_name(&self, name: &str) -> String {
+        named::type_name(name)
     }
 
     fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {

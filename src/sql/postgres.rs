@@ -24,9 +24,9 @@ mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, Numbering,
-    Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName, UniqueIndex,
-    Unwritable,
+    Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, NamedType,
+    Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
+    UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -197,6 +197,26 @@ impl Dialect for Postgres {
 
     fn drop_column(&self, table: &TableName, column: &str) -> Vec<String> {
         define::drop_column(table, column)
+    }
+
+    fn is_now(&self, default: &str) -> bool {
+        let words = ["now()", "transaction_timestamp()", "CURRENT_TIMESTAMP", "LOCALTIMESTAMP"];
+        words.contains(&default)
+            || default.starts_with("CURRENT_TIMESTAMP(")
+            || default.starts_with("LOCALTIMESTAMP(")
+    }
+
+    fn now(&self, meaning: &Type) -> Option<String> {
+        matches!(meaning, Type::DateTime { .. } | Type::Instant { .. })
+            .then(|| "CURRENT_TIMESTAMP".to_owned())
+    }
+
+    fn named_type(&self, named: &NamedType) -> Option<ColumnType> {
+        define::named_type(named)
+    }
+
+    fn type_name(&self, name: &str) -> String {
+        define::type_name(name).to_owned()
     }
 
     fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {

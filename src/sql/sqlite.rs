@@ -26,8 +26,8 @@ pub(crate) use literal::plain as plain_literal;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Alike, Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
-    EngineName, Identity, IndexPart, LiteralDefault, Numbering, Portable, Ported, RowUpdate, Script, Select,
-    SelectColumn, Shape, TableDefinition, TableName, UniqueIndex, Unwritable, Wanted,
+    EngineName, Identity, IndexPart, LiteralDefault, NamedType, Numbering, Portable, Ported, RowUpdate,
+    Script, Select, SelectColumn, Shape, TableDefinition, TableName, UniqueIndex, Unwritable, Wanted,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 use spelling::SpelledKeys;
@@ -293,6 +293,20 @@ impl Dialect for Sqlite {
         columns: &[Column],
     ) -> Option<Result<String, String>> {
         Some(rebuild::modelled(table, now, columns))
+    }
+
+    fn is_now(&self, default: &str) -> bool {
+        let default = default.trim_matches(['(', ')']).trim();
+        default.eq_ignore_ascii_case("CURRENT_TIMESTAMP")
+    }
+
+    fn now(&self, meaning: &Type) -> Option<String> {
+        matches!(meaning, Type::DateTime { .. } | Type::Instant { .. })
+            .then(|| "CURRENT_TIMESTAMP".to_owned())
+    }
+
+    fn named_type(&self, named: &NamedType) -> Option<ColumnType> {
+        declared::named_type(named)
     }
 
     fn portable(&self, attachment: &Attachment) -> Result<Ported, &'static str> {

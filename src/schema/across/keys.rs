@@ -247,7 +247,11 @@ fn made(
         .filter_map(|part| columns.iter().find(|column| column.name == part.name))
         .collect();
     if let Some(why) = dialect.no_key(&own) {
-        return Err((across.at)(why));
+        let hint = match structure.replica {
+            None => "; `cast` may create it with a type that can be in one",
+            Some(_) => "",
+        };
+        return Err((across.at)(format!("{why}{hint}")));
     }
     let mut portable = wanted.portable.clone();
     match portable.kind {

@@ -5,9 +5,11 @@
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
-use crate::spec::{CompareEntry, CompareRule, SchemaMode, Zone};
-use crate::sql::{AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, LiteralDefault, Target};
-use crate::value::{Domain, StorageClass, Type};
+use crate::spec::{Cast, CompareEntry, CompareRule, SchemaMode, Zone};
+use crate::sql::{
+    AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, LiteralDefault, NamedType, Target,
+};
+use crate::value::{ColumnType, Domain, StorageClass, Type};
 
 use super::super::{ColumnPair, Table, choose_domain};
 use super::{Pairer, own_domain};
@@ -110,6 +112,13 @@ impl Pairer<'_> {
             created.collation = None;
             created.words = ColumnWords::default();
             created.default = created.default.filter(|kind| goes_over(kind, &column.column_type.meaning));
+            if let Some(DefaultKind::Expression(text)) = &created.default {
+                // What both call the moment at which a row comes is one.
+                let now =
+                    dialects.primary.is_now(text).then(|| dialects.replica.now(&column.column_type.meaning));
+                created.words.default = now.flatten();
+                created.default = created.words.default.clone().map(DefaultKind::Expression);
+            }
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
             let meaning = &column.column_type.meaning;
             let points = !is_key && self.points(&column.name);
@@ -122,7 +131,16 @@ impl Pairer<'_> {
                 None if points => dialects.replica.type_for(meaning, true),
                 None => None,
             };
-            let made = keyed.or_else(|| dialects.replica.type_for(meaning, is_key));
+            let cast = self.cast(column)?;
+            if let Some(cast) = &cast
+                && is_key
+            {
+                let cast = Column { column_type: cast.clone(), ..created.clone() };
+                if dialects.replica.no_key(&[&cast]).is_some() {
+                    return Err(self.no_key_type(column));
+                }
+            }
+            let made = cast.or(keyed).or_else(|| dialects.replica.type_for(meaning, is_key));
             if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
                 return Err(self.no_key_type(column));
             }
@@ -136,6 +154,28 @@ impl Pairer<'_> {
             created.identity = None;
         }
         Ok(created)
+    }
+
+    /// The type that the spec says the column is created with: in the table's entry, else of its type with the same
+    /// numbers, else of its type.
+    fn cast(&self, column: &Column) -> Result<Option<ColumnType>, Failure> {
+        let Sides { primary, replica } = self.databases.dialects;
+        let own = self.entry.cast.iter().find(|(name, _)| name.value == column.name).map(|(_, to)| to);
+        let known = NamedType::read(&column.column_type.declared);
+        let fits = |cast: &&Cast| {
+            let from = NamedType::read(&cast.from.value);
+            matches!((&from, &known), (Some(from), Some(known))
+                if primary.type_name(&from.name) == primary.type_name(&known.name)
+                    && (from.numbers.is_empty() || from.numbers == known.numbers))
+        };
+        let by_type = self.spec.cast.iter().filter(fits).max_by_key(|cast| cast.from.value.contains('('));
+        let Some(to) = own.or(by_type.map(|cast| &cast.to)) else { return Ok(None) };
+        let made = NamedType::read(&to.value).and_then(|named| replica.named_type(&named));
+        made.map(Some).ok_or_else(|| {
+            let message = format!("{} is no type of {} that `cast` knows", to.value, replica.engine());
+            self.error(ErrorKind::Type, to, message)
+                .hint("a type that every server of the engine has, with the lengths that it takes")
+        })
     }
 
     /// Whether a key or an index is over the column.

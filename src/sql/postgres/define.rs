@@ -1,6 +1,8 @@
 //! CREATE TABLE and ADD COLUMN, and the types to use for columns that come from another engine.
 
-use super::super::{Column, DefaultKind, Generated, Identity, LiteralDefault, TableDefinition, TableName};
+use super::super::{
+    Column, DefaultKind, Generated, Identity, LiteralDefault, NamedType, TableDefinition, TableName,
+};
 use super::literal::quoted;
 use super::{identifier, table};
 use crate::value::{ColumnType, Type};
@@ -141,6 +143,68 @@ pub(super) fn type_for(meaning: &Type) -> Option<ColumnType> {
         Type::Zoned { digits, .. } => same(&with_digits("timestamp", *digits, "without time zone")),
         Type::Printed | Type::Other => None,
     }
+}
+
+/// The name that the server prints for one that it also takes.
+pub(super) fn type_name(name: &str) -> &str {
+    match name {
+        "int2" => "smallint",
+        "int" | "int4" => "integer",
+        "int8" => "bigint",
+        "decimal" => "numeric",
+        "float4" => "real",
+        "float8" => "double precision",
+        "varchar" => "character varying",
+        "char" | "bpchar" => "character",
+        "bool" => "boolean",
+        "time" => "time without time zone",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        other => other,
+    }
+}
+
+/// The type of a name that people write.
+pub(super) fn named_type(named: &NamedType) -> Option<ColumnType> {
+    let whole = |bytes| Type::Integer { bytes, unsigned: false };
+    let bare = named.numbers.is_empty();
+    let meaning = match type_name(&named.name) {
+        "smallint" if bare => whole(2),
+        "integer" if bare => whole(4),
+        "bigint" if bare => whole(8),
+        "numeric" => {
+            let (precision, scale) = named.decimal()?;
+            Type::Decimal { precision, scale }
+        }
+        "real" if bare => Type::Float32,
+        "double precision" if bare => Type::Float64,
+        "text" if bare => Type::Text { chars_max: None, fixed: false },
+        "character varying" if bare => {
+            return Some(ColumnType::new("character varying", Type::Text { chars_max: None, fixed: false }));
+        }
+        "character varying" => Type::Text { chars_max: Some(named.length()?), fixed: false },
+        "character" => {
+            let length = if bare { 1 } else { named.length()? };
+            Type::Text { chars_max: Some(length), fixed: true }
+        }
+        "bytea" if bare => Type::Bytes { bytes_max: None, fixed: false },
+        "boolean" if bare => Type::Boolean,
+        "date" if bare => Type::Date,
+        "time without time zone" => Type::Time { digits: named.digits(6)? },
+        "timestamp without time zone" => Type::DateTime { digits: named.digits(6)? },
+        "timestamp with time zone" => Type::Instant { digits: named.digits(6)? },
+        "uuid" if bare => Type::Uuid,
+        "json" if bare => Type::JsonText,
+        "jsonb" if bare => Type::Json,
+        "inet" if bare => Type::Address { v4: true, v6: true, prefix: true },
+        "bit" => {
+            let length = if bare { 1 } else { named.length()? };
+            Type::Bits { length: u32::try_from(length).ok()? }
+        }
+        _ => return None,
+    };
+    // A length that the server does not take would become another type.
+    type_for(&meaning).filter(|made| made.meaning == meaning)
 }
 
 fn integer(bytes: u8, unsigned: bool) -> Option<ColumnType> {

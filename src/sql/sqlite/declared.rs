@@ -4,6 +4,7 @@
 //! (<https://sqlite.org/datatype3.html#determination_of_column_affinity>); the meaning says what the column
 //! is compared as with another engine, by the name as people use it.
 
+use crate::sql::NamedType;
 use crate::value::{ColumnType, Type};
 
 /// What SQLite does to a value on its way into a column.
@@ -87,6 +88,15 @@ fn meaning(declared: &str) -> Type {
         "JSON" | "JSONB" => Type::JsonText,
         _ => Type::Other,
     }
+}
+
+/// The type of a name that people write, where it means something to others.
+pub(crate) fn named_type(named: &NamedType) -> Option<ColumnType> {
+    let numbers: Vec<String> = named.numbers.iter().map(u64::to_string).collect();
+    let name = named.name.to_ascii_uppercase();
+    let declared = if numbers.is_empty() { name } else { format!("{name}({})", numbers.join(",")) };
+    let made = column_type(&declared);
+    (made.meaning != Type::Other).then_some(made)
 }
 
 /// The length that a text is declared with.

@@ -7,7 +7,7 @@ use crate::pair::Pair;
 use crate::servers::Engine;
 
 /// Pairs of two engines.
-fn crossing() -> Vec<(Engine, Engine)> {
+pub fn crossing() -> Vec<(Engine, Engine)> {
     Engine::pairs().into_iter().filter(|(one, other)| one != other).collect()
 }
 

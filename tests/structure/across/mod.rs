@@ -2,3 +2,5 @@
 
 mod keys;
 mod said;
+mod samples;
+mod types;
