@@ -179,6 +179,11 @@ fn wanted(structure: &Structure<'_>, primary: &Column, found: &Column) -> Column
     // SQLite lets most primary keys be NULL, and the others do not.
     let is_key = structure.key.contains(&primary.name)
         || in_key(structure.primary, &primary.name)
-        || structure.replica.is_some_and(|table| in_key(table, &found.name));
-    Column { nullable: if is_key { found.nullable } else { primary.nullable }, ..found.clone() }
+        // One that stays, for the primary's table has none.
+        || (!structure.primary.keys.iter().any(|key| key.primary)
+            && structure.replica.is_some_and(|table| in_key(table, &found.name)));
+    let nullable = if is_key { found.nullable } else { primary.nullable };
+    // A number of its table's rows that leaves the key is one no more, and has to say what it was without words.
+    let numbers = is_key || structure.replica.is_none_or(|table| table.stored.table.is_none());
+    Column { nullable, identity: found.identity.filter(|_| numbers), ..found.clone() }
 }

@@ -376,7 +376,13 @@ impl<'a> Pairer<'a> {
                     .filter_map(|name| columns.iter().find(|column| column.name == *name))
                     .collect();
                 let is_key = matches!(kept.kind, AttachmentKind::PrimaryKey | AttachmentKind::Unique);
-                (is_key && dialects.replica.no_key(&own).is_none()).then_some(names)
+                // A table that is there gets no key that would take rows for one: that is left out.
+                let coarser = found.is_some()
+                    && own.iter().zip(kept.columns()).any(|(column, there)| {
+                        let is_two = |column: &Column| !dialects.primary.folds(column);
+                        dialects.replica.folds(column) && other.primary.column(&there).is_none_or(is_two)
+                    });
+                (is_key && !coarser && dialects.replica.no_key(&own).is_none()).then_some(names)
             };
             let coming: Vec<Vec<String>> = other.primary.attachments.iter().filter_map(coming).collect();
             new_keys.extend(coming.into_iter().filter(|key| !keys.contains(key)));

@@ -20,6 +20,8 @@ pub struct Portable {
     pub on_delete: ForeignKeyAction,
     /// And where that changes.
     pub on_update: ForeignKeyAction,
+    /// Whether it is looked at when the transaction ends (INITIALLY DEFERRED).
+    pub deferred: bool,
 }
 
 /// A column of a [`Portable`].
@@ -44,7 +46,7 @@ impl Portable {
     /// One over whole columns, that points at nothing.
     pub fn over(kind: AttachmentKind, parts: Vec<PortablePart>) -> Self {
         let on = ForeignKeyAction::NoAction;
-        Portable { kind, parts, target: None, on_delete: on, on_update: on }
+        Portable { kind, parts, target: None, on_delete: on, on_update: on, deferred: false }
     }
 
     /// The names of its columns.
@@ -52,7 +54,8 @@ impl Portable {
         self.parts.iter().map(|part| part.name.clone()).collect()
     }
 
-    /// Whether two are one. `coarse`: one of both engines does not tell NO ACTION from RESTRICT. A key is unique in
+    /// Whether two are one. `coarse`: one of both engines does not tell NO ACTION from RESTRICT, nor puts
+    /// anything off. A key is unique in
     /// whichever direction it is kept, and a foreign key points alike in whichever order its columns are said.
     pub fn is_as(&self, other: &Portable, coarse: bool) -> bool {
         let same = |one: ForeignKeyAction, other: ForeignKeyAction| {
@@ -72,6 +75,7 @@ impl Portable {
             && table(self) == table(other)
             && same(self.on_delete, other.on_delete)
             && same(self.on_update, other.on_update)
+            && (coarse || self.deferred == other.deferred)
     }
 
     /// The pairs of columns that a foreign key ties together, in one order.

@@ -37,7 +37,8 @@ struct Found<'a> {
 }
 
 pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String>) -> Keys {
-    let wanted = wanted(across, notes);
+    let mut left = Vec::new();
+    let wanted = wanted(across, notes, &mut left);
     let mut found = found(across, columns);
     let coarse = !across.structure.dialects.primary.tells_restrict()
         || !across.structure.dialects.replica.tells_restrict();
@@ -59,9 +60,13 @@ pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String
     for one in missing {
         match made(across, columns, &one, &going) {
             Ok(attachment) => keys.attachments.push(attachment),
-            Err(why) => notes.push(left_out(one.source, &why)),
+            Err(why) => {
+                notes.push(left_out(one.source, &why));
+                left.push((one.source, one.portable.columns()));
+            }
         }
     }
+    keep_what_is_near(&left, &mut keys, &mut found);
     keep_what_the_server_asks_for(across.structure.dialects.replica, &mut keys, &found);
     let primary = keys.attachments.iter().find(|one| one.kind == AttachmentKind::PrimaryKey);
     keys.unique = primary.map(unique).into_iter().collect();
@@ -83,16 +88,19 @@ fn called(attachment: &Attachment) -> String {
 }
 
 /// What the primary has over columns in scope, as far as every engine has it.
-fn wanted<'a>(across: &Across<'a>, notes: &mut Vec<String>) -> Vec<Wanted<'a>> {
+fn wanted<'a>(
+    across: &Across<'a>,
+    notes: &mut Vec<String>,
+    left: &mut Vec<(&'a Attachment, Vec<String>)>,
+) -> Vec<Wanted<'a>> {
     let structure = across.structure;
     let dialect = structure.dialects.primary;
     let here = |name: &String| (structure.on_replica.column)(name);
     let mut wanted = Vec::new();
     let mut has_comments = false;
     for source in &structure.primary.attachments {
-        if source.columns.iter().any(|name| here(name).is_none()) {
-            continue;
-        }
+        let columns: Option<Vec<String>> = source.columns.iter().map(here).collect();
+        let Some(columns) = columns else { continue };
         if source.kind == AttachmentKind::Comment {
             has_comments = true;
             continue;
@@ -101,11 +109,15 @@ fn wanted<'a>(across: &Across<'a>, notes: &mut Vec<String>) -> Vec<Wanted<'a>> {
             Ok(ported) => ported,
             Err(why) => {
                 notes.push(left_out(source, why));
+                left.push((source, columns));
                 continue;
             }
         };
         if !ported.lost.is_empty() {
             notes.push(format!("of the {} is left out {}", called(source), ported.lost.join(", and ")));
+        }
+        if ported.kept.deferred && !structure.dialects.replica.tells_restrict() {
+            notes.push(format!("of the {} is left out that it is put off (DEFERRED)", called(source)));
         }
         let part = |part: &PortablePart| Some(PortablePart { name: here(&part.name)?, ..part.clone() });
         let parts: Option<Vec<PortablePart>> = ported.kept.parts.iter().map(part).collect();
@@ -202,6 +214,34 @@ fn keep_what_is_not_told(keys: &mut Keys, found: &mut Vec<Found<'_>>, notes: &mu
         }
         one.portable.is_ok()
     });
+}
+
+/// What is left out takes nothing away that says as much or less: over the same columns, and of all rows. `left`: with the
+/// names of its columns on the replica.
+fn keep_what_is_near(left: &[(&Attachment, Vec<String>)], keys: &mut Keys, found: &mut Vec<Found<'_>>) {
+    found.retain(|one| {
+        let is_near = |(source, columns): &(&Attachment, Vec<String>)| {
+            let same = over(source, columns).is_some_and(|names| names == one.own.columns);
+            let of_all = source.condition.is_none() || source.kind == AttachmentKind::Index;
+            source.kind == one.own.kind && same && of_all
+        };
+        let stays = left.iter().any(is_near);
+        if stays {
+            keys.attachments.push(one.own.clone());
+        }
+        !stays
+    });
+}
+
+/// The columns that something is over, by their names on the replica; `None` where it is over an expression.
+fn over(source: &Attachment, columns: &[String]) -> Option<Vec<String>> {
+    let column = |part: &AttachmentPart| match part {
+        AttachmentPart::Column { name, .. } => {
+            columns.get(source.columns.iter().position(|column| column == name)?).cloned()
+        }
+        AttachmentPart::Expression(_) => None,
+    };
+    source.parts.iter().map(column).collect()
 }
 
 /// An index that a foreign key leans on stays where the server would make it again.
@@ -352,7 +392,7 @@ fn foreign(across: &Across<'_>, attachment: &Attachment) -> Option<ForeignKey> {
         referenced: target.columns,
         on_delete: portable.on_delete,
         on_update: portable.on_update,
-        deferrable: false,
+        deferrable: portable.deferred,
         whole: false,
     })
 }

@@ -59,6 +59,9 @@ impl Naming<'_> {
         let mut wished = HashMap::new();
         for table in self.selected.iter().filter_map(|selected| selected.table.as_ref().ok()) {
             *wished.entry(table.name.name.to_lowercase()).or_default() += 2;
+            for name in server_names(table) {
+                *wished.entry(name.to_lowercase()).or_default() += 2;
+            }
             for attachment in table.attachments.iter().filter(|one| has_name(one)) {
                 let [short, long] = wishes(table, attachment).map(|name| name.to_lowercase());
                 if short != long {
@@ -69,6 +72,13 @@ impl Naming<'_> {
         }
         wished
     }
+}
+
+/// What PostgreSQL calls the primary key and the sequences of a table that it creates.
+fn server_names(table: &Table) -> impl Iterator<Item = String> {
+    let name = &table.name.name;
+    let sequences = table.columns.iter().map(move |column| format!("{name}_{}_seq", column.name));
+    sequences.chain([format!("{name}_pkey")])
 }
 
 fn has_name(attachment: &Attachment) -> bool {

@@ -68,10 +68,11 @@ fn foreign_key(attachment: &Attachment, over: Portable) -> Result<Ported, &'stat
     if other.contains("MATCH FULL") && attachment.parts.len() > 1 {
         lost.push("that all or none of its columns are NULL (MATCH FULL)");
     }
-    if other.contains("DEFERRABLE") {
+    let deferred = other.contains("INITIALLY DEFERRED");
+    if other.contains("DEFERRABLE") && !deferred {
         lost.push("that it may be put off (DEFERRABLE)");
     }
-    let kept = Portable { target: attachment.target.clone(), on_delete, on_update, ..over };
+    let kept = Portable { target: attachment.target.clone(), on_delete, on_update, deferred, ..over };
     Ok(Ported { kept, lost })
 }
 
@@ -100,6 +101,9 @@ pub(super) fn adopted(portable: &Portable, name: &str) -> Attachment {
                 if let Some(words) = action_words(action) {
                     made.rest.push_str(&format!(" ON {event} {words}"));
                 }
+            }
+            if portable.deferred {
+                made.rest.push_str(" DEFERRABLE INITIALLY DEFERRED");
             }
         }
         AttachmentKind::Check | AttachmentKind::Comment => {}

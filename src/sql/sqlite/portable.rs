@@ -24,9 +24,7 @@ pub(super) fn portable(attachment: &Attachment) -> Result<Ported, &'static str> 
         let (on_delete, on_update, other) = actions(&attachment.rest);
         kept.target.clone_from(&attachment.target);
         (kept.on_delete, kept.on_update) = (on_delete, on_update);
-        if other.contains("DEFERRABLE") {
-            lost.push("that it may be put off (DEFERRABLE)");
-        }
+        kept.deferred = other.contains("DEFERRABLE");
     } else if !attachment.rest.replace("AUTOINCREMENT", "").trim().is_empty() {
         lost.push("what it does on conflict");
     }
@@ -70,6 +68,7 @@ pub(super) fn adopted(portable: &Portable, name: &str, created: bool) -> Attachm
         for (event, action) in [("DELETE", portable.on_delete), ("UPDATE", portable.on_update)] {
             words.extend(action_words(action).map(|action| format!("ON {event} {action}")));
         }
+        words.extend(portable.deferred.then(|| "DEFERRABLE INITIALLY DEFERRED".to_owned()));
         made.rest = words.join(" ");
     }
     made

@@ -1,6 +1,7 @@
 //! Structure that comes from another engine: every pair of engines, in both directions.
 
 mod keys;
+mod near;
 mod said;
 mod samples;
 mod types;
