@@ -174,15 +174,12 @@ fn columns(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
 
 /// A column that is there as it is to be.
 fn wanted(structure: &Structure<'_>, primary: &Column, found: &Column) -> Column {
-    let in_key =
-        |table: &Table, name: &String| table.keys.iter().any(|key| key.primary && key.columns.contains(name));
-    // SQLite lets most primary keys be NULL, and the others do not.
-    let is_key = structure.key.contains(&primary.name)
-        || in_key(structure.primary, &primary.name)
-        // One that stays, for the primary's table has none.
-        || (!structure.primary.keys.iter().any(|key| key.primary)
-            && structure.replica.is_some_and(|table| in_key(table, &found.name)));
-    let nullable = if is_key { found.nullable } else { primary.nullable };
+    let key = |table: &Table| table.keys.iter().find(|key| key.primary).map(|key| key.columns.clone());
+    let (wanted, own) = (key(structure.primary), structure.replica.and_then(key));
+    let is_wanted = wanted.as_ref().is_some_and(|key| key.contains(&primary.name));
+    // One that stays; SQLite lets it take NULL, and the others do not.
+    let is_key = own.is_some_and(|key| key.contains(&found.name)) && (is_wanted || wanted.is_none());
+    let nullable = if is_key { found.nullable } else { primary.nullable && !is_wanted };
     // A number of its table's rows that leaves the key is one no more, and has to say what it was without words.
     let numbers = is_key || structure.replica.is_none_or(|table| table.stored.table.is_none());
     Column { nullable, identity: found.identity.filter(|_| numbers), ..found.clone() }

@@ -358,8 +358,8 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Why no foreign key can tie the one column to the other, if so. `sets_null`: it may set the one to NULL.
-    fn no_tie(&self, _pointing: &Column, _pointed_at: &Column, _sets_null: bool) -> Option<String> {
+    /// Why no foreign key can tie the one column to the other, if so. `key`: the foreign key.
+    fn no_tie(&self, _pointing: &Column, _pointed_at: &Column, _key: &Portable) -> Option<String> {
         None
     }
 

@@ -25,8 +25,8 @@ pub(crate) use sequence::largest;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Alteration, Attachment, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
-    EngineName, NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn,
-    TableDefinition, TableName, UniqueIndex, Unwritable,
+    EngineName, ForeignKeyAction, NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select,
+    SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -371,9 +371,14 @@ impl Dialect for Family {
         portable::no_key(columns)
     }
 
-    fn no_tie(&self, pointing: &Column, pointed_at: &Column, sets_null: bool) -> Option<String> {
-        if sets_null && !pointing.nullable {
+    fn no_tie(&self, pointing: &Column, pointed_at: &Column, key: &Portable) -> Option<String> {
+        let does = |action| key.on_delete == action || key.on_update == action;
+        if does(ForeignKeyAction::SetNull) && !pointing.nullable {
             return Some(format!("it sets {} to NULL, which takes none", pointing.name));
+        }
+        let carries = key.on_update == ForeignKeyAction::Cascade;
+        if carries && pointed_at.nullable && !pointing.nullable {
+            return Some(format!("it would carry NULL on to {}, which takes none", pointing.name));
         }
         portable::no_tie(self, pointing, pointed_at)
     }

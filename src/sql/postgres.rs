@@ -241,7 +241,7 @@ impl Dialect for Postgres {
         portable::no_key(&meanings)
     }
 
-    fn no_tie(&self, pointing: &Column, pointed_at: &Column, _sets_null: bool) -> Option<String> {
+    fn no_tie(&self, pointing: &Column, pointed_at: &Column, _key: &Portable) -> Option<String> {
         let (one, other) = (&pointing.column_type, &pointed_at.column_type);
         (!define::same_ends(one, other)).then(|| {
             format!("{} is {}, and what it points at is {}", pointing.name, one.declared, other.declared)

@@ -6,8 +6,7 @@
 use crate::schema::UniqueKey;
 use crate::sides::Sides;
 use crate::sql::{
-    Attachment, AttachmentKind, AttachmentPart, Column, Dialect, ForeignKey, ForeignKeyAction, Portable,
-    PortablePart, Target,
+    Attachment, AttachmentKind, AttachmentPart, Column, Dialect, ForeignKey, Portable, PortablePart, Target,
 };
 
 use super::{Across, End};
@@ -67,6 +66,7 @@ pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String
         }
     }
     keep_what_is_near(&left, &mut keys, &mut found);
+    lean_on_indexes(across.structure.dialects.replica, &mut keys, &found);
     keep_what_the_server_asks_for(across.structure.dialects.replica, &mut keys, &found);
     let primary = keys.attachments.iter().find(|one| one.kind == AttachmentKind::PrimaryKey);
     keys.unique = primary.map(unique).into_iter().collect();
@@ -244,6 +244,24 @@ fn over(source: &Attachment, columns: &[String]) -> Option<Vec<String>> {
     source.parts.iter().map(column).collect()
 }
 
+/// A foreign key that comes brings the index along that the server would make for it by itself, so that the plan knows it.
+fn lean_on_indexes(dialect: &dyn Dialect, keys: &mut Keys, found: &[Found<'_>]) {
+    if !dialect.makes_indexes() {
+        return;
+    }
+    let mut indexes: Vec<Attachment> = Vec::new();
+    for key in keys.attachments.iter().filter(|one| one.kind == AttachmentKind::ForeignKey) {
+        let mut there = keys.attachments.iter().chain(&indexes).chain(found.iter().map(|one| one.own));
+        if there.any(|one| leads(one, &key.columns)) {
+            continue;
+        }
+        let part = |name: &String| PortablePart { name: name.clone(), descending: false };
+        let index = Portable::over(AttachmentKind::Index, key.columns.iter().map(part).collect());
+        indexes.extend(dialect.adopted(&index, &key.name, false));
+    }
+    keys.attachments.append(&mut indexes);
+}
+
 /// An index that a foreign key leans on stays where the server would make it again.
 fn keep_what_the_server_asks_for(dialect: &dyn Dialect, keys: &mut Keys, found: &[Found<'_>]) {
     if !dialect.makes_indexes() {
@@ -305,7 +323,11 @@ fn made(
         | AttachmentKind::Check
         | AttachmentKind::Comment => {}
     }
-    let name = across.naming.name(structure.primary, wanted.source, going);
+    let name = match portable.kind {
+        // As PostgreSQL names it; the others have no name for it.
+        AttachmentKind::PrimaryKey => format!("{}_pkey", structure.names.replica.name),
+        _ => across.naming.name(structure.primary, wanted.source, going),
+    };
     let created = structure.replica.is_none();
     dialect.adopted(&portable, &name, created).ok_or_else(|| "the replica takes no SET DEFAULT".to_owned())
 }
@@ -356,10 +378,8 @@ fn tie(
     if anew && comes.contains(key) {
         return Err(format!("{} gets the key that it points at first: run again", target.table));
     }
-    let sets_null =
-        portable.on_delete == ForeignKeyAction::SetNull || portable.on_update == ForeignKeyAction::SetNull;
     for (pointing, pointed_at) in own.iter().zip(&columns) {
-        if let Some(why) = dialect.no_tie(pointing, pointed_at, sets_null) {
+        if let Some(why) = dialect.no_tie(pointing, pointed_at, portable) {
             return Err(why);
         }
     }

@@ -120,6 +120,8 @@ impl Pairer<'_> {
                 created.default = created.words.default.clone().map(DefaultKind::Expression);
             }
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
+            // SQLite lets most primary keys be NULL.
+            created.nullable &= !is_key;
             let meaning = &column.column_type.meaning;
             let points = !is_key && self.points(&column.name);
             let length = dialects.primary.declared_chars(&column.column_type);

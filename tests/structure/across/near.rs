@@ -6,8 +6,11 @@ use crate::servers::Engine;
 /// A pair whose spec has these tables.
 fn pair(engines: (Engine, Engine), primary: &str, replica: &str) -> Pair {
     let pair = Pair::new(engines.0, engines.1);
-    pair.primary.execute_script(primary);
-    pair.replica.execute_script(replica);
+    for (side, sql) in [(&pair.primary, primary), (&pair.replica, replica)] {
+        if !sql.is_empty() {
+            side.execute_script(sql);
+        }
+    }
     pair.tables("['*']");
     pair
 }
@@ -117,4 +120,101 @@ fn what_points_at_a_key_that_is_left_out_is_left_out_too() {
     let plan = pair.exits(&["plan", "spec.yml"], 0);
     assert!(plan.stdout.contains("foreign key c_pe_fkey is left out"), "{}", plan.told());
     settles(&pair);
+}
+
+#[test]
+fn what_leaves_the_primary_key_may_take_null() {
+    for replica in [Engine::Sqlite, Engine::Mariadb] {
+        settles(&pair(
+            (Engine::Postgres, replica),
+            "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, NULL);",
+            "CREATE TABLE t (id int NOT NULL UNIQUE, a int NOT NULL, PRIMARY KEY (id, a)); INSERT INTO t VALUES (1, 1);",
+        ));
+    }
+}
+
+/// A primary key that comes to SQLite takes no NULL, as the primary's.
+#[test]
+fn a_primary_key_that_comes_takes_no_null() {
+    let pair = pair(
+        (Engine::Postgres, Engine::Sqlite),
+        "CREATE TABLE t (id int, a int, PRIMARY KEY (id, a)); INSERT INTO t VALUES (1, 1);",
+        "CREATE TABLE t (id int, a int);",
+    );
+    settles(&pair);
+    let not_null = pair.replica.query("SELECT count(*) FROM pragma_table_info('t') WHERE \"notnull\" = 1");
+    assert_eq!(not_null[0][0].as_deref(), Some("2"));
+}
+
+/// What no primary key of another engine takes is an error of the plan.
+#[test]
+fn null_in_a_primary_key_is_told_by_the_plan() {
+    for replica in [Engine::Postgres, Engine::Mariadb] {
+        let pair = pair(
+            (Engine::Sqlite, replica),
+            "CREATE TABLE t (id int, a int, PRIMARY KEY (id, a)); INSERT INTO t VALUES (1, 1), (2, NULL);",
+            "",
+        );
+        let run = pair.exits(&["plan", "spec.yml"], 1);
+        assert!(run.told().contains("NOT NULL"), "{}", run.told());
+    }
+}
+
+/// MariaDB makes an index for a foreign key: the plan knows it, so that it can be finished and taken back.
+#[test]
+fn a_foreign_key_comes_with_its_index() {
+    let pair = pair(
+        (Engine::Postgres, Engine::Mariadb),
+        "CREATE TABLE x (id int PRIMARY KEY, c int, a int, UNIQUE (c, a), d int REFERENCES x (id)); INSERT INTO x VALUES (1, 1, 1, 1);",
+        "CREATE TABLE x (id int PRIMARY KEY, c int, a int, d int);",
+    );
+    let before = pair.replica.query("SHOW CREATE TABLE x");
+    pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
+    pair.exits(&["apply", "there.plan", "-y", "--undo", "back.plan"], 0);
+    pair.exits(&["apply", "there.plan", "-y"], 0);
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+    pair.exits(&["apply", "back.plan", "-y", "--allow", "all"], 0);
+    assert_eq!(pair.replica.query("SHOW CREATE TABLE x"), before);
+}
+
+#[test]
+fn a_foreign_key_that_comes_as_another_goes_can_be_finished() {
+    let pair = pair(
+        (Engine::Postgres, Engine::Mariadb),
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE x (id int PRIMARY KEY, c int, b int NOT NULL REFERENCES p (id));
+         INSERT INTO p VALUES (1); INSERT INTO x VALUES (1, NULL, 1);",
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE x (id int PRIMARY KEY, c int NOT NULL, b int, FOREIGN KEY (c) REFERENCES p (id));",
+    );
+    pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
+    pair.exits(&["apply", "there.plan", "-y", "--allow", "all"], 0);
+    pair.exits(&["apply", "there.plan", "-y", "--allow", "all"], 0);
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+}
+
+/// InnoDB ties no column that takes no NULL to one that does, where changes are carried on.
+#[test]
+fn what_would_carry_null_on_is_left_out() {
+    settles(&pair(
+        (Engine::Postgres, Engine::Mariadb),
+        "CREATE TABLE p (id int PRIMARY KEY, k int UNIQUE);
+         CREATE TABLE c (id int PRIMARY KEY, k int NOT NULL REFERENCES p (k) ON UPDATE CASCADE);
+         INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1);",
+        "",
+    ));
+}
+
+#[test]
+fn a_primary_key_that_came_goes_again() {
+    for primary in [Engine::Sqlite, Engine::Mariadb] {
+        let pair = pair(
+            (primary, Engine::Postgres),
+            "CREATE TABLE t (id int NOT NULL, a int NOT NULL, PRIMARY KEY (a, id)); INSERT INTO t VALUES (1, 1);",
+            "CREATE TABLE t (id int NOT NULL, a int NOT NULL); INSERT INTO t VALUES (1, 1);",
+        );
+        pair.exits(&["apply", "spec.yml", "-y", "--undo", "back.plan"], 0);
+        pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+        pair.exits(&["apply", "back.plan", "-y", "--allow", "all"], 0);
+        let keys = pair.replica.query("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass");
+        assert_eq!(keys[0][0].as_deref(), Some("0"));
+    }
 }
