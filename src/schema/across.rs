@@ -29,6 +29,8 @@ pub(super) struct End {
     pub keys: Vec<Vec<String>>,
     /// Those of them that a table which is there gets only now.
     pub comes: Vec<Vec<String>>,
+    /// Whether the spec leaves some of its rows out, or does not write them.
+    pub partial: bool,
 }
 
 /// A table of another engine beside its counterpart.

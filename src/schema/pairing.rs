@@ -391,7 +391,12 @@ impl<'a> Pairer<'a> {
         let comes = if found.is_some() { new_keys } else { Vec::new() };
         let column = |name: &String| columns.iter().find(|column| column.name == *name).cloned();
         let columns: Option<Vec<Column>> = here.columns.iter().map(column).collect();
-        Some(End { columns: columns?, keys, comes })
+        let selected = self.of_primary(&target.table);
+        let partial = selected.is_some_and(|other| {
+            let entry = other.entry;
+            entry.filter.is_some() || !entry.insert || !entry.update
+        });
+        Some(End { columns: columns?, keys, comes, partial })
     }
 
     /// What a column of the primary's table is called on the replica; `None`: it is out of scope.

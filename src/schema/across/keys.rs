@@ -55,7 +55,13 @@ pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String
     }
     settle_primary_key(across, &mut keys, &mut missing, &mut found);
     keep_what_is_not_told(&mut keys, &mut found, notes);
-    let going: Vec<&str> = found.iter().map(|one| one.own.name.as_str()).collect();
+    // What a foreign key that comes may lean on stays.
+    let leaned_on = |own: &Attachment| {
+        let mut foreign = missing.iter().filter(|one| one.portable.kind == AttachmentKind::ForeignKey);
+        foreign.any(|one| leads(own, &one.portable.columns()))
+    };
+    let going: Vec<&str> =
+        found.iter().filter(|one| !leaned_on(one.own)).map(|one| one.own.name.as_str()).collect();
     for one in missing {
         match made(across, columns, &one, &going) {
             Ok(attachment) => keys.attachments.push(attachment),
@@ -347,6 +353,18 @@ fn equates(across: &Across<'_>, own: &[&Column], wanted: &Wanted<'_>) -> Result<
     })
 }
 
+/// Rows that are tied on the primary must be tied under a foreign key of the replica.
+fn finds_as_the_primary(across: &Across<'_>, own: &[&Column], wanted: &Wanted<'_>) -> Result<(), String> {
+    let Sides { primary, replica } = across.structure.dialects;
+    let folds =
+        |name: &String| across.structure.primary.column(name).is_some_and(|column| primary.folds(column));
+    let finer =
+        own.iter().zip(&wanted.source.columns).find(|(column, name)| folds(name) && !replica.folds(column));
+    finer.map_or(Ok(()), |(column, _)| {
+        Err(format!("the replica's column {} tells values apart that the primary takes for one", column.name))
+    })
+}
+
 /// Whether what a foreign key points at is there as the replica's server asks for, and in the order in which it does.
 fn tie(
     across: &Across<'_>,
@@ -359,9 +377,13 @@ fn tie(
         return Err("it points at nothing".to_owned());
     };
     let end = if wanted.is_there { (across.end)(source) } else { None };
-    let Some(End { columns, keys, comes }) = end else {
+    let Some(End { columns, keys, comes, partial }) = end else {
         return Err(format!("the replica has no table {} to point at", target.table));
     };
+    if partial {
+        return Err(format!("the spec does not write all rows of {}", target.table));
+    }
+    finds_as_the_primary(across, own, wanted)?;
     let is_it = |key: &&Vec<String>| {
         key.len() == target.columns.len() && target.columns.iter().all(|name| key.contains(name))
     };

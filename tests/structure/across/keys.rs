@@ -49,10 +49,12 @@ fn shop(engine: Engine) -> String {
         Engine::Mariadb => ("by_name", "by_name"),
         Engine::Postgres | Engine::Sqlite => ("by_name", "by_name_2"),
     };
+    // Elsewhere texts are told apart letter by letter.
+    let exactly = if engine == Engine::Mariadb { "ALTER DATABASE COLLATE utf8mb4_nopad_bin; " } else { "" };
     quoted(
         engine,
         &format!(
-            "CREATE TABLE makers (id bigint NOT NULL PRIMARY KEY, name varchar(40) NOT NULL, country char(2) NOT NULL,
+            "{exactly}CREATE TABLE makers (id bigint NOT NULL PRIMARY KEY, name varchar(40) NOT NULL, country char(2) NOT NULL,
                 UNIQUE (country, name));
              CREATE TABLE \"order\" (id bigint NOT NULL PRIMARY KEY, maker bigint, parent bigint, name varchar(40),
                 \"group by\" int NOT NULL, country char(2), code varchar(20) NOT NULL,

@@ -218,3 +218,48 @@ fn a_primary_key_that_came_goes_again() {
         assert_eq!(keys[0][0].as_deref(), Some("0"));
     }
 }
+
+/// Rows that the spec leaves out may be pointed at.
+#[test]
+fn what_points_at_rows_that_are_left_out_is_left_out_too() {
+    for replica in [Engine::Sqlite, Engine::Mariadb] {
+        for entry in ["{ table: p, where: 'id < 5' }", "{ table: p, update: false }"] {
+            let pair = pair(
+                (Engine::Postgres, replica),
+                "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p (id));
+                 INSERT INTO p VALUES (1), (7); INSERT INTO c VALUES (1, 1), (2, 7);",
+                "",
+            );
+            pair.tables(&format!("[{entry}, c]"));
+            settles(&pair);
+            assert_eq!(pair.replica.query("SELECT count(*) FROM c")[0][0].as_deref(), Some("2"));
+        }
+    }
+}
+
+/// What MariaDB takes for one value is two to the others.
+#[test]
+fn a_foreign_key_that_would_find_less_is_left_out() {
+    for replica in [Engine::Sqlite, Engine::Postgres] {
+        let pair = pair(
+            (Engine::Mariadb, replica),
+            "CREATE TABLE p (id varchar(20) PRIMARY KEY) COLLATE utf8mb4_general_ci;
+             CREATE TABLE c (id int PRIMARY KEY, p varchar(20), FOREIGN KEY (p) REFERENCES p (id)) COLLATE utf8mb4_general_ci;
+             INSERT INTO p VALUES ('abc'); INSERT INTO c VALUES (1, 'ABC'), (2, 'abc ');",
+            "",
+        );
+        let plan = pair.exits(&["plan", "spec.yml"], 0);
+        assert!(plan.stdout.contains("the primary takes for one"), "{}", plan.told());
+        settles(&pair);
+    }
+}
+
+#[test]
+fn an_index_that_a_foreign_key_will_lean_on_keeps_its_name() {
+    settles(&pair(
+        (Engine::Sqlite, Engine::Mariadb),
+        "CREATE TABLE t (id integer PRIMARY KEY, p int REFERENCES t (id), v int); CREATE INDEX i ON t (v);
+         INSERT INTO t VALUES (1, 1, 1);",
+        "CREATE TABLE t (id int PRIMARY KEY, p int, v int, KEY i (p)); INSERT INTO t VALUES (1, 1, 1);",
+    ));
+}
