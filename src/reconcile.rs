@@ -12,6 +12,7 @@ mod extra;
 mod foresee;
 mod look;
 mod patience;
+mod renames;
 mod sequences;
 mod spares;
 mod tables;
@@ -42,6 +43,7 @@ use connect::{
 };
 use extra::Extras;
 use patience::answered;
+use renames::Renames;
 use sequences::Sequences;
 use wanted::{check_choices, select_wanted, wanted_replicas};
 
@@ -283,6 +285,7 @@ impl Run {
             snapshot: String::new(),
             search_path: search_path(&self.spec, &connected.name),
             tables: Vec::new(),
+            renamings: Vec::new(),
             refusals: Vec::new(),
             notes: Vec::new(),
             error: None,
@@ -324,7 +327,7 @@ impl Run {
         let lock_limited = side.is_some_and(|side| side.lock_timeout.is_some());
         let limited = ApplyOptions { lock_limited, ..options.clone() };
         let before = match (options.verify, kind) {
-            (true, PlanKind::Changes) => verify::beside(replica, plan, &self.stop).await,
+            (true, PlanKind::Changes) => verify::beside(replica, &plan.before_renaming(), &self.stop).await,
             _ => Ok(verify::Beside::default()),
         };
         let before = match before {
@@ -363,7 +366,13 @@ impl Run {
         primary: &Catalog,
         selected: &[Selected<'_>],
     ) -> Prepared<'a> {
-        let mut prepared = Prepared { connected, tables: Vec::new(), extra: Extras::default(), error: None };
+        let mut prepared = Prepared {
+            connected,
+            tables: Vec::new(),
+            extra: Extras::default(),
+            renames: Renames::default(),
+            error: None,
+        };
         let replica = match &connected.replica {
             Ok(replica) => replica,
             Err(failure) => {
@@ -395,11 +404,25 @@ impl Run {
             servers.map(|server| server.instance.as_deref()),
             Sides::new(primary, &catalog),
         );
+        prepared.renames = match answered(&self.stop, renames::find(&self.spec, replica, &databases)).await {
+            Ok(renames) => renames,
+            Err(failure) => {
+                prepared.error = Some(failure);
+                return prepared;
+            }
+        };
+        let named = prepared.renames.catalog.as_ref().unwrap_or(&catalog);
+        let databases = Databases { replica: named, ..databases };
         for selected in selected {
-            let pairing = schema::pair_or_problems(&self.spec, selected, &databases)
-                .and_then(|pairing| counterparts.take(&self.spec, pairing).map_err(|failure| vec![failure]));
+            let pairing = match prepared.renames.failure(&selected.name) {
+                Some(failure) => Err(vec![failure]),
+                None => schema::pair_or_problems(&self.spec, selected, &databases).and_then(|pairing| {
+                    counterparts.take(&self.spec, pairing).map_err(|failure| vec![failure])
+                }),
+            };
             let pairing = match pairing {
                 Ok(pairing) => {
+                    let pairing = prepared.renames.settle(pairing, &catalog, replica.dialect());
                     let settling = async {
                         let pairing = self.refuse_missing_schema(replica, &catalog, pairing).await?;
                         let pairing = refuse_hidden_table(replica, pairing).await?;
@@ -502,7 +525,8 @@ impl Run {
         plan.tables.extend(prepared.extra.tables);
         // Where tables were interrupted they say so themselves.
         if !self.stop.requested() {
-            let sequences = Sequences { spec: &self.spec, snapshots: &snapshots, dialects };
+            let sequences =
+                Sequences { spec: &self.spec, snapshots: &snapshots, dialects, renames: &prepared.renames };
             let reading = async {
                 sequences.add_steps(&mut plan).await;
                 Ok(())
@@ -514,7 +538,8 @@ impl Run {
         }
         if !self.stop.requested() {
             let counting = async {
-                evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica).await;
+                evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica, &prepared.renames)
+                    .await;
                 Ok(())
             };
             if let Err(failure) = answered(&self.stop, counting).await {
@@ -538,6 +563,7 @@ impl Run {
             }
             foresee::foresee(&mut plan, replica, &self.stop).await;
         }
+        prepared.renames.make(&mut plan);
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
     }
@@ -566,6 +592,7 @@ struct Prepared<'a> {
     connected: &'a Connected,
     tables: Vec<PreparedTable>,
     extra: Extras,
+    renames: Renames,
     error: Option<Failure>,
 }
 
@@ -583,12 +610,12 @@ async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica, aim: Aim) {
     for table in &mut plan.tables {
         let changes = table.schema_changes.iter();
         let written = changes.filter(|change| !change.withheld && change.action != SchemaAction::SetSequence);
-        let statements: Vec<String> = written.flat_map(|change| change.sql.clone()).collect();
+        let (renames, statements) = plan::renames_and_others(written);
         let only_looked_at = table.status == plan::Status::Extra && aim == Aim::Look;
-        if statements.is_empty() || table.error.is_some() || only_looked_at {
+        if renames.len() + statements.len() == 0 || table.error.is_some() || only_looked_at {
             continue;
         }
-        if let Err(error) = replica.rehearse(&statements).await {
+        if let Err(error) = replica.rehearse(&renames, &statements).await {
             let rest = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
             *table = rest.failed(Failure::from(error));
         }

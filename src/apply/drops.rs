@@ -22,7 +22,7 @@ impl Run<'_> {
             return Ok(());
         }
         let found = replica.dependents(&names).await?;
-        match plan::standing_in_the_way(self.plan, found).first() {
+        match plan::standing_in_the_way(&self.plan.before_renaming(), found).first() {
             None => Ok(()),
             Some(first) => {
                 let message = format!(

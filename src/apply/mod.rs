@@ -286,12 +286,10 @@ impl Run<'_> {
         let structure =
             self.schema_changes(&batches.schema_first).chain(self.schema_changes(&batches.schema));
         let structure = structure.chain(self.schema_changes(&batches.schema_after));
-        let structure: Vec<String> = structure
-            .filter(|(_, change)| change.action != SchemaAction::SetSequence)
-            .flat_map(|(_, change)| change.sql.clone())
-            .collect();
-        if !structure.is_empty() {
-            replica.rehearse(&structure).await?;
+        let structure = structure.filter(|(_, change)| change.action != SchemaAction::SetSequence);
+        let (renames, structure) = plan::renames_and_others(structure.map(|(_, change)| change));
+        if renames.len() + structure.len() > 0 {
+            replica.rehearse(&renames, &structure).await?;
         }
         let mut writer = replica.writer().await?;
         let writer = writer.as_mut();
@@ -316,7 +314,12 @@ impl Run<'_> {
             }
         }
         if anew {
-            let rebuild = async |writer: &mut dyn Writer| self.rebuild(writer, &batches.schema).await;
+            let (renames, others) = self.renames_first(&batches.schema);
+            if !renames.is_empty() {
+                let rename = async |writer: &mut dyn Writer| self.rename(writer, &renames).await;
+                written.schema_changes += self.persistently(writer, rename).await?;
+            }
+            let rebuild = async |writer: &mut dyn Writer| self.rebuild(writer, &others).await;
             written.schema_changes += self.persistently(writer, rebuild).await?.schema_changes;
         }
         let last = batches.rows.len() - 1;
@@ -346,12 +349,30 @@ impl Run<'_> {
     async fn guard_all(&self, writer: &mut dyn Writer, batches: &Batches) -> Result<(), GivenUp> {
         writer.begin().await?;
         let steps = batches.rows.iter().flatten();
-        let guarded = match self.refuse_other_rows(writer, &batches.schema, false).await {
-            Ok(()) => self.guard(writer, steps, Moment::BeforeWriting).await,
+        let before = self.plan.before_renaming();
+        let run = self.looking_at(&before);
+        let guarded = match run.refuse_other_rows(writer, &batches.schema, false).await {
+            Ok(()) => run.guard(writer, steps, Moment::BeforeWriting).await,
             Err(given_up) => Err(given_up),
         };
         abandon(writer).await;
         guarded.map(|_| ())
+    }
+
+    /// The same run of a plan that has other names.
+    fn looking_at<'b>(&'b self, plan: &'b ReplicaPlan) -> Run<'b> {
+        Run {
+            plan,
+            dialect: self.dialect,
+            observer: self.observer,
+            stop: self.stop,
+            lock_limited: self.lock_limited,
+            ledger: self.ledger,
+            earlier: self.earlier.clone(),
+            rewritable: OnceLock::new(),
+            told_rows: AtomicU64::new(0),
+            orphans_met: AtomicBool::new(false),
+        }
     }
 
     /// Where the first transaction meets rows that point at nothing, it is done again with those known that did so

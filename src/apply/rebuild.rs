@@ -22,6 +22,36 @@ impl Run<'_> {
         })
     }
 
+    /// The changes that give names, which what speaks of a table follows only outside of what makes tables anew, and the
+    /// others.
+    pub(super) fn renames_first(
+        &self,
+        changes: &[(usize, usize)],
+    ) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+        let renames = |place: &(usize, usize)| {
+            self.plan.tables[place.0].schema_changes[place.1].action.gives_names_first()
+        };
+        changes.iter().partition(|place| renames(place))
+    }
+
+    /// Gives names, in a transaction of its own; how many changes that were.
+    pub(super) async fn rename(
+        &self,
+        writer: &mut dyn Writer,
+        changes: &[(usize, usize)],
+    ) -> Result<u64, GivenUp> {
+        self.go_on()?;
+        writer.begin().await?;
+        for (table, change) in self.schema_changes(changes) {
+            if let Err(given_up) = self.change_schema(writer, table, change).await {
+                abandon(writer).await;
+                return Err(given_up);
+            }
+        }
+        writer.commit().await.map_err(unanswered)?;
+        Ok(changes.len() as u64)
+    }
+
     /// Makes these structural changes, of which some make tables anew.
     pub(super) async fn rebuild(
         &self,

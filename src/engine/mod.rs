@@ -105,11 +105,18 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         Ok(true)
     }
 
+    /// The catalog of the default schema as these statements, which give names to tables and columns, would leave it, on an
+    /// engine that keeps definitions as they were written; `None` where it follows from what is known.
+    async fn renamed(&self, _statements: &[String]) -> Result<Option<Catalog>, EngineError> {
+        Ok(None)
+    }
+
     /// Tries structural changes where nothing is changed, on an engine that would not say by itself what they break.
     ///
     /// # Errors
-    /// What fails, or would not work any more, by its name.
-    async fn rehearse(&self, _statements: &[String]) -> Result<(), EngineError> {
+    /// What fails, or would not work any more, by its name. `renames`: those that come first and give names to tables and
+    /// columns.
+    async fn rehearse(&self, _renames: &[String], _statements: &[String]) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -392,8 +399,13 @@ impl Replica {
     }
 
     /// See [`Engine::rehearse`].
-    pub async fn rehearse(&self, statements: &[String]) -> Result<(), EngineError> {
-        self.0.rehearse(statements).await
+    pub async fn rehearse(&self, renames: &[String], statements: &[String]) -> Result<(), EngineError> {
+        self.0.rehearse(renames, statements).await
+    }
+
+    /// See [`Engine::renamed`].
+    pub async fn renamed(&self, statements: &[String]) -> Result<Option<Catalog>, EngineError> {
+        self.0.renamed(statements).await
     }
 
     /// See [`Engine::writer`].

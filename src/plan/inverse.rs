@@ -48,6 +48,9 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
     let mut tables = Vec::new();
     for table in replica.tables.iter().filter(|table| table.error.is_none()) {
         match &table.pair {
+            Some(pair) if replica.renamings.iter().any(|one| one.is == pair.names.replica) => {
+                tables.push(renamed(table));
+            }
             Some(pair) => tables.extend(inverse_table(table, pair, dialect, spool)?),
             None => tables.extend(inverse_drop(table)),
         }
@@ -58,6 +61,7 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
         snapshot: replica.snapshot.clone(),
         search_path: replica.search_path.clone(),
         tables,
+        renamings: Vec::new(),
         refusals: Vec::new(),
         notes: Vec::new(),
         error: None,
@@ -93,6 +97,16 @@ fn server_after(server: &Server) -> Server {
         true => Server { missing: false, identity: String::new(), ..server.clone() },
         false => server.clone(),
     }
+}
+
+/// A table that got another name, or whose columns did, keeps it.
+fn renamed(table: &TablePlan) -> TablePlan {
+    let message =
+        format!("table {} cannot be taken back: the plan gives it or its columns other names", table.table);
+    TablePlan::unknown(table.table.clone(), table.replica_table.clone()).failed(
+        Failure::new(ErrorKind::Missing, message)
+            .hint("give the old names by hand and plan again, or take the other tables back with --partial"),
+    )
 }
 
 /// A table that is dropped for that only the replica had it cannot be put back; `None` where nothing was written.

@@ -23,6 +23,7 @@ mod order;
 #[cfg(test)]
 mod order_property;
 mod reference;
+mod renamed;
 mod sequence;
 mod spare;
 mod step;
@@ -46,6 +47,7 @@ pub use inverse::inverse;
 pub use limits::{LimitOverrides, refusals};
 pub use order::{steps, steps_unless};
 pub use reference::{Pointing, Reference, Unfollowed, leaving, leaving_copies, pointing};
+pub use renamed::renames_and_others;
 pub use sequence::{Course, set_sequence};
 pub use spare::Spares;
 pub use step::{Checks, InCircle, Part, RowAction, RowStep, Step};
@@ -64,7 +66,7 @@ pub use crate::compare::{ChangeList, ChangeNumber, Handover, PlannedChange, Rang
 use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
 pub use crate::schema::{Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
-use crate::schema::{Table, TablePair};
+use crate::schema::{Renaming, Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;
 use crate::value::Digest;
@@ -116,6 +118,10 @@ pub struct ReplicaPlan {
     pub search_path: Vec<String>,
     /// Its tables, in the spec's order.
     pub tables: Vec<TablePlan>,
+    /// The tables and columns that get other names before anything else is done. All that stands in this plan has the
+    /// new ones, but for [`before_renaming`](Self::before_renaming).
+    #[serde(default)]
+    pub renamings: Vec<Renaming>,
     /// Safety rules that forbid applying.
     pub refusals: Vec<Refusal>,
     /// What a person should know of it, once each.

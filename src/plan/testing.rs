@@ -25,6 +25,7 @@ pub(crate) fn with_tables(tables: Vec<TablePlan>) -> ReplicaPlan {
         snapshot: String::new(),
         search_path: Vec::new(),
         tables,
+        renamings: Vec::new(),
         refusals: Vec::new(),
         notes: Vec::new(),
         error: None,

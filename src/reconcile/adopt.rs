@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use crate::compare::{ChangeList, ChangeListWriter, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{self, Plan, PlanKind, ReplicaPlan, Status, TablePlan};
-use crate::schema::{self, Catalog, Known, SchemaAction, SchemaChange, Table, TablePair};
+use crate::schema::{self, Catalog, Known, Renaming, SchemaAction, SchemaChange, Table, TablePair};
 use crate::spec::{QualifiedName, SchemaMode, Spec};
 use crate::spool::{Spool, SpoolError};
-use crate::sql::{Alteration, Column, TableName};
+use crate::sql::{Alteration, Column, Dialect, TableName};
 use crate::value::{Digest, Type};
 
-use super::{Run, RunError, dependents, extra};
+use super::{Run, RunError, dependents, extra, renames};
 
 /// Differences that one message names.
 const DIFFERENCES_MAX: usize = 3;
@@ -134,7 +134,21 @@ impl Run {
         };
         // What an undo plan knows of a table is what it was before the plan that is taken back.
         let known = if primary.is_some() { Known::Before } else { Known::After };
-        let mut differences = Vec::new();
+        let mut differences = settle_names(plan, &catalog, replica.dialect());
+        if !differences.is_empty() {
+            plan.stale = Some(other_structure(&differences));
+            return;
+        }
+        let catalog = match plan.renamings.is_empty() {
+            true => catalog,
+            false => match renames::renamed(replica, &catalog, &plan.renamings).await {
+                Ok(catalog) => catalog,
+                Err(failure) => {
+                    plan.error = Some(failure);
+                    return;
+                }
+            },
+        };
         let enums = match Enums::of(plan, &catalog) {
             Ok(enums) => enums,
             Err(difference) => {
@@ -154,13 +168,16 @@ impl Run {
         if !differences.is_empty() {
             plan.stale = Some(other_structure(&differences));
         }
-        if let Err(failure) = dependents::add(replica, plan).await {
-            plan.error = Some(failure);
-            return;
+        // The server is asked by the names that are there.
+        let renamings = plan.renamings.clone();
+        let reversed: Vec<Renaming> = renamings.iter().map(Renaming::reversed).collect();
+        plan.rename(&reversed);
+        let mut asked = dependents::add(replica, plan).await;
+        if asked.is_ok() {
+            asked = extra::refuse_pointed_at(replica, plan).await;
         }
-        if let Err(failure) = extra::refuse_pointed_at(replica, plan).await {
-            plan.error = Some(failure);
-        }
+        plan.rename(&renamings);
+        plan.error = asked.err();
     }
 }
 
@@ -218,6 +235,47 @@ fn adopt_table(
         Err(words) => differences.push(format!("replica, table {}: {words}", table.replica_table)),
     }
     Ok(differences)
+}
+
+/// Leaves the names still to be given, and says where neither the old nor the new one is there, or both are.
+fn settle_names(plan: &mut ReplicaPlan, catalog: &Catalog, dialect: &dyn Dialect) -> Vec<String> {
+    let mut differences = Vec::new();
+    for renaming in &mut plan.renamings {
+        let (was, is) = (renaming.was.clone(), renaming.is.clone());
+        let found = |name: &TableName| catalog.table(name);
+        let table = match (found(&was), found(&is)) {
+            (Some(table), None) => table,
+            (None, Some(table)) => table,
+            (Some(table), Some(_)) if was == is => table,
+            (Some(_), Some(_)) => {
+                differences.push(format!("replica, both tables {was} and {is} are there"));
+                continue;
+            }
+            (None, None) => {
+                differences.push(format!("replica, table {was}: it is gone"));
+                continue;
+            }
+        };
+        renaming.was = table.name.clone();
+        let has = |name: &str| table.columns.iter().any(|column| column.name == name);
+        for (old, new) in &renaming.columns {
+            if has(old) == has(new) {
+                differences.push(format!("replica, table {}: column {old} is gone or another", table.name));
+            }
+        }
+        renaming.columns.retain(|(old, _)| has(old));
+        let left = schema::renaming_changes(dialect, renaming, Some(table), SchemaMode::Sync);
+        let own = |plan: &&mut TablePlan| plan.replica_name() == Some(&renaming.is);
+        for plan in plan.tables.iter_mut().filter(own) {
+            let is_left = |change: &SchemaChange| {
+                let same = |one: &SchemaChange| (one.action, &one.object) == (change.action, &change.object);
+                !change.action.gives_names_first() || left.iter().any(same)
+            };
+            plan.schema_changes.retain(is_left);
+        }
+    }
+    plan.renamings.retain(|renaming| !renaming.is_nothing());
+    differences
 }
 
 /// As [`adopt_table`], of a table that only the replica has. One that is gone by now is as the plan would have it.

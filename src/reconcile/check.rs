@@ -24,7 +24,7 @@ use super::connect::{
 };
 use super::wanted::{check_choices, select_wanted, wanted_replicas};
 use super::{Aim, Options, RunError};
-use super::{extra, sequences, triggers};
+use super::{extra, renames, sequences, triggers};
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -229,14 +229,28 @@ impl Check<'_> {
             instances.map(|server| server.instance.as_deref()),
             Sides::new(primary, &catalog),
         );
+        let renames = match renames::find(self.spec, sides.replica, &databases).await {
+            Ok(renames) => renames,
+            Err(failure) => {
+                self.problem(Some(sides.name), None, failure);
+                return Ok(None);
+            }
+        };
+        let named = renames.catalog.as_ref().unwrap_or(&catalog);
+        let databases = Databases { replica: named, ..databases };
         let mut readers = Sides::new(Reader::default(), Reader::default());
         let mut pairings = Vec::new();
         for selected in selected {
             if self.stop.requested() {
                 return Err(Failure::new(ErrorKind::Interrupted, "stopped before all was checked").into());
             }
-            let paired = schema::pair_or_problems(self.spec, selected, &databases)
-                .and_then(|pairing| counterparts.take(self.spec, pairing).map_err(|failure| vec![failure]));
+            let paired = match renames.failure(&selected.name) {
+                Some(failure) => Err(vec![failure]),
+                None => schema::pair_or_problems(self.spec, selected, &databases).and_then(|pairing| {
+                    counterparts.take(self.spec, pairing).map_err(|failure| vec![failure])
+                }),
+            };
+            let paired = paired.map(|pairing| renames.settle(pairing, &catalog, sides.replica.dialect()));
             let pairing = match paired {
                 Ok(pairing) => match refuse_hidden_table(sides.replica, pairing).await {
                     Ok(pairing) => triggers::refuse_firing(self.spec, sides.replica, pairing).await,

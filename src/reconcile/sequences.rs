@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::renames::Renames;
 use crate::compare::RowChange;
 use crate::engine::Snapshot;
 use crate::failure::{ErrorKind, Failure};
@@ -21,6 +22,7 @@ pub(super) struct Sequences<'a> {
     pub spec: &'a Spec,
     pub snapshots: &'a Sides<Arc<dyn Snapshot>>,
     pub dialects: Sides<&'a dyn Dialect>,
+    pub renames: &'a Renames,
 }
 
 /// A column of the replica that a sequence numbers.
@@ -182,7 +184,15 @@ impl Sequences<'_> {
         let withheld = pair.schema == SchemaMode::Check;
         let step = course.reach(now, wanted).and_then(|next| {
             let numbering = self.dialects.replica.numbering();
-            set_sequence(numbering, &pair.names.replica, &first.sequence, now, next, withheld)
+            // By then the table and its column may have other names.
+            let mut sequence = first.sequence.clone();
+            let renaming = self.renames.of(&pair.names.replica).filter(|_| !withheld);
+            let table = renaming.map_or(&pair.names.replica, |renaming| &renaming.is);
+            let columns = renaming.iter().flat_map(|renaming| &renaming.columns);
+            for (_, is) in columns.filter(|(was, _)| *was == first.sequence.column) {
+                sequence.column.clone_from(is);
+            }
+            set_sequence(numbering, table, &sequence, now, next, withheld)
         });
         if let Some(step) = step {
             table.schema_changes.push(step);

@@ -266,6 +266,7 @@ pub fn plan() -> Plan {
         search_path: Vec::new(),
         tables: vec![drifting(), in_sync("users"), in_sync("countries")],
         notes: Vec::new(),
+        renamings: Vec::new(),
         refusals: vec![Refusal {
             rule: "limits.deletes".into(),
             table: Some("public.orders".into()),

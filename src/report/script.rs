@@ -70,7 +70,8 @@ pub(super) fn write(
     let steps = plan::steps(replica, batch_rows).map_err(|failure| failed(&failure))?;
     let batches = plan::batches(steps, batch_rows);
     let script = dialect.script();
-    let mut writer = Writer { plan, replica, dialect, script, out, pairs: pairs(replica) };
+    let before = replica.before_renaming();
+    let mut writer = Writer { plan, replica, before: &before, dialect, script, out, pairs: pairs(replica) };
     writer.header(&batches)?;
     // Where nothing could be told, the script must not end well.
     if is_empty(&batches) && replica.tables.iter().all(|table| table.error.is_none()) {
@@ -103,6 +104,8 @@ fn is_empty(batches: &Batches) -> bool {
 struct Writer<'a> {
     plan: &'a Plan,
     replica: &'a ReplicaPlan,
+    /// The same by the names that are there at the beginning.
+    before: &'a ReplicaPlan,
     dialect: &'static dyn Dialect,
     script: Box<dyn Script>,
     out: &'a mut dyn io::Write,
@@ -131,7 +134,15 @@ impl Writer<'_> {
             self.define(&batches.schema_first)?;
         }
         if anew {
-            self.rebuild(&batches.schema)?;
+            let renames = |(table, change): &(usize, usize)| {
+                self.replica.tables[*table].schema_changes[*change].action.gives_names_first()
+            };
+            let (renames, others): (Vec<_>, Vec<_>) = batches.schema.iter().partition(|place| renames(place));
+            if !renames.is_empty() {
+                self.put("\n")?;
+                self.transaction(&renames, &[], &[])?;
+            }
+            self.rebuild(&others)?;
         }
         if alone {
             self.put("\n")?;
@@ -239,10 +250,15 @@ impl Writer<'_> {
         self.say("all rows, looked at before anything is written")?;
         let begin = self.script.begin();
         self.put(&begin)?;
+        let (replica, named) = (
+            std::mem::replace(&mut self.replica, self.before),
+            std::mem::replace(&mut self.pairs, pairs(self.before)),
+        );
         self.other_rows(&batches.schema)?;
         for batch in &batches.rows {
             self.guards(batch, false)?;
         }
+        (self.replica, self.pairs) = (replica, named);
         let abandon = self.script.abandon();
         self.put(&abandon)
     }
@@ -278,6 +294,16 @@ impl Writer<'_> {
             && let (Some(schema), None) = (&known_name.schema, &used_name.schema)
         {
             return Cow::Owned(sql.replace(&format!("{}.", self.dialect.identifier(schema)), ""));
+        }
+        // What gets another name has its old one still.
+        let mut renamings = self.replica.renamings.iter();
+        if let Some(renaming) = renamings.find(|one| one.is == *known_name)
+            && let Some(rest) = sql.strip_prefix("ALTER TABLE ")
+            && let Some(rest) = rest.strip_prefix(&self.dialect.table(&renaming.was))
+        {
+            let was = TableName { schema: used_name.schema.clone(), ..renaming.was.clone() };
+            let rest = rest.replace(&known, &used);
+            return Cow::Owned(format!("ALTER TABLE {}{rest}", self.dialect.table(&was)));
         }
         for verb in ["CREATE TABLE ", "ALTER TABLE ", "DROP TABLE "] {
             if let Some(rest) = sql.strip_prefix(verb).and_then(|rest| rest.strip_prefix(&known)) {

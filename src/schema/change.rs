@@ -38,9 +38,8 @@ impl SchemaChange {
     /// The column that it is about, by the replica's name; `None` where it is about the table.
     pub fn column(&self, table: &TableName) -> Option<&str> {
         use SchemaAction::{Add, Drop, Rename};
-        if matches!(self.action, Add(_) | Drop(_) | Rename(_))
-            || matches!(self.alteration, Some(Alteration::Enum(_) | Alteration::Partition(..)))
-        {
+        let names = matches!(self.action, Add(_) | Drop(_) | Rename(_)) || self.action.gives_names_first();
+        if names || matches!(self.alteration, Some(Alteration::Enum(_) | Alteration::Partition(..))) {
             return None;
         }
         self.object.strip_prefix(table.name.as_str())?.strip_prefix('.')
@@ -121,6 +120,10 @@ pub enum SchemaAction {
     AddPartition,
     /// A table loses a partition.
     DropPartition,
+    /// The table gets another name.
+    RenameTable,
+    /// A column gets another name.
+    RenameColumn,
 }
 
 impl SchemaAction {
@@ -140,6 +143,8 @@ impl SchemaAction {
             | SchemaAction::AlterTable
             | SchemaAction::Drop(_)
             | SchemaAction::RebuildTable
+            | SchemaAction::RenameTable
+            | SchemaAction::RenameColumn
             | SchemaAction::CreateType
             | SchemaAction::AddPartition
             | SchemaAction::AddEnumValue => false,
@@ -151,36 +156,43 @@ impl SchemaAction {
         self == SchemaAction::AddEnumValue
     }
 
+    /// Whether it gives a name to a table or a column, before all else.
+    pub fn gives_names_first(self) -> bool {
+        matches!(self, SchemaAction::RenameTable | SchemaAction::RenameColumn)
+    }
+
     /// The rank of tables that only the replica has: behind the foreign keys that go, before all else.
-    pub const EXTRA_RANK: u8 = 1;
+    pub const EXTRA_RANK: u8 = 3;
 
     /// Its place among the changes before the rows, and among those behind them: what points goes before what it
     /// points at, and comes behind it.
     pub fn rank(self) -> u8 {
         use AttachmentKind::{Check, Comment, ForeignKey, Index, PrimaryKey, Unique};
         match self {
+            SchemaAction::RenameTable => 0,
+            SchemaAction::RenameColumn => 1,
             SchemaAction::AddEnumValue => 0,
-            SchemaAction::Drop(ForeignKey) => 0,
-            SchemaAction::CreateType => 2,
-            SchemaAction::CreateTable => 3,
-            SchemaAction::Drop(Check | Comment) => 4,
-            SchemaAction::Drop(Index | Unique) => 5,
-            SchemaAction::Drop(PrimaryKey) => 6,
-            SchemaAction::RebuildTable => 7,
-            SchemaAction::AlterColumn | SchemaAction::AlterTable => 8,
-            SchemaAction::AddColumn | SchemaAction::AddPartition => 9,
-            SchemaAction::Rename(_) => 10,
-            SchemaAction::Add(PrimaryKey) => 11,
-            SchemaAction::Add(Unique) => 12,
-            SchemaAction::Add(Index) => 13,
-            SchemaAction::Add(Check) => 14,
-            SchemaAction::Add(ForeignKey) => 15,
-            SchemaAction::Add(Comment) => 16,
-            SchemaAction::DropColumn => 17,
-            SchemaAction::DropTable | SchemaAction::DropPartition => 18,
-            SchemaAction::AlterType | SchemaAction::DropEnumValue => 19,
-            SchemaAction::DropType => 20,
-            SchemaAction::SetSequence => 21,
+            SchemaAction::Drop(ForeignKey) => 2,
+            SchemaAction::CreateType => 4,
+            SchemaAction::CreateTable => 5,
+            SchemaAction::Drop(Check | Comment) => 6,
+            SchemaAction::Drop(Index | Unique) => 7,
+            SchemaAction::Drop(PrimaryKey) => 8,
+            SchemaAction::RebuildTable => 9,
+            SchemaAction::AlterColumn | SchemaAction::AlterTable => 10,
+            SchemaAction::AddColumn | SchemaAction::AddPartition => 11,
+            SchemaAction::Rename(_) => 12,
+            SchemaAction::Add(PrimaryKey) => 13,
+            SchemaAction::Add(Unique) => 14,
+            SchemaAction::Add(Index) => 15,
+            SchemaAction::Add(Check) => 16,
+            SchemaAction::Add(ForeignKey) => 17,
+            SchemaAction::Add(Comment) => 18,
+            SchemaAction::DropColumn => 19,
+            SchemaAction::DropTable | SchemaAction::DropPartition => 20,
+            SchemaAction::AlterType | SchemaAction::DropEnumValue => 21,
+            SchemaAction::DropType => 22,
+            SchemaAction::SetSequence => 23,
         }
     }
 
@@ -202,6 +214,8 @@ impl SchemaAction {
             SchemaAction::DropType => "drop_type",
             SchemaAction::AddPartition => "add_partition",
             SchemaAction::DropPartition => "drop_partition",
+            SchemaAction::RenameTable => "rename_table",
+            SchemaAction::RenameColumn => "rename_column",
             SchemaAction::Add(AttachmentKind::PrimaryKey) => "add_primary_key",
             SchemaAction::Add(AttachmentKind::Unique) => "add_unique",
             SchemaAction::Add(AttachmentKind::Index) => "add_index",

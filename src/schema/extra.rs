@@ -47,7 +47,16 @@ pub fn extra_tables<'a>(
         databases.selected.iter().filter_map(|selected| counterpart(selected, databases)).collect();
     let mut tables: Vec<&Table> = replica.tables.iter().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let free = tables.into_iter().filter(|table| !taken.iter().any(|taken| is_one(taken, &table.name)));
+    // What is to get another name is nobody's to drop, whether or not this run is about it.
+    let renamed = |table: &Table| {
+        spec.tables
+            .iter()
+            .filter_map(|entry| entry.renamed_from.as_ref()?.table.as_ref())
+            .any(|old| replica.folding.is_one(&old.value, &table.name.name))
+    };
+    let free = tables
+        .into_iter()
+        .filter(|table| !taken.iter().any(|taken| is_one(taken, &table.name)) && !renamed(table));
     let default = databases.primary_default.unwrap_or_default();
     let is_meant = |extra: &Extra<'_>| {
         let schema = extra.on_primary.schema.as_deref().unwrap_or_default();

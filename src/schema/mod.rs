@@ -16,6 +16,7 @@ mod order;
 mod pair;
 mod pairing;
 mod rebuild;
+mod renaming;
 mod selection;
 mod since;
 mod structure;
@@ -37,6 +38,7 @@ pub use pairing::{
     Databases, Pairing, dependents, pair_or_problems, pair_table, primary_problems, replica_table_name,
     takes_option,
 };
+pub use renaming::{Renaming, rename_pair, renamed_catalog, renaming, renaming_changes};
 pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
 pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;

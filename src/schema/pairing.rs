@@ -142,6 +142,12 @@ pub(super) fn name_on_replica(
     (TableName { schema, name: primary.name.clone() }, qualified)
 }
 
+/// The replica's name for a column of the primary.
+pub(super) fn column_name<'n>(entry: &'n TableEntry, primary: &'n str) -> &'n str {
+    let renamed = entry.rename.iter().find(|(column, _)| column.value == primary);
+    renamed.map_or(primary, |(_, replica)| replica.value.as_str())
+}
+
 /// A selected table on the primary.
 #[derive(Clone, Copy)]
 struct OnPrimary<'a> {
@@ -185,6 +191,7 @@ impl OnPrimary<'_> {
             .chain(excluded)
             .chain(entry.rename.iter().map(|(primary, _)| primary))
             .chain(entry.cast.iter().map(|(primary, _)| primary))
+            .chain(entry.renamed_from.iter().flat_map(|from| &from.columns).map(|(primary, _)| primary))
             .chain(compared)
             .map(|column| (column.value.as_str(), column.place));
         let in_filter = entry
@@ -591,8 +598,7 @@ impl<'a> Pairer<'a> {
 
     /// The replica's name for a column of the primary.
     fn replica_column<'n>(&'n self, primary: &'n str) -> &'n str {
-        let renamed = self.entry.rename.iter().find(|(column, _)| column.value == primary);
-        renamed.map_or(primary, |(_, replica)| replica.value.as_str())
+        column_name(self.entry, primary)
     }
 }
 

@@ -7,7 +7,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    CompareEntry, CompareRule, Limit, Located, Precision, SchemaMode, Spec, TableEntry, TriggerMode,
+    CompareEntry, CompareRule, Limit, Located, Precision, RenamedFrom, SchemaMode, Spec, TableEntry,
+    TriggerMode,
 };
 
 impl Spec {
@@ -70,6 +71,7 @@ fn table(entry: &TableEntry) -> Value {
             SchemaMode::Ignore => "ignore",
         },
         "drop": entry.drop,
+        "renamed_from": entry.renamed_from.as_ref().map(renamed_from),
         "triggers": match entry.triggers {
             TriggerMode::Fire => "fire",
             TriggerMode::Suppress => "suppress",
@@ -78,6 +80,13 @@ fn table(entry: &TableEntry) -> Value {
         "update": entry.update,
         "delete": entry.delete,
     })
+}
+
+fn renamed_from(from: &RenamedFrom) -> Value {
+    let mut columns: Vec<[&str; 2]> =
+        from.columns.iter().map(|(column, old)| [column.value.as_str(), old.value.as_str()]).collect();
+    columns.sort_unstable();
+    json!([from.table.as_ref().map(|table| table.value.as_str()), columns])
 }
 
 fn rule(entry: &CompareEntry) -> Value {

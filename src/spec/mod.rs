@@ -217,6 +217,8 @@ pub struct TableEntry {
     pub compare: Vec<CompareEntry>,
     /// What to do with structure.
     pub schema: SchemaMode,
+    /// What the replica's table and its columns were called before. Never with a glob.
+    pub renamed_from: Option<RenamedFrom>,
     /// Whether tables that match on the replica and not on the primary are dropped. Only with a glob.
     pub drop: bool,
     /// Whether the replica's triggers fire for what is written.
@@ -227,6 +229,15 @@ pub struct TableEntry {
     pub update: bool,
     /// Whether extra rows are deleted (else withheld).
     pub delete: bool,
+}
+
+/// `renamed_from:` of a table.
+#[derive(Debug, Clone, Default)]
+pub struct RenamedFrom {
+    /// The old name of the replica's table, in the schema of the new one.
+    pub table: Option<Located<String>>,
+    /// The primary's column, and the old name of the replica's.
+    pub columns: Vec<(Located<String>, Located<String>)>,
 }
 
 /// One column of `compare:`.

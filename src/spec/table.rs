@@ -4,13 +4,13 @@ use super::expression::read_expression;
 use super::read::{Fields, Keys, Reader};
 use super::yaml::{Kind, Node};
 use super::{
-    CompareEntry, Glob, Located, NameError, OWN_PREFIX, Place, QualifiedName, SchemaMode, TableEntry,
-    TablePattern, TriggerMode,
+    CompareEntry, Glob, Located, NameError, OWN_PREFIX, Place, QualifiedName, RenamedFrom, SchemaMode,
+    TableEntry, TablePattern, TriggerMode,
 };
 use super::{compare, read};
 use crate::sql::NamedType;
 
-const RESERVED: &[&str] = &["renamed_from", "online", "incremental"];
+const RESERVED: &[&str] = &["online", "incremental"];
 
 const TABLE_KEYS: Keys = Keys {
     known: &[
@@ -21,6 +21,7 @@ const TABLE_KEYS: Keys = Keys {
         "exclude_columns",
         "rename",
         "cast",
+        "renamed_from",
         "where",
         "compare",
         "schema",
@@ -47,6 +48,7 @@ const DEFAULTS_KEYS: Keys = Keys {
         ("cast", "`cast` may not stand in `defaults`", ONE_TABLE),
         ("rename", "`rename` may not stand in `defaults`", ONE_TABLE),
         ("where", "`where` may not stand in `defaults`", ONE_TABLE),
+        ("renamed_from", "`renamed_from` may not stand in `defaults`", ONE_TABLE),
         (
             "drop",
             "`drop` may not stand in `defaults`",
@@ -56,7 +58,7 @@ const DEFAULTS_KEYS: Keys = Keys {
 };
 
 /// Keys that a glob has no use for.
-const ONE_TABLE_KEYS: &[&str] = &["to", "key", "columns", "rename", "cast", "where"];
+const ONE_TABLE_KEYS: &[&str] = &["to", "key", "columns", "rename", "renamed_from", "cast", "where"];
 
 /// What `defaults` and an entry have in common; `None` where nothing is said.
 #[derive(Debug, Default)]
@@ -196,6 +198,13 @@ fn read_entry(node: &Node, defaults: &Shared, reader: &mut Reader<'_>) -> Option
     let filter = fields.get("where").and_then(|node| read_expression(node, reader));
     let mut entry = merge(table?, shared, defaults);
     entry.drop = drop;
+    entry.renamed_from = fields.get("renamed_from").and_then(|node| read_renamed_from(node, reader));
+    if let (Some(_), SchemaMode::Ignore) = (&entry.renamed_from, entry.schema) {
+        let place = fields.key_place("renamed_from").unwrap_or(node.place);
+        let hint = "names are structure, which is not looked at there";
+        let message = "`renamed_from` cannot stand beside `schema: ignore`";
+        reader.error_with_hint(place, message, Some(hint.to_owned()));
+    }
     if let Some(place) = fields.key_place("drop").filter(|_| drop) {
         check_drop(&entry, place, reader);
     }
@@ -293,6 +302,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         filter: None,
         filter_text: None,
         drop: false,
+        renamed_from: None,
         compare,
         schema: own.schema.or(defaults.schema).unwrap_or_default(),
         triggers: own.triggers.or(defaults.triggers).unwrap_or_default(),
@@ -368,6 +378,28 @@ fn read_rename(node: &Node, reader: &mut Reader<'_>) -> Vec<(Located<String>, Lo
     renames
 }
 
+const RENAMED_FROM_KEYS: Keys = Keys { known: &["table", "columns"], reserved: &[], refused: &[] };
+
+/// What the replica's table, and columns of it, were called before.
+fn read_renamed_from(node: &Node, reader: &mut Reader<'_>) -> Option<RenamedFrom> {
+    let fields = reader.fields(node, "`renamed_from`", &RENAMED_FROM_KEYS)?;
+    let table = fields.get("table").and_then(|node| read_name(node, "`table`", reader)).and_then(|table| {
+        if table.value.schema.is_some() {
+            let hint = "a table that gets another name stays in its schema".to_owned();
+            reader.error_with_hint(table.place, "`table` is the old name, without a schema", Some(hint));
+            return None;
+        }
+        Some(Located::new(table.value.name, table.place))
+    });
+    let columns = fields.get("columns").map(|node| read_rename(node, reader)).unwrap_or_default();
+    if fields.get("table").is_none() && columns.is_empty() {
+        let hint = "as in `renamed_from: { table: old_name, columns: { new: old } }`".to_owned();
+        reader.error_with_hint(node.place, "`renamed_from` names nothing", Some(hint));
+        return None;
+    }
+    Some(RenamedFrom { table, columns })
+}
+
 /// What the file alone can tell about columns that contradict each other.
 fn check_columns(entry: &TableEntry, reader: &mut Reader<'_>) {
     for column in entry.key.iter().flatten() {
@@ -378,6 +410,9 @@ fn check_columns(entry: &TableEntry, reader: &mut Reader<'_>) {
     }
     for (column, _) in &entry.rename {
         refuse_out_of_scope(entry, column, "`rename`", reader);
+    }
+    for (column, _) in entry.renamed_from.iter().flat_map(|from| &from.columns) {
+        refuse_out_of_scope(entry, column, "`renamed_from`", reader);
     }
     for rule in &entry.compare {
         if !rule.from_defaults {

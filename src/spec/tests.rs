@@ -865,7 +865,7 @@ fn the_canonical_text_ignores_what_does_not_matter() {
          tables:\n  - table: t\n    where: \"(a = 1)\"\n",
     );
     assert_eq!(one.canonical_text(), two.canonical_text());
-    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"cast":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"cast":[],"batch_rows":100000}"#);
+    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"cast":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"renamed_from":null,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"cast":[],"batch_rows":100000}"#);
     for other in [
         "tables: [{ table: t, delete: false, where: 'a=2' }]\nlimits: { deletes: 10% }\n",
         "tables: [{ table: t, where: 'a=1' }]\nlimits: { deletes: 10% }\n",

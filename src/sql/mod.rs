@@ -395,6 +395,29 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         format!("SELECT CAST(COUNT({}) AS CHAR(20)) FROM {}", self.identifier(column), self.table(table))
     }
 
+    /// ALTER TABLE … RENAME TO, within its schema.
+    fn rename_table(&self, table: &TableName, name: &str) -> String {
+        format!("ALTER TABLE {} RENAME TO {}", self.table(table), self.identifier(name))
+    }
+
+    /// ALTER TABLE … RENAME COLUMN. `checks`: those of the table that speak of the column, before and afterwards.
+    fn rename_column(
+        &self,
+        table: &TableName,
+        column: &str,
+        name: &str,
+        _checks: &[(Attachment, Attachment)],
+    ) -> String {
+        let (column, name) = (self.identifier(column), self.identifier(name));
+        format!("ALTER TABLE {} RENAME COLUMN {column} TO {name}", self.table(table))
+    }
+
+    /// What a name that the server made up becomes when the table `was` gets the name `is`, or columns of it do, and whether
+    /// it still is one that the server would make up.
+    fn made_up_name(&self, name: &str, _was: &str, _is: &str) -> (String, bool) {
+        (name.to_owned(), true)
+    }
+
     /// A read of how many rows a table has.
     fn count_rows(&self, table: &TableName) -> String {
         format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {}", self.table(table))

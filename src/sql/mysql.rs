@@ -275,6 +275,29 @@ impl Dialect for Family {
         format!("ALTER TABLE {} ADD COLUMN {}", self.table(table), ddl::column(self, column))
     }
 
+    /// A new name without a database would be one of the session's.
+    fn rename_table(&self, table: &TableName, name: &str) -> String {
+        let named = TableName { name: name.to_owned(), ..table.clone() };
+        format!("ALTER TABLE {} RENAME TO {}", self.table(table), self.table(&named))
+    }
+
+    /// InnoDB has foreign keys follow their table.
+    fn made_up_name(&self, name: &str, was: &str, is: &str) -> (String, bool) {
+        let number = name.strip_prefix(was).filter(|rest| rest.starts_with("_ibfk_"));
+        (number.map_or_else(|| name.to_owned(), |number| format!("{is}{number}")), true)
+    }
+
+    /// Checks do not follow a column's name.
+    fn rename_column(
+        &self,
+        table: &TableName,
+        column: &str,
+        name: &str,
+        checks: &[(super::Attachment, super::Attachment)],
+    ) -> String {
+        alter::rename_column(self, table, (column, name), checks)
+    }
+
     fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
         Some(vec![alter::alter(self, table, &[alteration])?])
     }

@@ -191,6 +191,11 @@ impl Dialect for Postgres {
         alter::rewrites(before, after)
     }
 
+    /// It stays as it is.
+    fn made_up_name(&self, name: &str, _was: &str, _is: &str) -> (String, bool) {
+        (name.to_owned(), false)
+    }
+
     fn drop_table(&self, table: &TableName) -> Vec<String> {
         define::drop_table(table)
     }

@@ -26,6 +26,7 @@ pub fn nothing_seen(
         snapshot: String::new(),
         search_path: Vec::new(),
         tables: Vec::new(),
+        renamings: Vec::new(),
         refusals: Vec::new(),
         notes: Vec::new(),
         error: Some(failure.clone()),

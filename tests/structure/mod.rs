@@ -9,5 +9,6 @@ mod mysql_family;
 mod mysql_rows;
 mod partitions;
 mod postgres;
+mod renamed_from;
 mod sqlite;
 mod sqlite_between;

@@ -338,14 +338,23 @@ impl Engine for SqliteEngine {
         .await
     }
 
-    async fn rehearse(&self, statements: &[String]) -> Result<(), EngineError> {
+    async fn renamed(&self, statements: &[String]) -> Result<Option<Catalog>, EngineError> {
         let (session, statements) = (self.session.clone(), statements.to_vec());
+        blocking(move || {
+            let connection = session.reader()?;
+            rehearse::renamed(&connection, &statements).map_err(|error| session.failed(error))?.map(Some)
+        })
+        .await
+    }
+
+    async fn rehearse(&self, renames: &[String], statements: &[String]) -> Result<(), EngineError> {
+        let (session, renames, statements) = (self.session.clone(), renames.to_vec(), statements.to_vec());
         blocking(move || {
             if !session.exists()? {
                 return Ok(());
             }
             let connection = session.reader()?;
-            rehearse::rehearse(&connection, &statements).map_err(|error| session.failed(error))?
+            rehearse::rehearse(&connection, &renames, &statements).map_err(|error| session.failed(error))?
         })
         .await
     }

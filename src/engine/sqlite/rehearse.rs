@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Result};
 
-use super::{functions, index};
+use super::{functions, index, introspect};
 use crate::engine::EngineError;
 use crate::failure::ErrorKind;
+use crate::schema::Catalog;
 use crate::sql::Dialect;
 use crate::sql::RowEvent;
 use crate::sql::sqlite::{BEFORE_REBUILD, Sqlite};
@@ -29,6 +30,10 @@ impl Dependent {
         self.kind == "trigger"
     }
 
+    fn is(&self, other: &Dependent) -> bool {
+        self.kind == other.kind && self.name == other.name
+    }
+
     fn words(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }
@@ -37,12 +42,14 @@ impl Dependent {
 /// An error that names the first view or trigger that the statements would break, or says which of them fails.
 pub(super) fn rehearse(
     connection: &Connection,
+    renames: &[String],
     statements: &[String],
 ) -> Result<std::result::Result<(), EngineError>> {
     let scratch = Connection::open_in_memory()?;
     functions::register(&scratch)?;
     scratch.execute_batch(BEFORE_REBUILD)?;
     let dependents = load(connection, &scratch)?;
+    let renamed_dependents: Vec<Dependent>;
     let works = |dependent: &Dependent| attempt(&scratch, dependent);
     let sound: Vec<&Dependent> = dependents.iter().filter(|dependent| works(dependent).is_ok()).collect();
     let triggers: Vec<&Dependent> = dependents.iter().filter(|dependent| dependent.is_trigger()).collect();
@@ -50,6 +57,21 @@ pub(super) fn rehearse(
         // One that cannot be made here cannot be made there either.
         let _ = scratch.execute_batch(&trigger.sql);
     }
+    // What speaks of a table or a column follows its name.
+    scratch.execute_batch(FOLLOWING)?;
+    for sql in renames {
+        if let Err(why) = scratch.execute_batch(sql) {
+            return Ok(Err(not_renamed(&why)));
+        }
+    }
+    let sound = match renames.is_empty() {
+        true => sound,
+        false => {
+            renamed_dependents = dependents_now(&scratch)?;
+            renamed_dependents.iter().filter(|dependent| sound.iter().any(|one| one.is(dependent))).collect()
+        }
+    };
+    scratch.execute_batch(BEFORE_REBUILD)?;
     for sql in statements {
         if let Err(why) = scratch.execute_batch(sql) {
             let message = format!("the structural change would fail: {why}");
@@ -81,6 +103,43 @@ pub(super) fn rehearse(
         }
     }
     Ok(Ok(()))
+}
+
+/// Names followed by what speaks of them, as they are where nothing is made anew.
+const FOLLOWING: &str = "PRAGMA legacy_alter_table = OFF";
+
+fn not_renamed(why: &rusqlite::Error) -> EngineError {
+    EngineError::new(ErrorKind::Type, format!("the new name cannot be given: {why}"))
+}
+
+/// The catalog of a copy of the schema in which these statements gave names to tables and columns.
+pub(super) fn renamed(
+    connection: &Connection,
+    statements: &[String],
+) -> Result<std::result::Result<Catalog, EngineError>> {
+    let scratch = Connection::open_in_memory()?;
+    functions::register(&scratch)?;
+    scratch.execute_batch("PRAGMA foreign_keys = OFF")?;
+    for trigger in load(connection, &scratch)?.iter().filter(|dependent| dependent.is_trigger()) {
+        let _ = scratch.execute_batch(&trigger.sql);
+    }
+    for sql in statements {
+        if let Err(why) = scratch.execute_batch(sql) {
+            return Ok(Err(not_renamed(&why)));
+        }
+    }
+    introspect::catalog(&scratch, &[None]).map(Ok)
+}
+
+/// The views and triggers that the copy has, those that are renamed by their new texts.
+fn dependents_now(scratch: &Connection) -> Result<Vec<Dependent>> {
+    let mut statement = scratch.prepare(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type IN ('view', 'trigger')",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Dependent { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
+    })?;
+    rows.collect()
 }
 
 /// Makes the schema's tables, indexes and views on an empty database, as far as they can be made; gives views and

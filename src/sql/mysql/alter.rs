@@ -115,6 +115,20 @@ fn clauses(family: &Family, alteration: &Alteration) -> Option<Vec<String>> {
     })
 }
 
+/// Gives a column another name, and makes the checks that speak of it anew, in one statement.
+pub(super) fn rename_column(
+    family: &Family,
+    table: &TableName,
+    (column, name): (&str, &str),
+    checks: &[(Attachment, Attachment)],
+) -> String {
+    let gone = checks.iter().filter_map(|(before, _)| detach(family, before));
+    let renamed = format!("RENAME COLUMN {} TO {}", identifier(column), identifier(name));
+    let made = checks.iter().filter_map(|(_, after)| Some(format!("ADD {}", definition(family, after)?)));
+    let all: Vec<String> = gone.chain([renamed]).chain(made).collect();
+    format!("ALTER TABLE {} {}", family.table(table), all.join(", "))
+}
+
 fn detach(family: &Family, attachment: &Attachment) -> Option<String> {
     let name = identifier(&attachment.name);
     Some(match attachment.kind {
