@@ -19,6 +19,7 @@ mod tables;
 mod triggers;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply::{self, ApplyOptions, Ledger, Unkept};
@@ -26,10 +27,12 @@ use crate::audit::{self, AuditOptions};
 use crate::engine::{Primary, Replica, Snapshot};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
-use crate::plan::{self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, TablePlan};
+use crate::plan::{
+    self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
+};
 use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
 use crate::sides::Sides;
-use crate::spec::{Limit, Spec, SpecErrors, TablePattern};
+use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
 use crate::sql::Dialect;
 use crate::verify::{self, Against};
@@ -413,6 +416,7 @@ impl Run {
         };
         let named = prepared.renames.catalog.as_ref().unwrap_or(&catalog);
         let databases = Databases { replica: named, ..databases };
+        let mut made: BTreeSet<String> = BTreeSet::new();
         for selected in selected {
             let pairing = match prepared.renames.failure(&selected.name) {
                 Some(failure) => Err(vec![failure]),
@@ -424,7 +428,7 @@ impl Run {
                 Ok(pairing) => {
                     let pairing = prepared.renames.settle(pairing, &catalog, replica.dialect());
                     let settling = async {
-                        let pairing = self.refuse_missing_schema(replica, &catalog, pairing).await?;
+                        let pairing = self.create_missing_schema(replica, &catalog, pairing, &made).await?;
                         let pairing = refuse_hidden_table(replica, pairing).await?;
                         triggers::refuse_firing(&self.spec, replica, pairing).await
                     };
@@ -432,6 +436,11 @@ impl Run {
                 }
                 Err(problems) => Err(problems),
             };
+            if let Ok(pairing) = &pairing {
+                let schemas = pairing.schema_changes.iter();
+                let schemas = schemas.filter(|change| change.action == SchemaAction::CreateSchema);
+                made.extend(schemas.filter(|change| !change.withheld).map(|change| change.object.clone()));
+            }
             let structure = match &pairing {
                 Ok(Pairing { pair, .. }) => Sides::new(
                     primary.table(&pair.names.primary).cloned(),
@@ -454,19 +463,26 @@ impl Run {
         prepared
     }
 
-    /// A table can be created in the schemas that are there; schemas themselves are not created.
-    async fn refuse_missing_schema(
+    /// A schema that the replica lacks is created with the first table that goes there (`made`: those that are), where the
+    /// engine has schemas that are no databases.
+    async fn create_missing_schema(
         &self,
         replica: &Replica,
         catalog: &Catalog,
-        pairing: Pairing,
+        mut pairing: Pairing,
+        made: &BTreeSet<String>,
     ) -> Result<Pairing, Failure> {
         let pair = &pairing.pair;
         let schema = pair.names.replica.schema.as_ref().filter(|_| pair.replica_missing);
         let Some(schema) = schema.filter(|schema| catalog.default_schema.as_ref() != Some(*schema)) else {
             return Ok(pairing);
         };
-        if replica.server().missing || replica.has_schema(schema).await? {
+        if replica.server().missing || made.contains(schema) || replica.has_schema(schema).await? {
+            return Ok(pairing);
+        }
+        let withheld = pair.schema == SchemaMode::Check;
+        if let Some(change) = SchemaChange::of_schema(replica.dialect(), schema, withheld) {
+            pairing.schema_changes.insert(0, change);
             return Ok(pairing);
         }
         let what = format!(

@@ -155,9 +155,13 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         DropType,
     };
     let sign = match change.action {
-        CreateTable | AddColumn | Add(_) | CreateType | AddEnumValue | SchemaAction::AddPartition => {
-            Sign::Insert
-        }
+        CreateTable
+        | AddColumn
+        | Add(_)
+        | CreateType
+        | AddEnumValue
+        | SchemaAction::AddPartition
+        | SchemaAction::CreateSchema => Sign::Insert,
         DropTable | DropColumn | Drop(_) | DropType | DropEnumValue | SchemaAction::DropPartition => {
             Sign::Delete
         }

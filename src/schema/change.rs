@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{Alteration, AttachmentKind, Column, TableName};
+use crate::sql::{Alteration, AttachmentKind, Column, Dialect, TableName};
 
 /// A structural change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,22 @@ pub struct SchemaChange {
 }
 
 impl SchemaChange {
+    /// The schema of a table that is created is created first. It is never dropped.
+    pub fn of_schema(dialect: &dyn Dialect, name: &str, withheld: bool) -> Option<Self> {
+        let sql = dialect.create_schema(name)?;
+        Some(SchemaChange {
+            action: SchemaAction::CreateSchema,
+            object: name.to_owned(),
+            after: Some(sql.clone()),
+            sql: vec![sql],
+            before: None,
+            hazards: Vec::new(),
+            withheld,
+            alteration: None,
+            behind_rows: false,
+        })
+    }
+
     /// Whether it comes after all row changes.
     pub fn comes_last(&self) -> bool {
         self.behind_rows || self.action.comes_last()
@@ -116,6 +132,8 @@ pub enum SchemaAction {
     DropEnumValue,
     /// DROP TYPE.
     DropType,
+    /// CREATE SCHEMA.
+    CreateSchema,
     /// A table gets a partition.
     AddPartition,
     /// A table loses a partition.
@@ -147,6 +165,7 @@ impl SchemaAction {
             | SchemaAction::RenameColumn
             | SchemaAction::CreateType
             | SchemaAction::AddPartition
+            | SchemaAction::CreateSchema
             | SchemaAction::AddEnumValue => false,
         }
     }
@@ -173,6 +192,7 @@ impl SchemaAction {
             SchemaAction::RenameColumn => 1,
             SchemaAction::AddEnumValue => 0,
             SchemaAction::Drop(ForeignKey) => 2,
+            SchemaAction::CreateSchema => 3,
             SchemaAction::CreateType => 4,
             SchemaAction::CreateTable => 5,
             SchemaAction::Drop(Check | Comment) => 6,
@@ -212,6 +232,7 @@ impl SchemaAction {
             SchemaAction::AlterType => "alter_type",
             SchemaAction::DropEnumValue => "drop_enum_value",
             SchemaAction::DropType => "drop_type",
+            SchemaAction::CreateSchema => "create_schema",
             SchemaAction::AddPartition => "add_partition",
             SchemaAction::DropPartition => "drop_partition",
             SchemaAction::RenameTable => "rename_table",

@@ -267,6 +267,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         statements.join(";\n")
     }
 
+    /// CREATE SCHEMA, which does nothing where it is there; `None` where schemas are databases, which are not created.
+    fn create_schema(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// CREATE TABLE with its primary key.
     fn create_table(&self, table: &TableDefinition) -> String;
 

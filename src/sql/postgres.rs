@@ -167,6 +167,10 @@ impl Dialect for Postgres {
         copies::delete(copies)
     }
 
+    fn create_schema(&self, name: &str) -> Option<String> {
+        Some(format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(name)))
+    }
+
     fn create_table(&self, table: &TableDefinition) -> String {
         define::create_table(table)
     }

@@ -10,5 +10,6 @@ mod mysql_rows;
 mod partitions;
 mod postgres;
 mod renamed_from;
+mod schemas;
 mod sqlite;
 mod sqlite_between;
