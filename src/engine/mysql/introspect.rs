@@ -389,27 +389,27 @@ fn column(engine: EngineName, row: &[Option<String>], shown: Option<&Shown>) -> 
         generated,
         identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
         collation: collation.filter(|name| is_text && !BY_CODE_POINT.contains(&name.as_str())),
-        words: shown.map(|shown| words(engine, row, shown)).unwrap_or_default(),
+        words: shown.map(|shown| words(row, shown)).unwrap_or_default(),
         column_type,
     }
 }
 
-/// Whether the words of a list may be others than those that are printed: MariaDB prints `?` for a character beyond U+FFFF.
-fn untold(engine: EngineName, row: &[Option<String>]) -> Option<String> {
-    let prints_all = engine == EngineName::Mysql || matches!(text(row, 11).as_str(), "utf8mb3" | "utf8");
+/// Whether the words of a list may be others than those that are printed: servers print `?` for a character beyond U+FFFF.
+fn untold(row: &[Option<String>]) -> Option<String> {
+    let prints_all = matches!(text(row, 11).as_str(), "utf8mb3" | "utf8");
     let lost = is_list(&text(row, 3)) && text(row, 2).contains('?') && !has_one_byte(&text(row, 11));
     (lost && !prints_all).then(|| {
-        "its words have a `?`, which MariaDB also prints for characters that it cannot show".to_owned()
+        "its words have a `?`, which the server also prints for characters that it cannot show".to_owned()
     })
 }
 
-/// Character sets without any character that MariaDB's catalog cannot print.
+/// Character sets without any character that the catalog cannot print.
 fn has_one_byte(charset: &str) -> bool {
     matches!(charset, "latin1" | "ascii" | "ucs2")
 }
 
 /// What the definition says of a column, and the collation it has.
-fn words(engine: EngineName, row: &[Option<String>], shown: &Shown) -> ColumnWords {
+fn words(row: &[Option<String>], shown: &Shown) -> ColumnWords {
     let collation = row.get(12).cloned().flatten().map(|name| definition::modern(&name));
     let extra = text(row, 6).to_ascii_lowercase();
     let numbers = if extra.contains("auto_increment") { "AUTO_INCREMENT " } else { "" };
@@ -427,7 +427,7 @@ fn words(engine: EngineName, row: &[Option<String>], shown: &Shown) -> ColumnWor
         whole: Some(whole),
         on_update: shown.on_update.clone(),
         check,
-        untold: untold(engine, row),
+        untold: untold(row),
     }
 }
 
