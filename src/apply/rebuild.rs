@@ -13,6 +13,9 @@ use super::drops::is_extra_drop;
 use super::orphans::{new_orphans, orphaned, standing};
 use super::{GivenUp, Run, Written, abandon, unanswered};
 
+/// Structural changes: index of the table, index of the change.
+type Places = Vec<(usize, usize)>;
+
 impl Run<'_> {
     /// Whether a table is made anew by these changes.
     pub(super) fn makes_anew(&self, changes: &[(usize, usize)]) -> bool {
@@ -24,10 +27,7 @@ impl Run<'_> {
 
     /// The changes that give names, which what speaks of a table follows only outside of what makes tables anew, and the
     /// others.
-    pub(super) fn renames_first(
-        &self,
-        changes: &[(usize, usize)],
-    ) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+    pub(super) fn renames_first(&self, changes: &[(usize, usize)]) -> (Places, Places) {
         let renames = |place: &(usize, usize)| {
             self.plan.tables[place.0].schema_changes[place.1].action.gives_names_first()
         };

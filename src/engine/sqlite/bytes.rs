@@ -19,7 +19,9 @@ use crate::value::Digest;
 const STEP_BYTES: usize = 1 << 20;
 
 /// Open files, by device and inode.
-static OPEN: LazyLock<Mutex<HashMap<(u64, u64), Arc<File>>>> = LazyLock::new(Mutex::default);
+type Open = HashMap<(u64, u64), Arc<File>>;
+
+static OPEN: LazyLock<Mutex<Open>> = LazyLock::new(Mutex::default);
 
 /// Whether nothing that belongs to a file stands beside it, in a journal that is not rolled back or a log that is not
 /// written into it.
