@@ -395,7 +395,9 @@ impl<'a> Pairer<'a> {
             new_keys.extend(coming.into_iter().filter(|key| !keys.contains(key)));
         }
         keys.extend(new_keys.iter().cloned());
-        let comes = if found.is_some() { new_keys } else { Vec::new() };
+        // Only where tables are held against the texts of others (SQLite) does a key come too late for what points at it.
+        let waits = found.is_some_and(|table| table.stored.table.is_some());
+        let comes = if waits { new_keys } else { Vec::new() };
         let column = |name: &String| columns.iter().find(|column| column.name == *name).cloned();
         let columns: Option<Vec<Column>> = here.columns.iter().map(column).collect();
         let selected = self.of_primary(&target.table);

@@ -144,3 +144,28 @@ fn a_saved_plan_is_cut_off_at_every_statement() {
     }
     panic!("an apply of this plan has more than {STATEMENTS_MAX} statements");
 }
+
+/// Who may use it, whose it is and what is said of it belong to the replica.
+#[test]
+fn a_type_that_is_made_anew_keeps_what_is_said_of_it() {
+    let sql = |words: &str| {
+        format!("CREATE TYPE mood AS ENUM ({words}); CREATE TABLE t (id int PRIMARY KEY, m mood);")
+    };
+    let pair = pair(&sql("'b', 'a'"), &sql("'a', 'b', 'c'"), "[t]");
+    let role = format!("\"friend of {}\"", pair.replica.name);
+    pair.replica.execute_script(&format!(
+        "CREATE ROLE {role}; COMMENT ON TYPE mood IS 'how it''s';
+         REVOKE USAGE ON TYPE mood FROM PUBLIC; GRANT USAGE ON TYPE mood TO {role} WITH GRANT OPTION; ALTER TYPE mood OWNER TO {role};"
+    ));
+    let told = "SELECT obj_description(t.oid, 'pg_type'), typacl::text, typowner::regrole::text FROM pg_type t WHERE typname = 'mood'";
+    let before = pair.replica.query(told);
+    assert_eq!(before[0][0].as_deref(), Some("how it's"));
+    pair.exits(&["apply", "spec.yml", "-y", "--allow", "all"], 0);
+    let after = pair.replica.query(told);
+    let database = &pair.replica.name;
+    pair.replica.execute_script(&format!(
+        "REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role};"
+    ));
+    assert_eq!(words(&pair).as_deref(), Some("b a"), "{database}");
+    assert_eq!(after, before);
+}

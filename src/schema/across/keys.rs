@@ -395,9 +395,7 @@ fn tie(
             target.columns.join(", ")
         ));
     };
-    // A table that is made anew is held against what it points at as that is then.
-    let anew = across.structure.replica.is_some_and(|table| table.stored.table.is_some());
-    if anew && comes.contains(key) {
+    if comes.contains(key) {
         return Err(format!("{} gets the key that it points at first: run again", target.table));
     }
     for (pointing, pointed_at) in own.iter().zip(&columns) {

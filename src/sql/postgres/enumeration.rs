@@ -117,6 +117,23 @@ BEGIN
   END LOOP;
   EXECUTE 'ALTER TYPE ' || home || own || ' RENAME TO {OLD}';
   EXECUTE 'CREATE TYPE ' || home || own || ' AS ENUM (' || {after} || ')';
+  FOR one IN
+    SELECT 1 AS place, format('COMMENT ON TYPE %s%s IS %L', home, own, pg_catalog.obj_description(old, 'pg_type')) AS said
+    WHERE pg_catalog.obj_description(old, 'pg_type') IS NOT NULL
+    UNION ALL SELECT 2, format('REVOKE ALL ON TYPE %s%s FROM PUBLIC', home, own)
+    FROM pg_catalog.pg_type t WHERE t.oid = old AND t.typacl IS NOT NULL
+    UNION ALL SELECT 3, format('GRANT USAGE ON TYPE %s%s TO %s%s', home, own,
+      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END,
+      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_catalog.pg_type t CROSS JOIN LATERAL pg_catalog.aclexplode(t.typacl) a
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee WHERE t.oid = old
+    UNION ALL SELECT 4, format('ALTER TYPE %s%s OWNER TO %I', home, own, r.rolname)
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_roles r ON r.oid = t.typowner
+    WHERE t.oid = old AND r.rolname <> current_user
+    ORDER BY 1
+  LOOP
+    EXECUTE one.said;
+  END LOOP;
   FOREACH own IN ARRAY casts || back || ('DROP TYPE ' || home || '{OLD} RESTRICT') LOOP
     EXECUTE own;
   END LOOP;
