@@ -574,7 +574,10 @@ impl Run {
         rehearse(&mut plan, replica, self.options.aim).await;
         if self.options.aim != Aim::Look {
             if let Err(failure) = answered(&self.stop, extra::refuse_pointed_at(replica, &mut plan)).await {
-                plan.error = Some(failure);
+                // A table that was not compared to its end says so already.
+                if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {
+                    plan.error = Some(failure);
+                }
                 return plan;
             }
             foresee::foresee(&mut plan, replica, &self.stop).await;

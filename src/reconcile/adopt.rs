@@ -177,7 +177,9 @@ impl Run {
             asked = extra::refuse_pointed_at(replica, plan).await;
         }
         plan.rename(&renamings);
-        plan.error = asked.err();
+        if let Err(failure) = asked {
+            plan.error = Some(failure);
+        }
     }
 }
 

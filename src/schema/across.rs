@@ -77,6 +77,7 @@ pub(super) fn needs(across: &Across<'_>, columns: &mut [ColumnPair]) -> Result<N
         on_replica: &names,
         has_type: &|_| Ok(()),
         enums: &[],
+        is_across: true,
         ..*structure
     };
     let mut needs = structure::needs(&on_one_engine, &mut beside)?;

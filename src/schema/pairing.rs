@@ -266,6 +266,7 @@ impl<'a> Pairer<'a> {
             pointed_at: &pointed_at,
             enums: &enums,
             names_enums: self.databases.replica.types.is_some(),
+            is_across: false,
         };
         let needs = self.needs(&structure, &mut columns).unwrap_or_else(|problem| {
             problems.push(problem);

@@ -40,6 +40,8 @@ pub(super) struct Structure<'a> {
     pub extra: &'a [&'a Column],
     /// The hazards that are allowed.
     pub allowed: &'a [String],
+    /// Whether the primary's table is what another engine's would be here.
+    pub is_across: bool,
     /// The columns at which foreign keys of the replica's tables point, those of each key.
     pub pointed_at: &'a [Vec<String>],
     /// The enum types of its columns that are others on the replica.
@@ -283,13 +285,21 @@ fn generated_columns(
 /// Columns that the replica has in another order than the primary move, before others come beside them.
 fn in_order(structure: &Structure<'_>, replica: &Table, needs: &mut Needs) {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
-    if !structure.is_one_family() || !dialect.orders_columns() {
+    if structure.is_across || !structure.is_one_family() || !dialect.orders_columns() {
         return;
     }
     let now: Vec<String> = replica.columns.iter().map(|column| column.name.clone()).collect();
     let wanted =
         structure.primary.columns.iter().filter_map(|column| (structure.on_replica.column)(&column.name));
     let wanted: Vec<String> = wanted.collect();
+    // Under other names there is no telling what order was meant.
+    let is_renamed = |column: &Column| {
+        (structure.on_replica.column)(&column.name)
+            .is_some_and(|name| !name.eq_ignore_ascii_case(&column.name))
+    };
+    if structure.primary.columns.iter().any(is_renamed) {
+        return;
+    }
     let as_is = |name: &str| {
         let altered = needs.changes.iter().find_map(|change| match &change.alteration {
             Some(Alteration::Column { after, .. }) if !change.comes_last() && after.name == name => {

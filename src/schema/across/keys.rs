@@ -54,6 +54,13 @@ pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String
         }
     }
     settle_primary_key(across, &mut keys, &mut missing, &mut found);
+    missing.retain(|one| match its_own(one, &found) {
+        Some(own) => {
+            notes.push(left_out(one.source, &format!("the replica has its own {} instead", called(own))));
+            false
+        }
+        None => true,
+    });
     keep_what_is_not_told(&mut keys, &mut found, notes);
     // What a foreign key that comes may lean on stays.
     let leaned_on = |own: &Attachment| {
@@ -169,6 +176,19 @@ fn take<'a>(found: &mut Vec<Found<'a>>, wanted: &Wanted<'_>, coarse: bool) -> Op
     Some(found.remove(at).own)
 }
 
+/// What the replica has in its own words over just the columns of a unique key: rows are unique in them there too.
+fn its_own<'a>(wanted: &Wanted<'_>, found: &[Found<'a>]) -> Option<&'a Attachment> {
+    let columns = wanted.portable.columns();
+    let is_its = |own: &&Attachment| {
+        own.kind == AttachmentKind::Unique
+            && own.condition.is_none()
+            && own.columns.len() == columns.len()
+            && own.columns.iter().all(|name| columns.contains(name))
+    };
+    let untold = found.iter().filter(|one| one.portable.is_err()).map(|one| one.own);
+    (wanted.portable.kind == AttachmentKind::Unique).then(|| untold.into_iter().find(is_its)).flatten()
+}
+
 /// A table that has no primary key on the primary may have one here, over what identifies its rows; one that is created
 /// gets it, for there rows must be unique too.
 fn settle_primary_key(
@@ -227,7 +247,10 @@ fn keep_what_is_not_told(keys: &mut Keys, found: &mut Vec<Found<'_>>, notes: &mu
 fn keep_what_is_near(left: &[(&Attachment, Vec<String>)], keys: &mut Keys, found: &mut Vec<Found<'_>>) {
     found.retain(|one| {
         let is_near = |(source, columns): &(&Attachment, Vec<String>)| {
-            let same = over(source, columns).is_some_and(|names| names == one.own.columns);
+            let all = columns.len() == one.own.columns.len()
+                && columns.iter().all(|name| one.own.columns.contains(name));
+            // What is unique under an expression is so without it.
+            let same = over(source, columns).map_or(all, |names| names == one.own.columns);
             let of_all = source.condition.is_none() || source.kind == AttachmentKind::Index;
             source.kind == one.own.kind && same && of_all
         };
