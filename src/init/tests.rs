@@ -229,10 +229,8 @@ fn a_whole_spec() {
         exclude_columns: [SoldAt]
 
       - table: events       # key: id
-        # NOTE: note is only on the primary. Take its name off the list below to have the column added to the
-        # replica.
-        # NOTE: code is only on the primary, and cannot be added: the replica's table shop.events lacks the
-        # column code, which is NOT NULL without a literal default; adding such a column is not available yet.
+        # NOTE: note and code are only on the primary. Take a name off the list below to have the column added
+        # to the replica.
         # If note is the replica's nota, take it off the list below and add rename: { note: nota }
         # NOTE: left out, for their types (primary / replica) have no exact common domain:
         #   seen_at  timestamp with time zone / datetime(6)
