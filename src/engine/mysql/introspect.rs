@@ -398,7 +398,8 @@ fn column(engine: EngineName, row: &[Option<String>], shown: Option<&Shown>) -> 
 fn untold(row: &[Option<String>]) -> Option<String> {
     let prints_all = matches!(text(row, 11).as_str(), "utf8mb3" | "utf8");
     let lost = is_list(&text(row, 3)) && text(row, 2).contains('?') && !has_one_byte(&text(row, 11));
-    (lost && !prints_all).then(|| {
+    // Values of other sets are compared as bytes, whatever is printed.
+    (lost && !prints_all && has_one_code_each(&text(row, 11))).then(|| {
         "its words have a `?`, which the server also prints for characters that it cannot show".to_owned()
     })
 }
