@@ -331,7 +331,7 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
     if structure.names_enums
         && is_enum(before)
         && is_enum(&after)
-        && before.column_type.declared != after.column_type.declared
+        && between.column_type.declared != after.column_type.declared
     {
         // The default that comes is of the other type.
         between.default = before.default.clone();

@@ -185,8 +185,8 @@ fn its_own<'a>(wanted: &Wanted<'_>, found: &[Found<'a>]) -> Option<&'a Attachmen
             && own.columns.len() == columns.len()
             && own.columns.iter().all(|name| columns.contains(name))
     };
-    let untold = found.iter().filter(|one| one.portable.is_err()).map(|one| one.own);
-    (wanted.portable.kind == AttachmentKind::Unique).then(|| untold.into_iter().find(is_its)).flatten()
+    let mut untold = found.iter().filter(|one| one.portable.is_err()).map(|one| one.own);
+    if wanted.portable.kind == AttachmentKind::Unique { untold.find(is_its) } else { None }
 }
 
 /// A table that has no primary key on the primary may have one here, over what identifies its rows; one that is created
