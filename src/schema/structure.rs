@@ -331,9 +331,10 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
     if structure.names_enums
         && is_enum(before)
         && is_enum(&after)
-        && between.column_type.declared != after.column_type.declared
+        && between.column_type.declared == before.column_type.declared
+        && before.column_type.declared != after.column_type.declared
     {
-        // The default that comes is of the other type.
+        // The default that comes is of the type that comes behind the rows.
         between.default = before.default.clone();
         between.words.default = before.words.default.clone();
     }
