@@ -463,8 +463,8 @@ impl Run {
         prepared
     }
 
-    /// A schema that the replica lacks is created with the first table that goes there (`made`: those that are), where the
-    /// engine has schemas that are no databases.
+    /// A schema of the primary's that the replica lacks is created with the first table that goes there (`made`: those that
+    /// are), where the engine has schemas that are no databases. One that only `to` names may be a slip.
     async fn create_missing_schema(
         &self,
         replica: &Replica,
@@ -481,7 +481,8 @@ impl Run {
             return Ok(pairing);
         }
         let withheld = pair.schema == SchemaMode::Check;
-        if let Some(change) = SchemaChange::of_schema(replica.dialect(), schema, withheld) {
+        let change = SchemaChange::of_schema(replica.dialect(), schema, withheld);
+        if let Some(change) = change.filter(|_| pair.names.primary.schema.as_ref() == Some(schema)) {
             pairing.schema_changes.insert(0, change);
             return Ok(pairing);
         }

@@ -19,15 +19,15 @@ const BILLING: &str = "CREATE SCHEMA billing; CREATE SCHEMA \"Odd one\"; CREATE 
 fn schemas_are_created_once_and_stay() {
     let pair = Pair::new(Engine::Postgres, Engine::Postgres);
     pair.primary.execute_script(BILLING);
-    pair.tables("[\"billing.*\", '\"Odd one\".c', { table: d, to: elsewhere.d }]");
+    pair.tables("[\"billing.*\", '\"Odd one\".c', d]");
     let before = schemas(&pair.replica);
     pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
     pair.exits(&["undo", "there.plan", "-o", "back.plan"], 0);
     pair.exits(&["apply", "there.plan", "-y"], 0);
     pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
     let after = schemas(&pair.replica);
-    assert_eq!(after.len(), before.len() + 3, "{after:?}");
-    assert_eq!(pair.replica.query("SELECT id::text FROM elsewhere.d")[0][0].as_deref(), Some("7"));
+    assert_eq!(after.len(), before.len() + 2, "{after:?}");
+    assert_eq!(pair.replica.query("SELECT id::text FROM d")[0][0].as_deref(), Some("7"));
     pair.exits(&["apply", "back.plan", "-y", "--allow", "all"], 0);
     assert_eq!(schemas(&pair.replica), after, "schemas stay");
     pair.exits(&["apply", "spec.yml", "-y"], 0);
@@ -41,5 +41,17 @@ fn what_is_only_looked_at_creates_no_schema() {
     let before = schemas(&pair.replica);
     let planned = pair.exits(&["apply", "spec.yml", "-y"], 0);
     assert!(planned.stdout.contains("create schema billing"), "{}", planned.told());
+    assert_eq!(schemas(&pair.replica), before);
+}
+
+#[test]
+fn a_schema_that_only_the_spec_names_may_be_a_slip() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    pair.primary.execute_script(BILLING);
+    pair.tables("[{ table: d, to: elsewhere.d }]");
+    let before = schemas(&pair.replica);
+    let refused = pair.run(&["apply", "spec.yml", "-y"]);
+    assert_eq!(refused.exit, Some(1), "{}", refused.told());
+    assert!(refused.told().contains("no schema elsewhere"), "{}", refused.told());
     assert_eq!(schemas(&pair.replica), before);
 }
