@@ -4,6 +4,7 @@
 //! looking at anything impossible (the spec, the primary) ends a run.
 
 pub mod adopt;
+mod beyond;
 mod check;
 mod connect;
 mod dependents;
@@ -555,8 +556,11 @@ impl Run {
         }
         if !self.stop.requested() {
             let counting = async {
-                evidence::count(&mut plan, snapshots.replica.as_ref(), dialects.replica, &prepared.renames)
-                    .await;
+                let (snapshot, renames) = (snapshots.replica.as_ref(), &prepared.renames);
+                evidence::count(&mut plan, snapshot, dialects.replica, renames).await;
+                if self.options.aim != Aim::Look {
+                    beyond::refuse(&mut plan, snapshot, dialects.replica, renames).await;
+                }
                 Ok(())
             };
             if let Err(failure) = answered(&self.stop, counting).await {

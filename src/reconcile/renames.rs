@@ -119,6 +119,14 @@ impl Renames {
         self.all.iter().map(|(renaming, _)| renaming).find(|renaming| renaming.was == *table)
     }
 
+    /// What a column is called now, of its table's name and its own once all is made.
+    pub fn now<'n>(&'n self, table: &'n TableName, column: &'n str) -> (&'n TableName, &'n str) {
+        let renaming = self.all.iter().map(|(renaming, _)| renaming).find(|renaming| renaming.is == *table);
+        let Some(renaming) = renaming else { return (table, column) };
+        let was = renaming.columns.iter().find(|(_, is)| is == column);
+        (&renaming.was, was.map_or(column, |(was, _)| was))
+    }
+
     /// All has been read: the plan by the names that its statements use.
     pub fn make(&self, plan: &mut ReplicaPlan) {
         let Some(catalog) = &self.catalog else { return };

@@ -428,14 +428,23 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {}", self.table(table))
     }
 
-    /// A read of how many texts of a column have more than so many characters.
-    fn count_longer(&self, table: &TableName, column: &str, chars: u64) -> String {
-        let (column, table) = (self.identifier(column), self.table(table));
-        format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {table} WHERE CHAR_LENGTH({column}) > {chars}")
+    /// A read of how many rows a table has of which a condition is true.
+    fn count_where(&self, table: &TableName, condition: &str) -> String {
+        format!("{} WHERE {condition}", self.count_rows(table))
     }
 
-    /// A read of how many values of the columns of an enum type hold words that go; `None` where no words do.
-    fn count_words(&self, _change: &EnumChange) -> Option<String> {
+    /// The condition that a column is NULL.
+    fn is_null(&self, column: &str) -> String {
+        format!("{} IS NULL", self.identifier(column))
+    }
+
+    /// The condition that a text of a column has more than so many characters.
+    fn longer(&self, column: &str, chars: u64) -> String {
+        format!("CHAR_LENGTH({}) > {chars}", self.identifier(column))
+    }
+
+    /// The condition that a column of an enum type holds words that go; `None` where no words do.
+    fn holds_going(&self, _change: &EnumChange, _column: &EnumColumn) -> Option<String> {
         None
     }
 
@@ -470,8 +479,8 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// A read of how many values of a column that becomes another are none of that one's type, where they can be told.
-    fn count_foreign(&self, _table: &TableName, _before: &Column, _after: &Column) -> Option<String> {
+    /// The condition that a value of a column that becomes another is none of that one's type, where it can be told.
+    fn foreign(&self, _column: &str, _before: &Column, _after: &Column) -> Option<String> {
         None
     }
 

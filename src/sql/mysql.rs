@@ -349,8 +349,8 @@ impl Dialect for Family {
         true
     }
 
-    fn count_foreign(&self, table: &TableName, before: &Column, after: &Column) -> Option<String> {
-        alter::count_foreign(self, table, before, after)
+    fn foreign(&self, column: &str, before: &Column, after: &Column) -> Option<String> {
+        alter::foreign(column, before, after)
     }
 
     fn numbers_keys_alone(&self) -> bool {

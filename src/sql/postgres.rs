@@ -183,8 +183,8 @@ impl Dialect for Postgres {
         alter::alter(table, alteration)
     }
 
-    fn count_words(&self, change: &super::EnumChange) -> Option<String> {
-        enumeration::count(change)
+    fn holds_going(&self, change: &super::EnumChange, column: &super::EnumColumn) -> Option<String> {
+        enumeration::holds_going(change, column)
     }
 
     fn rewrites_to_add(&self, column: &Column) -> bool {

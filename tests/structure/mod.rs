@@ -1,6 +1,7 @@
 //! Structure and rows in one plan: corpora of pairs A → B, each also back.
 
 mod across;
+mod beyond;
 mod cut_off;
 mod enums;
 mod extra_tables;

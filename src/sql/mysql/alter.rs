@@ -374,13 +374,8 @@ fn both_lists(
     Some((format!("{word}({}){}", declared.join(","), behind.unwrap_or_default()), members))
 }
 
-/// A read of how many rows hold a word that is none of the list's, or none at all.
-pub(super) fn count_foreign(
-    family: &Family,
-    table: &TableName,
-    before: &Column,
-    after: &Column,
-) -> Option<String> {
+/// The condition that a row holds a word that is none of the list's, or none at all.
+pub(super) fn foreign(column: &str, before: &Column, after: &Column) -> Option<String> {
     let (Type::Enum { members: was } | Type::Set { members: was }) = &before.column_type.meaning else {
         return None;
     };
@@ -388,18 +383,17 @@ pub(super) fn count_foreign(
         return None;
     };
     let is_set = matches!(before.column_type.meaning, Type::Set { .. });
-    let name = identifier(&before.name);
+    let name = identifier(column);
     let gone: Vec<u64> =
         (1..).zip(was).filter(|(_, word)| !is.contains(word)).map(|(number, _)| number).collect();
-    let condition = if is_set {
+    Some(if is_set {
         let bits = gone.iter().fold(0_u64, |bits, number| bits | 1 << (number - 1));
         format!("({name} + 0) & {bits} <> 0")
     } else {
         // 0 is the word that a server without strictness writes for one that it does not know.
         let numbers: Vec<String> = std::iter::once(0).chain(gone).map(|number| number.to_string()).collect();
         format!("{name} + 0 IN ({})", numbers.join(", "))
-    };
-    Some(format!("SELECT CAST(COUNT(*) AS CHAR(20)) FROM {} WHERE {condition}", family.table(table)))
+    })
 }
 
 /// A column's whole text, of which the server that it comes from has said what DDL says of it.

@@ -4,7 +4,7 @@
 //! its columns, are dropped and come back as they were; defaults too. What they are is read when it is done, for the plan
 //! has altered them by then. Invariant: tables that the plan does not know, and other words than it knows, stop it.
 
-use super::super::EnumChange;
+use super::super::{EnumChange, EnumColumn};
 use super::literal::quoted;
 use super::script::block;
 use super::table;
@@ -143,24 +143,15 @@ END
     Some(block(&body).trim_end().trim_end_matches(';').to_owned())
 }
 
-/// How many values hold words that go.
-pub(super) fn count(change: &EnumChange) -> Option<String> {
+/// The condition that a column holds words that go.
+pub(super) fn holds_going(change: &EnumChange, column: &EnumColumn) -> Option<String> {
     let going: Vec<String> = change.going().into_iter().map(str::to_owned).collect();
     if going.is_empty() {
         return None;
     }
-    let words = list(&going)?;
-    let counts = change.columns.iter().map(|column| {
-        let name = super::identifier(&column.name);
-        let held = match column.array {
-            true => format!("{name}::text[] && ARRAY[{words}]::text[]"),
-            false => format!("{name}::text IN ({words})"),
-        };
-        format!("(SELECT count(*) FROM {} WHERE {held})", table(&column.table))
-    });
-    let counts: Vec<String> = counts.collect();
-    match counts.is_empty() {
-        true => Some("SELECT '0'::text".to_owned()),
-        false => Some(format!("SELECT ({})::text", counts.join(" + "))),
-    }
+    let (words, name) = (list(&going)?, super::identifier(&column.name));
+    Some(match column.array {
+        true => format!("{name}::text[] && ARRAY[{words}]::text[]"),
+        false => format!("{name}::text IN ({words})"),
+    })
 }
