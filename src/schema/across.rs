@@ -112,12 +112,22 @@ fn take_up(structure: &Structure<'_>, pair: &mut ColumnPair, between: Column) {
     }
 }
 
+/// The replica's columns that take for one what the primary keeps in several spellings.
+fn told_apart(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<String> {
+    let Sides { primary, replica } = structure.dialects;
+    let is_one = |pair: &&ColumnPair| {
+        primary.spells_freely(&pair.sides.primary, &pair.domain)
+            && !replica.spells_freely(&pair.sides.replica, &pair.domain)
+    };
+    pairs.iter().filter(is_one).map(|pair| pair.sides.replica.name.clone()).collect()
+}
+
 /// The primary's table as the replica would have it.
 fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Result<Table, Failure> {
     let structure = across.structure;
     let columns = columns(structure, pairs);
     notes.extend(pairs.iter().filter(|pair| !pair.on_replica).filter_map(left_out_default));
-    let keys = keys::of(across, &columns, notes);
+    let keys = keys::of(across, &columns, &told_apart(structure, pairs), notes);
     let now = structure.replica.map(|table| Shape {
         columns: table.columns.clone(),
         attachments: table.attachments.clone(),

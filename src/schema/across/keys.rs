@@ -35,7 +35,12 @@ struct Found<'a> {
     portable: Result<Portable, &'static str>,
 }
 
-pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String>) -> Keys {
+pub(super) fn of(
+    across: &Across<'_>,
+    columns: &[Column],
+    told_apart: &[String],
+    notes: &mut Vec<String>,
+) -> Keys {
     let mut left = Vec::new();
     let wanted = wanted(across, notes, &mut left);
     let mut found = found(across, columns);
@@ -70,7 +75,8 @@ pub(super) fn of(across: &Across<'_>, columns: &[Column], notes: &mut Vec<String
     let going: Vec<&str> =
         found.iter().filter(|one| !leaned_on(one.own)).map(|one| one.own.name.as_str()).collect();
     for one in missing {
-        match made(across, columns, &one, &going) {
+        let made = one_spelling(across, told_apart, &one).and_then(|()| made(across, columns, &one, &going));
+        match made {
             Ok(attachment) => keys.attachments.push(attachment),
             Err(why) => {
                 notes.push(left_out(one.source, &why));
@@ -373,6 +379,23 @@ fn equates(across: &Across<'_>, own: &[&Column], wanted: &Wanted<'_>) -> Result<
     let coarser = own.iter().zip(source).find(|(column, name)| replica.folds(column) && is_two(name));
     coarser.map_or(Ok(()), |(column, _)| {
         Err(format!("the replica's column {} takes values for one that the primary tells apart", column.name))
+    })
+}
+
+/// Rows that are two on the primary for their spelling alone must not be one under a key of the replica. That they are not
+/// under the key that they are compared by is found by comparing.
+fn one_spelling(across: &Across<'_>, told_apart: &[String], wanted: &Wanted<'_>) -> Result<(), String> {
+    if !matches!(wanted.portable.kind, AttachmentKind::Unique | AttachmentKind::PrimaryKey)
+        || wanted.source.columns == across.structure.key
+    {
+        return Ok(());
+    }
+    let coarser = wanted.portable.parts.iter().find(|part| told_apart.contains(&part.name));
+    coarser.map_or(Ok(()), |part| {
+        Err(format!(
+            "the replica's column {} takes spellings for one that the primary tells apart",
+            part.name
+        ))
     })
 }
 

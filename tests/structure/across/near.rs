@@ -280,3 +280,35 @@ fn a_new_table_waits_for_the_key_that_it_points_at() {
     let keys = pair.replica.query("SELECT count(*) FROM pragma_foreign_key_list('c')");
     assert_eq!(keys[0][0].as_deref(), Some("1"));
 }
+
+#[test]
+fn a_key_that_takes_two_spellings_for_one_is_left_out() {
+    let upper = "AAAAAAAA-0000-0000-0000-000000000000";
+    for (declared, created, one, other) in [
+        ("UUID", "uuid", upper.to_owned(), upper.to_lowercase()),
+        ("DATETIME", "datetime", "2026-01-01 00:00".to_owned(), "2026-01-01 00:00:00".to_owned()),
+        (
+            "TIMESTAMP WITH TIME ZONE",
+            "timestamp",
+            "2026-01-01 00:00:00+00:00".to_owned(),
+            "2026-01-01 01:00:00+01:00".to_owned(),
+        ),
+    ] {
+        for (replica, before) in [
+            (Engine::Mariadb, "SELECT 1".to_owned()),
+            (Engine::Mariadb, format!("CREATE TABLE t (id int NOT NULL PRIMARY KEY, u {created})")),
+            (Engine::Postgres, "SELECT 1".to_owned()),
+        ] {
+            let pair = Pair::new(Engine::Sqlite, replica);
+            pair.primary.execute_script(&format!(
+                "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, u {declared} UNIQUE); INSERT INTO t VALUES (1, '{one}'), (2, '{other}')"
+            ));
+            pair.replica.execute_script(&before);
+            pair.tables("[t]");
+            let planned = pair.exits(&["plan", "spec.yml"], 0);
+            assert!(planned.told().contains("takes spellings for one"), "{declared}: {}", planned.told());
+            pair.exits(&["apply", "spec.yml", "-y"], 0);
+            pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+        }
+    }
+}
