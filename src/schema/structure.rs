@@ -779,8 +779,8 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     let same_family = structure.is_one_family();
     let Sides { primary, replica } = &pair.sides;
     let is_key = structure.key.iter().any(|column| column == pair.name());
-    // Key columns are never NULL where rows are compared, and SQLite lets most primary keys be NULL.
-    let is_said = same_family && structure.dialects.replica.column_text(replica).is_some();
+    // Key columns are never NULL where rows are compared, and SQLite, whose tables are texts, lets most primary keys be NULL.
+    let is_said = same_family && structure.replica.is_some_and(|table| table.stored.table.is_none());
     let nullability = (!is_key || is_said) && primary.nullable != replica.nullable;
     // Not what it means: `json` is a text on MariaDB, and none on MySQL.
     let declared = same_family && primary.column_type.declared != replica.column_type.declared;

@@ -231,3 +231,27 @@ fn saved_scripted_and_undone() {
         assert_eq!(said(&pair.replica), before, "{} to {}", primary.name(), replica.name());
     }
 }
+
+/// A primary key that comes makes its columns NOT NULL, and goes with that.
+#[test]
+fn a_primary_key_that_came_is_taken_back_with_what_it_made_of_its_columns() {
+    for primary in [Engine::Postgres, Engine::Mariadb, Engine::Sqlite] {
+        for replica in [Engine::Postgres, Engine::Mariadb] {
+            let pair = Pair::new(primary, replica);
+            pair.primary.execute_script(
+                "CREATE TABLE t (id int NOT NULL, a int NOT NULL, PRIMARY KEY (a, id)); INSERT INTO t VALUES (1, 1)",
+            );
+            pair.replica
+                .execute_script("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1)");
+            pair.tables("[t]");
+            let before = said(&pair.replica);
+            pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
+            pair.exits(&["undo", "there.plan", "-o", "back.plan"], 0);
+            pair.exits(&["apply", "there.plan", "-y", "--allow", "all"], 0);
+            pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+            pair.exits(&["apply", "back.plan", "-y", "--allow", "all"], 0);
+            assert_eq!(said(&pair.replica), before, "{} to {}", primary.name(), replica.name());
+            pair.replica.execute_script("INSERT INTO t VALUES (2, NULL)");
+        }
+    }
+}
