@@ -112,6 +112,30 @@ fn a_word_that_stays_in_what_is_not_written_is_an_error_of_the_plan() {
     }
 }
 
+/// Rows without a key are looked for by all that they hold, also before a word is one.
+#[test]
+fn rows_without_a_key_come_and_go_with_their_words() {
+    let primary = "CREATE TYPE m AS ENUM ('a', 'b'); CREATE TABLE u (v m, w m[]); INSERT INTO u VALUES ('a', '{b}'), ('b', '{a,b}'), ('b', NULL);";
+    let replica = "CREATE TYPE m AS ENUM ('a', 'c'); CREATE TABLE u (v m, w m[]); INSERT INTO u VALUES ('c', '{c}'), ('c', '{c}'), (NULL, '{a}');";
+    let pair = pair(primary, replica, "[u]");
+    let rows = || {
+        let rows = pair.replica.query("SELECT concat(v, '|', w) FROM u ORDER BY 1");
+        rows.into_iter().map(|row| row[0].clone()).collect::<Vec<_>>()
+    };
+    let before = rows();
+    pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
+    pair.exits(&["undo", "there.plan", "-o", "back.plan"], 0);
+    for plan in ["there.plan", "there.plan", "back.plan", "back.plan"] {
+        pair.exits(&["apply", plan, "-y", "--allow", "all", "--max-deletes", "100%"], 0);
+    }
+    assert_eq!(rows(), before);
+    pair.exits(
+        &["apply", "spec.yml", "-y", "--allow", "all", "--max-deletes", "100%", "--batch-rows", "1"],
+        0,
+    );
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+}
+
 #[test]
 fn what_else_uses_a_type_that_is_made_anew_is_named() {
     let used = [

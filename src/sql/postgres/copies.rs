@@ -4,7 +4,7 @@
 //! of the condition, so that no comparison has to take NULL for equal. Invariant: equal means the same in the
 //! pair's domain, exactly.
 
-use super::super::{Column, CopiesToDelete, Guard, SelectColumn, Unwritable};
+use super::super::{Column, ColumnType, CopiesToDelete, Guard, SelectColumn, Unwritable};
 use super::literal::literal;
 use super::select::{own_rows, printed};
 use super::{STATEMENT_BYTES_MAX, change, identifier, table};
@@ -96,13 +96,37 @@ struct Line {
 impl Line {
     fn new(columns: &[SelectColumn], values: &[Value], copies: u64) -> Result<Self, Unwritable> {
         let literals = columns.iter().zip(values).map(|(part, value)| {
-            literal(value, &part.column.column_type).map_err(|why| Unwritable {
+            let listed = listed(&part.column).column_type;
+            let text = match value {
+                Value::Native(text) if is_text(&listed) => &Value::Text(text.clone()),
+                _ => value,
+            };
+            literal(text, &listed).map_err(|why| Unwritable {
                 reason: format!("column `{}`: {}", part.column.name, why.reason),
             })
         });
         let literals = literals.collect::<Result<Vec<_>, _>>()?;
         Ok(Line { literals, nulls: values.iter().map(Value::is_null).collect(), copies })
     }
+}
+
+/// A column as a list of its values has it. A word may not be one of its enum's yet, also in an array of them; these are
+/// compared by their texts.
+fn listed(column: &Column) -> Column {
+    let declared = &column.column_type.declared;
+    match column.column_type.meaning {
+        Type::Enum { .. } => Column { column_type: text(), ..column.clone() },
+        Type::Printed if declared.ends_with("[]") => Column { column_type: text(), ..column.clone() },
+        _ => column.clone(),
+    }
+}
+
+fn text() -> ColumnType {
+    ColumnType::new("text", Type::Text { chars_max: None, fixed: false })
+}
+
+fn is_text(listed: &ColumnType) -> bool {
+    matches!(listed.meaning, Type::Text { .. })
 }
 
 fn lines<'a>(
@@ -145,7 +169,8 @@ fn is_null(column: &Column) -> String {
 fn list(columns: &[SelectColumn], group: &[Line]) -> Alike {
     let nulls = group.first().map(|line| line.nulls.clone()).unwrap_or_default();
     let given: Vec<usize> = (0..columns.len()).filter(|index| !nulls[*index]).collect();
-    let types: Vec<&Column> = given.iter().map(|index| &columns[*index].column).collect();
+    let listed: Vec<Column> = given.iter().map(|index| listed(&columns[*index].column)).collect();
+    let types: Vec<&Column> = listed.iter().collect();
     let mut names = vec!["_trueup_row".to_owned(), "_trueup_copies".to_owned()];
     names.extend(given.iter().map(|index| format!("_trueup_{index}")));
     let tuples: Vec<String> = group
