@@ -27,7 +27,7 @@ impl Course {
         Course {
             sign,
             stride: i128::from(sequence.increment).abs().max(1),
-            first: ends[0].min(ends[1]),
+            first: sequence.start.map_or(ends[0].min(ends[1]), |start| i128::from(start) * sign),
             last: ends[0].max(ends[1]),
             cycles: sequence.cycles,
         }
@@ -50,6 +50,11 @@ impl Course {
             Some((number, given)) => self.along(number).saturating_add(if given { self.stride } else { 0 }),
             None => self.first,
         }
+    }
+
+    /// Whether it gives that number, whatever its stride.
+    pub fn gives(sequence: &Sequence, number: i128) -> bool {
+        (sequence.min..=sequence.max).contains(&number)
     }
 
     /// Whether the replica's rows say where it must stand: not where it is meant to give the same numbers again.

@@ -14,7 +14,7 @@ use crate::plan::{Course, ReplicaPlan, SchemaAction, SchemaChange, TablePlan, se
 use crate::schema::{Table, TablePair};
 use crate::sides::{Side, Sides};
 use crate::spec::{SchemaMode, Spec};
-use crate::sql::{Dialect, Sequence};
+use crate::sql::{Alteration, Dialect, Sequence};
 use crate::value::{Value, decode};
 
 /// Both sides of one replica's comparison.
@@ -74,7 +74,8 @@ impl Sequences<'_> {
         let mut found = Vec::new();
         for column in 0..pair.columns.len() {
             if let Some(sequence) = self.sequence_of(table, pair, column) {
-                if let Some(hidden) = hidden(self.spec, pair, &sequence) {
+                let own = own_sequence(table, &sequence.column).unwrap_or(&sequence);
+                if let Some(hidden) = hidden(self.spec, pair, own) {
                     return Err(hidden);
                 }
                 found.push(self.numbered(index, table, pair, column, sequence, unread).await?);
@@ -86,6 +87,9 @@ impl Sequences<'_> {
     /// What numbers the replica's column, or will once the plan has made it.
     fn sequence_of(&self, table: &TablePlan, pair: &TablePair, column: usize) -> Option<Sequence> {
         let paired = &pair.columns[column];
+        if let Some(planned) = planned(table, &paired.sides.replica.name) {
+            return planned;
+        }
         match paired.on_replica {
             true => own_sequence(table, &paired.sides.replica.name).cloned(),
             false if pair.schema == SchemaMode::Sync => {
@@ -122,10 +126,17 @@ impl Sequences<'_> {
         unread: &mut Vec<(String, String)>,
     ) -> Result<Numbered, Failure> {
         let course = Course::of(&sequence);
-        let there = pair.columns[column].on_replica
-            && own_sequence(table, &pair.columns[column].sides.replica.name).is_some();
-        let position = if there { self.position(Side::Replica, pair, &sequence).await? } else { None };
-        let mut now = course.next(position);
+        let on_replica = pair.columns[column].on_replica;
+        let own = own_sequence(table, &pair.columns[column].sides.replica.name).filter(|_| on_replica);
+        let there = on_replica
+            && (own.is_some() || planned(table, &pair.columns[column].sides.replica.name).is_some());
+        let position = match own {
+            Some(own) => self.position(Side::Replica, pair, own).await?,
+            None => None,
+        };
+        // One that takes the place of another goes on where that stood, as far as it can.
+        let gives = |(number, _): &(i128, bool)| sequence.name.is_some() || Course::gives(&sequence, *number);
+        let mut now = course.next(position.filter(gives));
         let mut wanted = now;
         let names = pair.columns[column].sides.as_ref().map(|column| column.name.as_str());
         let primary = table.structure.primary.as_ref().and_then(|table| table.sequence(names.primary));
@@ -273,6 +284,19 @@ impl Sequences<'_> {
         let furthest = answer.into_iter().next().flatten().and_then(|text| whole(&text));
         Ok(furthest.map(|number| course.along(number).saturating_add(1)))
     }
+}
+
+/// What numbers a column of the replica once the plan has given it another sequence, or none: `None` where it does neither.
+fn planned(table: &TablePlan, column: &str) -> Option<Option<Sequence>> {
+    let changes = table.schema_changes.iter().rev().filter(|change| !change.withheld);
+    let numbers = |change: &SchemaChange| match &change.alteration {
+        Some(Alteration::Column { before, after }) if after.name == column => {
+            let (was, is) = (&before.words.numbers, &after.words.numbers);
+            (was != is).then(|| is.as_ref().map(|is| is.sequence(column)))
+        }
+        _ => None,
+    };
+    changes.into_iter().find_map(numbers)
 }
 
 /// What numbers a column of the replica now.

@@ -6,7 +6,9 @@
 use crate::spec::{
     ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE,
 };
-use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Dialect, EnumChange, Shape, TableName};
+use crate::sql::{
+    Alteration, Attachment, AttachmentKind, Column, Dialect, EnumChange, NumberedBy, Shape, TableName,
+};
 
 use super::change::{Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
@@ -215,5 +217,23 @@ pub(super) fn between(dialect: &dyn Dialect, before: &Column, after: &Column) ->
     between.nullable = before.nullable || after.nullable;
     between.default = after.default.clone();
     between.words.default = after.words.default.clone();
+    numbered_between(before, after, &mut between);
     between
+}
+
+/// What numbers a column while rows are written: nothing that forbids a number or NULL which either takes, and no default
+/// beside it.
+fn numbered_between(before: &Column, after: &Column, between: &mut Column) {
+    let (Some(was), is) = (&before.words.numbers, &after.words.numbers) else { return };
+    let loosens = match is {
+        None => true,
+        Some(is) if was.is_identity() && !is.is_identity() => true,
+        Some(is) => was.by == NumberedBy::Always && is.by != NumberedBy::Always,
+    };
+    if loosens {
+        (between.identity, between.words.numbers) = (after.identity, is.clone());
+    } else if was.is_identity() && was.declared == before.column_type.declared {
+        // The server gives the sequence the column's new type.
+        between.words.numbers = Some(was.retyped(&between.column_type.declared));
+    }
 }

@@ -231,7 +231,15 @@ fn rename_table(table: &mut Table, renaming: &Renaming, dialect: &dyn Dialect) {
     };
     table.name = renaming.is.clone();
     for column in &mut table.columns {
+        let own = table.sequences.iter().find(|sequence| sequence.column == column.name);
         renaming.column(&mut column.name);
+        if let (Some(numbers), Some(name)) =
+            (&mut column.words.numbers, own.and_then(|own| own.name.as_ref()))
+        {
+            // It keeps its name, which then is none that the server would make up.
+            let makes_up = dialect.numbering().makes_up(&name.name, &renaming.is.name, &column.name);
+            numbers.name = Some(name.name.clone()).filter(|_| !makes_up);
+        }
         sql(&mut column.words.generated);
     }
     table.keys.iter_mut().for_each(|key| renaming.columns(&mut key.columns));

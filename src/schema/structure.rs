@@ -12,7 +12,7 @@ use crate::sides::Sides;
 use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, DELETES_DATA, SchemaMode};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, ColumnPlace, ColumnWords, DefaultKind, Dialect,
-    ForeignKey, LiteralDefault, TableDefinition, TableName,
+    ForeignKey, Identity, LiteralDefault, NumberedBy, TableDefinition, TableName,
 };
 use crate::value::{Decimal, Domain, Type};
 
@@ -318,6 +318,10 @@ fn in_order(structure: &Structure<'_>, replica: &Table, needs: &mut Needs) {
 fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, Vec<SchemaChange>)> {
     let before = &pair.sides.replica;
     let mut after = Column { name: before.name.clone(), ..pair.sides.primary.clone() };
+    let draws = |one: &Column, other: &Column| draws_elsewhere(one) && other.words.numbers.is_some();
+    if draws(before, &after) || draws(&after, before) {
+        return None;
+    }
     if !structure.is_one_brand() {
         let default = after.words.default.take();
         after.words = ColumnWords { default, ..before.words.clone() };
@@ -361,6 +365,11 @@ fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, 
         changes.push(SchemaChange { behind_rows: true, ..step(&between, &after)? });
     }
     Some((between, changes))
+}
+
+/// Whether a column's default draws from a sequence that is not its own.
+fn draws_elsewhere(column: &Column) -> bool {
+    column.words.default.is_none() && matches!(column.default, Some(DefaultKind::Expression(_)))
 }
 
 /// Whether an enum becomes one that is a type of its own and has not all of its words, or the other way round.
@@ -549,6 +558,14 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<Schema
         later.extend(change.map(|change| SchemaChange { behind_rows: true, ..change }));
         *column = plain;
     }
+    for column in &mut made {
+        let first = dialect.comes_as(column);
+        if first != *column {
+            let one = Alteration::Column { before: Box::new(first.clone()), after: Box::new(column.clone()) };
+            later.extend(altered(dialect, name, one));
+            *column = first;
+        }
+    }
     let definition = TableDefinition {
         name: name.clone(),
         columns: made,
@@ -617,7 +634,17 @@ fn add_column(
         column.identity.is_some() && dialect.numbers_keys_alone() && structure.is_one_family();
     let numbers_itself = column.identity.is_some() && !numbers_later;
     let is_complete = (column.nullable && !numbers_later) || numbers_itself;
-    if is_complete || structure.mode != SchemaMode::Sync {
+    if structure.mode != SchemaMode::Sync {
+        return Ok(vec![added_at(dialect, table, &column, place)]);
+    }
+    let first = comes_writable(dialect, &column);
+    if first != column && numbers_itself {
+        let one = Alteration::Column { before: Box::new(first.clone()), after: Box::new(column.clone()) };
+        pair.sides.replica.identity = first.identity;
+        let rest = altered(dialect, table, one).map(|change| SchemaChange { behind_rows: true, ..change });
+        return Ok(std::iter::once(added_at(dialect, table, &first, place)).chain(rest).collect());
+    }
+    if is_complete {
         return Ok(vec![added_at(dialect, table, &column, place)]);
     }
     // Added without having to have values, filled, and only then held to have them; taken back the other way round.
@@ -640,6 +667,18 @@ fn add_column(
                 .hint(format!("add it by hand, or leave it out with `exclude_columns: [{}]`", pair.name())))
         }
     }
+}
+
+/// A column that numbers itself as it comes to a table with rows, which are then given the primary's numbers.
+fn comes_writable(dialect: &dyn Dialect, column: &Column) -> Column {
+    let mut first = dialect.comes_as(column);
+    if first.identity == Some(Identity::Always) {
+        first.identity = Some(Identity::ByDefault);
+        if let Some(numbers) = &mut first.words.numbers {
+            numbers.by = NumberedBy::ByDefault;
+        }
+    }
+    first
 }
 
 /// The changes that add a column whose default is nothing that is known before: without it, so that it is NULL in every row
@@ -846,8 +885,12 @@ pub(super) fn described(dialect: &dyn Dialect, column: &Column) -> String {
     if let Some(collation) = &column.words.collation {
         text.push_str(&format!(" COLLATE {collation}"));
     }
+    if let Some(numbers) = &column.words.numbers {
+        text.push_str(&format!(" {numbers}"));
+    }
     match (&column.words.default, &column.default) {
         (Some(default), _) => text.push_str(&format!(" DEFAULT {default}")),
+        (None, Some(DefaultKind::Expression(drawn))) => text.push_str(&format!(" DEFAULT {drawn}")),
         (None, Some(DefaultKind::Literal(literal))) => text.push_str(&match literal {
             LiteralDefault::Number(number) => format!(" DEFAULT {number}"),
             LiteralDefault::Text(words) => format!(" DEFAULT '{}'", words.replace('\'', "''")),

@@ -27,7 +27,7 @@ pub use partition::{Layout, Partition};
 pub use portable::{Portable, PortablePart, Ported};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
 pub use script::{Expect, Guard, KnownSpellings, Script, ScriptChunk, comment, one_line};
-pub use sequence::{Numbering, Sequence};
+pub use sequence::{NumberedBy, Numbering, Numbers, Sequence};
 pub use statement::{
     Alike, Column, ColumnPlace, ColumnWords, CopiesToDelete, DefaultKind, ForeignKey, ForeignKeyAction,
     Generated, Identity, IndexPart, LiteralDefault, RowUpdate, Select, SelectColumn, Selection,
@@ -482,6 +482,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The condition that a value of a column that becomes another is none of that one's type, where it can be told.
     fn foreign(&self, _column: &str, _before: &Column, _after: &Column) -> Option<String> {
         None
+    }
+
+    /// What a column that numbers itself comes as, where CREATE TABLE and ADD COLUMN cannot say all of it: it becomes what it
+    /// is to be right behind that.
+    fn comes_as(&self, column: &Column) -> Column {
+        column.clone()
     }
 
     /// Whether a column that numbers rows must be the first of a key (MySQL family).

@@ -11,6 +11,7 @@ mod copies;
 mod define;
 mod enumeration;
 mod literal;
+mod numbers;
 mod portable;
 mod scope;
 mod script;
@@ -185,6 +186,10 @@ impl Dialect for Postgres {
 
     fn holds_going(&self, change: &super::EnumChange, column: &super::EnumColumn) -> Option<String> {
         enumeration::holds_going(change, column)
+    }
+
+    fn comes_as(&self, column: &Column) -> Column {
+        numbers::comes_as(column)
     }
 
     fn rewrites_to_add(&self, column: &Column) -> bool {

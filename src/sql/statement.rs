@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sequence::Numbers;
 use crate::value::{ColumnType, Domain, Key, KeyRange, Row, Value};
 
 /// A table's name, qualified where the engine has schemas (PostgreSQL) or databases (MySQL family).
@@ -117,6 +118,9 @@ pub struct ColumnWords {
     pub untold: Option<String>,
     /// All that stands behind its name, where the engine keeps that as one text.
     pub whole: Option<String>,
+    /// The sequence that numbers it, where that is an object of its own that goes with the column.
+    #[serde(default)]
+    pub numbers: Option<Numbers>,
 }
 
 impl Column {

@@ -8,6 +8,7 @@ mod extra_tables;
 mod hazards;
 mod mysql_family;
 mod mysql_rows;
+mod numbers;
 mod partitions;
 mod postgres;
 mod renamed_from;

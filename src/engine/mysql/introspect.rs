@@ -425,6 +425,7 @@ fn words(row: &[Option<String>], shown: &Shown) -> ColumnWords {
         default: shown.default.clone(),
         generated: shown.generated.clone(),
         collation: collation.filter(|_| !is_json),
+        numbers: None,
         whole: Some(whole),
         on_update: shown.on_update.clone(),
         check,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::super::EngineError;
-use super::{attachments, enums, rows, run, text};
+use super::{attachments, enums, numbers, rows, run, text};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding, Table, UniqueKey};
 use crate::sql::{
@@ -285,6 +285,9 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
             Ok(())
         })?;
     }
+    for row in rows(connection, &query(numbers::NUMBERS), DOING).await? {
+        each(&row, &mut |table| numbers::add(&row, table))?;
+    }
     for row in rows(connection, &query(KEYS), DOING).await? {
         each(&row, &mut |table| {
             table.keys.push(UniqueKey {
@@ -494,6 +497,7 @@ fn sequence(row: &PgRow) -> Result<Sequence, EngineError> {
         min: number(5)?.into(),
         max: number(6)?.into(),
         cycles: required(row, 7)? == "true",
+        start: None,
         hidden: match required(row, 8)?.as_str() {
             "true" => None,
             _ => Some(format!("GRANT SELECT ON SEQUENCE {}", required(row, 9)?)),

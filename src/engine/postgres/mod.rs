@@ -10,6 +10,7 @@ mod enums;
 mod failure;
 mod holders;
 mod introspect;
+mod numbers;
 mod orphans;
 mod rights;
 mod scan;

@@ -5,7 +5,7 @@
 
 use super::define::column_default;
 use super::literal::quoted;
-use super::{identifier, table};
+use super::{identifier, numbers, table};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, AttachmentPart, Column, DefaultKind, Generated, Partition,
     TableName,
@@ -33,7 +33,11 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
         Alteration::Validate(attachment) => {
             format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table(name), identifier(&attachment.name))
         }
-        Alteration::Column { before, after } => column(name, before, after)?,
+        Alteration::Column { before, after } => {
+            let mut sql = vec![CHECK_NOW.to_owned()];
+            sql.extend(column(name, before, after)?);
+            return Some(sql);
+        }
         Alteration::Enum(change) => return super::enumeration::alter(change),
         Alteration::Partition(partition, true) => format!("DROP TABLE {} RESTRICT", table(&partition.name)),
         Alteration::Partition(partition, false) => {
@@ -124,9 +128,9 @@ fn included(attachment: &Attachment) -> String {
     if names.is_empty() { String::new() } else { format!(" INCLUDE ({})", names.join(", ")) }
 }
 
-/// All that becomes another in a column, in one statement. `None` where that is more than its type, collation, default
-/// and whether it takes NULL.
-fn column(name: &TableName, before: &Column, after: &Column) -> Option<String> {
+/// All that becomes another in a column, what numbers it by itself. `None` where that is more than its type, collation,
+/// default and whether it takes NULL.
+fn column(name: &TableName, before: &Column, after: &Column) -> Option<Vec<String>> {
     if before.words.generated != after.words.generated
         || before.generated != after.generated
         || is_other_list(before, after)
@@ -167,10 +171,8 @@ fn column(name: &TableName, before: &Column, after: &Column) -> Option<String> {
         let word = if after.nullable { "DROP" } else { "SET" };
         actions.push(format!("ALTER COLUMN {column} {word} NOT NULL"));
     }
-    if actions.is_empty() {
-        return None;
-    }
-    Some(format!("ALTER TABLE {} {}", table(name), actions.join(", ")))
+    let other = (!actions.is_empty()).then(|| format!("ALTER TABLE {} {}", table(name), actions.join(", ")));
+    numbers::renumber(name, before, after, other)
 }
 
 /// Enums of one name and other words.

@@ -4,7 +4,7 @@
 use super::super::sequence::{Numbering, Sequence};
 use super::super::{Column, TableName};
 use super::literal::quoted;
-use super::{identifier, table};
+use super::{identifier, numbers, table};
 use crate::value::Type;
 
 /// So many numbers are drawn one by one, in a tenth of a second.
@@ -61,10 +61,11 @@ impl Numbering for Sequences {
             // Made by the plan itself; by now nobody knows its name but the server.
             let of = quoted(&table(name)).and_then(|table| Ok((table, quoted(&sequence.column)?)));
             let Ok((table, column)) = of else { return Vec::new() };
+            let (sign, start) = (if sequence.descends() { ">" } else { "<" }, sequence.start.unwrap_or(1));
             let from = format!(
                 "SELECT s, {steps} AS steps FROM (SELECT s, nextval(s) AS v \
                  FROM (SELECT pg_get_serial_sequence({table}, {column})::regclass AS s) AS own \
-                 WHERE coalesce(pg_sequence_last_value(s) + 1::numeric, 1) < {next}) AS drawn"
+                 WHERE coalesce(pg_sequence_last_value(s) + {increment}::numeric, {start}) {sign} {next}) AS drawn"
             );
             return vec![go_on("s", &from)];
         };
@@ -78,7 +79,14 @@ impl Numbering for Sequences {
         vec![go_on(&text, &from)]
     }
 
+    fn makes_up(&self, name: &str, table: &str, column: &str) -> bool {
+        numbers::makes_up(name, table, column)
+    }
+
     fn made(&self, column: &Column) -> Option<Sequence> {
+        if let Some(numbers) = &column.words.numbers {
+            return Some(numbers.sequence(&column.name));
+        }
         column.identity?;
         let bytes = match column.column_type.meaning {
             Type::Integer { bytes, unsigned: false } => bytes,
