@@ -227,10 +227,7 @@ impl Run {
             check_choices(&self.spec, &self.options, &catalog, &extra.collect::<Vec<_>>())?;
         }
         self.announce(&prepared);
-        let mut replicas = Vec::new();
-        for prepared in prepared {
-            replicas.push(self.compare_replica(prepared, &snapshot, primary.dialect()).await);
-        }
+        let replicas = self.compare_replicas(prepared, &snapshot, primary.dialect()).await;
         Ok(self.plan(primary, snapshot.method(), replicas))
     }
 
@@ -510,16 +507,45 @@ impl Run {
         });
     }
 
-    async fn compare_replica(
+    /// Compares all replicas beside each other, and completes their plans one by one.
+    async fn compare_replicas(
         &self,
-        prepared: Prepared<'_>,
+        prepared: Vec<Prepared<'_>>,
         primary: &Arc<dyn Snapshot>,
         dialect: &'static dyn Dialect,
-    ) -> ReplicaPlan {
-        let mut plan = ReplicaPlan { error: prepared.error, ..self.replica_plan(prepared.connected) };
-        let Ok(replica) = &prepared.connected.replica else { return plan };
+    ) -> Vec<ReplicaPlan> {
+        let mut begun = Vec::new();
+        for prepared in prepared {
+            begun.push(self.begin(prepared, primary, dialect).await);
+        }
+        let reading = begun.iter_mut().filter_map(|begun| {
+            let tables = std::mem::take(&mut begun.prepared.tables);
+            let (snapshots, dialects) = begun.read.as_ref()?;
+            let dialects = dialects.map(|dialect| dialect as &dyn Dialect);
+            Some(tables::Comparing { run: self, replica: &begun.plan.name, tables, snapshots, dialects })
+        });
+        let reading: Vec<_> = reading.collect();
+        let mut compared = tables::compare_all(self, &reading).await.into_iter();
+        drop(reading);
+        let mut plans = Vec::new();
+        for begun in begun {
+            let tables = if begun.read.is_some() { compared.next() } else { None };
+            plans.push(self.completed(begun, tables.unwrap_or_default()).await);
+        }
+        plans
+    }
+
+    /// Begins the moment of a replica.
+    async fn begin<'a>(
+        &self,
+        prepared: Prepared<'a>,
+        primary: &Arc<dyn Snapshot>,
+        dialect: &'static dyn Dialect,
+    ) -> Begun<'a> {
+        let mut plan = ReplicaPlan { error: prepared.error.clone(), ..self.replica_plan(prepared.connected) };
+        let Ok(replica) = &prepared.connected.replica else { return Begun { prepared, plan, read: None } };
         if plan.error.is_some() {
-            return plan;
+            return Begun { prepared, plan, read: None };
         }
         let beginning = async {
             replica.snapshot().await.map_err(|error| no_snapshot(&self.spec, Some(&plan.name), error))
@@ -528,18 +554,26 @@ impl Run {
             Ok(snapshot) => snapshot,
             Err(failure) => {
                 plan.error = Some(failure);
-                return plan;
+                return Begun { prepared, plan, read: None };
             }
         };
         plan.snapshot = snapshot.method();
-        let snapshots = Sides::new(Arc::clone(primary), snapshot);
-        let dialects = Sides::new(dialect as &dyn Dialect, replica.dialect() as &dyn Dialect);
         for table in &prepared.tables {
             let notes = table.pairing.iter().flat_map(|pairing| &pairing.notes);
             plan.notes.extend(notes.map(|note| format!("table {}: {note}", table.table)));
         }
-        let comparing = tables::Comparing { run: self, replica: &plan.name, snapshots: &snapshots, dialects };
-        plan.tables = comparing.all(prepared.tables).await;
+        let dialects = Sides::new(dialect, replica.dialect());
+        Begun { prepared, plan, read: Some((Sides::new(Arc::clone(primary), snapshot), dialects)) }
+    }
+
+    /// The plan of a replica whose tables have been compared.
+    async fn completed(&self, begun: Begun<'_>, tables: Vec<TablePlan>) -> ReplicaPlan {
+        let Begun { prepared, mut plan, read } = begun;
+        let (Some((snapshots, dialects)), Ok(replica)) = (read, &prepared.connected.replica) else {
+            return plan;
+        };
+        let dialects = dialects.map(|dialect| dialect as &dyn Dialect);
+        plan.tables = tables;
         plan.tables.extend(prepared.extra.tables);
         // Where tables were interrupted they say so themselves.
         if !self.stop.requested() {
@@ -618,6 +652,13 @@ struct Prepared<'a> {
     extra: Extras,
     renames: Renames,
     error: Option<Failure>,
+}
+
+/// A replica whose moment has begun, unless there is an error in its plan.
+struct Begun<'a> {
+    prepared: Prepared<'a>,
+    plan: ReplicaPlan,
+    read: Option<(Sides<Arc<dyn Snapshot>>, Sides<&'static dyn Dialect>)>,
 }
 
 #[derive(Clone)]

@@ -44,6 +44,7 @@ mod script;
 mod sequences;
 mod servers;
 mod sessions;
+mod shared_reads;
 mod sides;
 mod spellings;
 mod split;

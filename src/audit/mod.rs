@@ -7,6 +7,8 @@
 //! themselves go to a [`Spool`]. Tables without a key, and keys that have no order in common, are read in any
 //! order and joined by digests (`unordered`).
 //!
+//! Several replicas that want the same of the primary share one read of it (`shared`).
+//!
 //! Invariant: a finding is about all rows in scope of both snapshots, each read once. Whatever cannot be
 //! read, is out of order or goes wrong inside is a [`Failure`], never a shorter table. This room writes
 //! nothing and prints nothing.
@@ -20,6 +22,7 @@ mod lookup;
 mod reader;
 mod rules;
 mod segment;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod unique;
@@ -42,6 +45,7 @@ use crate::sql::{Select, Selection};
 use crate::value::{Digest, Key, KeyRange};
 
 pub use collide::Collisions;
+pub use shared::shared_primaries;
 pub use unique::check_unique;
 pub use unordered::{COPIES_AT_ONCE, copies_that_differ};
 

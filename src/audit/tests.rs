@@ -2,6 +2,7 @@
 
 mod fake;
 mod keyless;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

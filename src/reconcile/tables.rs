@@ -1,5 +1,6 @@
-//! Comparing the tables of one replica: small ones several at once, each with its part of the memory, then the others one
-//! after the other, each with all of it. Where both databases are files that are equal in all bytes, so are their tables.
+//! Comparing the tables of the replicas: each table of all replicas at once, so that the primary is read once for them;
+//! small tables several at once, each with its part of the memory, then the others one after the other. Where both
+//! databases are files that are equal in all bytes, so are their tables.
 //!
 //! Invariant: what is found of a table does not depend on what else is compared beside it. What failed beside others and
 //! might not have with more memory or time is compared again by itself.
@@ -7,6 +8,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 
 use super::patience::answered;
 use super::{PreparedTable, Run};
@@ -30,37 +32,125 @@ pub(super) struct Comparing<'a> {
     pub run: &'a Run,
     /// The replica's name.
     pub replica: &'a str,
+    pub tables: Vec<PreparedTable>,
     pub snapshots: &'a Sides<Arc<dyn Snapshot>>,
     pub dialects: Sides<&'a dyn Dialect>,
 }
 
-impl Comparing<'_> {
-    /// Compares all tables; the answers are in their order.
-    pub async fn all(&self, tables: Vec<PreparedTable>) -> Vec<TablePlan> {
-        let same = match self.same_bytes().await {
-            Ok(same) => same,
-            Err(failure) => return tables.into_iter().map(|table| failed(table, &failure)).collect(),
+/// Compares all tables of all replicas: for each replica the answers, in the order of its tables.
+pub(super) async fn compare_all(run: &Run, replicas: &[Comparing<'_>]) -> Vec<Vec<TablePlan>> {
+    let alone = run.audit_options();
+    let mut plans = Vec::new();
+    for replicas in replicas.chunks(alone.audits_max()) {
+        let same = join_all(replicas.iter().map(Comparing::same_bytes)).await;
+        plans.extend(Beside { replicas, same, alone: &alone }.all().await);
+    }
+    plans
+}
+
+/// Replicas that are compared beside each other, table by table, so that what they want of the primary is read once.
+struct Beside<'a> {
+    replicas: &'a [Comparing<'a>],
+    /// For each of them: see [`Comparing::same_bytes`].
+    same: Vec<Result<Option<Digest>, Failure>>,
+    alone: &'a AuditOptions,
+}
+
+impl Beside<'_> {
+    async fn all(&self) -> Vec<Vec<TablePlan>> {
+        let at_once = self.small_at_once();
+        let beside = AuditOptions { jobs: 1, ..self.alone.beside(at_once) };
+        let mut plans: Vec<Vec<Option<TablePlan>>> =
+            self.replicas.iter().map(|replica| replica.tables.iter().map(|_| None).collect()).collect();
+        let mut keep = |place: usize, found: Vec<TablePlan>| {
+            for (plans, plan) in plans.iter_mut().zip(found) {
+                plans[place] = Some(plan).filter(|plan| !may_be_for_want_of_room(plan));
+            }
         };
-        let alone = self.run.audit_options();
-        let Sides { primary, replica } = self.snapshots.as_ref().map(|snapshot| snapshot.readers());
-        let at_once = alone.segments_max().min(primary).min(replica).max(1);
-        let beside =
-            AuditOptions { jobs: 1, memory_bytes: alone.memory_bytes / at_once as u64, ..alone.clone() };
-        let mut plans: Vec<Option<TablePlan>> = tables.iter().map(|_| None).collect();
-        let small = tables.iter().enumerate().filter(|(_, table)| is_small(table));
-        let compared =
-            small.map(async |(place, table)| (place, self.one(table.clone(), &beside, same).await));
+        let places = self.replicas.iter().map(|replica| replica.tables.len()).min().unwrap_or(0);
+        let (small, large): (Vec<usize>, Vec<usize>) = (0..places).partition(|place| self.is_small(*place));
+        let compared = small.into_iter().map(async |place| (place, self.at(place, &beside).await));
         let mut compared = futures_util::stream::iter(compared).buffer_unordered(at_once);
-        while let Some((place, plan)) = compared.next().await {
-            plans[place] = Some(plan).filter(|plan| !may_be_for_want_of_room(plan));
+        while let Some((place, found)) = compared.next().await {
+            keep(place, found);
         }
         drop(compared);
-        for (plan, table) in plans.iter_mut().zip(tables) {
-            if plan.is_none() {
-                *plan = Some(self.one(table, &alone, same).await);
+        // Of one replica alone, these have all of the memory at once.
+        for place in large.into_iter().filter(|_| self.replicas.len() > 1) {
+            keep(place, self.at(place, self.alone).await);
+        }
+        let mut whole = Vec::new();
+        for ((replica, same), plans) in self.replicas.iter().zip(&self.same).zip(plans) {
+            whole.push(replica.rest(plans, self.alone, same).await);
+        }
+        whole
+    }
+
+    /// How many small tables are compared at once: each reads every side by one connection.
+    fn small_at_once(&self) -> usize {
+        let readers = self.replicas.iter().map(|replica| {
+            let Sides { primary, replica } = replica.snapshots.as_ref().map(|snapshot| snapshot.readers());
+            primary.min(replica)
+        });
+        self.alone.segments_max().min(readers.min().unwrap_or(1)).max(1)
+    }
+
+    fn is_small(&self, place: usize) -> bool {
+        self.replicas.iter().all(|replica| is_small(&replica.tables[place]))
+    }
+
+    /// The table at this place of each replica.
+    async fn at(&self, place: usize, options: &AuditOptions) -> Vec<TablePlan> {
+        let options = options.beside(self.replicas.len());
+        let each = self.replicas.iter().zip(&self.same).zip(self.primaries(place));
+        let each = each.map(|((replica, same), primary)| {
+            replica.one(replica.tables[place].clone(), primary, &options, same)
+        });
+        join_all(each).await
+    }
+
+    /// The primary as each replica is to read it.
+    fn primaries(&self, place: usize) -> Vec<Arc<dyn Snapshot>> {
+        let mut primaries: Vec<Arc<dyn Snapshot>> =
+            self.replicas.iter().map(|replica| Arc::clone(&replica.snapshots.primary)).collect();
+        let (mut readers, mut audits) = (Vec::new(), Vec::new());
+        for (at, (replica, same)) in self.replicas.iter().zip(&self.same).enumerate() {
+            let Ok(pairing) = &replica.tables[place].pairing else { continue };
+            if matches!(same, Ok(None)) && is_audited(&pairing.pair) {
+                readers.push(at);
+                audits.push((&pairing.pair, &replica.snapshots.replica));
             }
         }
-        plans.into_iter().flatten().collect()
+        if let [first, _, ..] = readers.as_slice() {
+            let shared = audit::shared_primaries(&self.replicas[*first].snapshots.primary, &audits);
+            readers.into_iter().zip(shared).for_each(|(at, shared)| primaries[at] = shared);
+        }
+        primaries
+    }
+}
+
+/// Whether rows are compared. A table that is only reported missing, and never created, has none to compare with.
+fn is_audited(pair: &TablePair) -> bool {
+    !(pair.replica_missing && pair.schema == SchemaMode::Check)
+}
+
+impl Comparing<'_> {
+    /// Compares, one after the other and with all of the memory, the tables that have no answer yet.
+    async fn rest(
+        &self,
+        plans: Vec<Option<TablePlan>>,
+        options: &AuditOptions,
+        same: &Result<Option<Digest>, Failure>,
+    ) -> Vec<TablePlan> {
+        let mut whole = Vec::with_capacity(plans.len());
+        for (plan, table) in plans.into_iter().zip(&self.tables) {
+            let primary = Arc::clone(&self.snapshots.primary);
+            whole.push(match plan {
+                Some(plan) => plan,
+                None => self.one(table.clone(), primary, options, same).await,
+            });
+        }
+        whole
     }
 
     /// The digest of both files, where they are equal in all bytes.
@@ -75,8 +165,18 @@ impl Comparing<'_> {
         answered(&self.run.stop, async { Ok(holding.await?) }).await
     }
 
-    /// `same`: see [`Self::same_bytes`].
-    async fn one(&self, table: PreparedTable, options: &AuditOptions, same: Option<Digest>) -> TablePlan {
+    /// `primary`: what its rows are read from; `same`: see [`Self::same_bytes`].
+    async fn one(
+        &self,
+        table: PreparedTable,
+        primary: Arc<dyn Snapshot>,
+        options: &AuditOptions,
+        same: &Result<Option<Digest>, Failure>,
+    ) -> TablePlan {
+        let same = match same {
+            Ok(same) => *same,
+            Err(failure) => return failed(table, failure),
+        };
         let mut plan = TablePlan::unknown(table.table.clone(), table.replica_table);
         let pairing = match table.pairing {
             Ok(pairing) => pairing,
@@ -86,8 +186,7 @@ impl Comparing<'_> {
         plan.structure = table.structure;
         let pair = pairing.pair;
         let same = same.filter(|_| is_one_table(&pair, plan.structure.primary.as_ref()));
-        if pair.replica_missing && pair.schema == SchemaMode::Check {
-            // Reported, never created: there is nothing to compare rows with.
+        if !is_audited(&pair) {
             plan.status = Status::Missing;
             plan.pair = Some(pair);
             return plan;
@@ -96,7 +195,7 @@ impl Comparing<'_> {
         let auditing = async {
             match same {
                 Some(digest) => self.settled(&pair, digest).await,
-                None => self.audited(&pair, options).await,
+                None => self.audited(&pair, primary, options).await,
             }
         };
         let plan = match answered(stop, auditing).await {
@@ -112,9 +211,15 @@ impl Comparing<'_> {
         }
     }
 
-    async fn audited(&self, pair: &TablePair, options: &AuditOptions) -> Result<TableFinding, Failure> {
+    async fn audited(
+        &self,
+        pair: &TablePair,
+        primary: Arc<dyn Snapshot>,
+        options: &AuditOptions,
+    ) -> Result<TableFinding, Failure> {
         let Run { observer, stop, .. } = self.run;
-        audit::audit_table(pair, self.replica, self.snapshots.clone(), options, observer, stop).await
+        let snapshots = Sides::new(primary, Arc::clone(&self.snapshots.replica));
+        audit::audit_table(pair, self.replica, snapshots, options, observer, stop).await
     }
 
     /// What is found of a table in files that are equal in all bytes.
