@@ -12,7 +12,7 @@ use crate::sides::Sides;
 use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, DELETES_DATA, SchemaMode};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, ColumnPlace, ColumnWords, DefaultKind, Dialect,
-    ForeignKey, Identity, LiteralDefault, NumberedBy, TableDefinition, TableName,
+    ForeignKey, LiteralDefault, TableDefinition, TableName,
 };
 use crate::value::{Decimal, Domain, Type};
 
@@ -637,12 +637,9 @@ fn add_column(
     if structure.mode != SchemaMode::Sync {
         return Ok(vec![added_at(dialect, table, &column, place)]);
     }
-    let first = comes_writable(dialect, &column);
-    if first != column && numbers_itself {
-        let one = Alteration::Column { before: Box::new(first.clone()), after: Box::new(column.clone()) };
-        pair.sides.replica.identity = first.identity;
-        let rest = altered(dialect, table, one).map(|change| SchemaChange { behind_rows: true, ..change });
-        return Ok(std::iter::once(added_at(dialect, table, &first, place)).chain(rest).collect());
+    if let Some(changes) = added_numbered(dialect, table, &column, place) {
+        pair.sides.replica.identity = None;
+        return Ok(changes);
     }
     if is_complete {
         return Ok(vec![added_at(dialect, table, &column, place)]);
@@ -669,16 +666,29 @@ fn add_column(
     }
 }
 
-/// A column that numbers itself as it comes to a table with rows, which are then given the primary's numbers.
-fn comes_writable(dialect: &dyn Dialect, column: &Column) -> Column {
-    let mut first = dialect.comes_as(column);
-    if first.identity == Some(Identity::Always) {
-        first.identity = Some(Identity::ByDefault);
-        if let Some(numbers) = &mut first.words.numbers {
-            numbers.by = NumberedBy::ByDefault;
-        }
+/// The changes that add a column with a sequence of its own: the rows that are there are numbered, those of the plan take the
+/// primary's numbers, and only then does it number itself. `None` where there is no such thing.
+fn added_numbered(
+    dialect: &dyn Dialect,
+    table: &TableName,
+    column: &Column,
+    place: ColumnPlace<'_>,
+) -> Option<Vec<SchemaChange>> {
+    column.words.numbers.as_ref()?;
+    let step = |before: &Column, after: &Column| {
+        let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
+        altered(dialect, table, Alteration::Column { before, after })
+    };
+    let first = dialect.comes_as(column);
+    let words = ColumnWords { numbers: None, ..column.words.clone() };
+    let plain = Column { nullable: true, identity: None, words, ..column.clone() };
+    let mut added = added_at(dialect, table, &first, place);
+    if first.words.numbers.is_some() {
+        added.sql.extend(step(&first, &plain)?.sql);
     }
-    first
+    added.after = Some(described(dialect, &plain));
+    let numbers = step(&plain, column)?;
+    Some(vec![added, SchemaChange { behind_rows: true, ..numbers }])
 }
 
 /// The changes that add a column whose default is nothing that is known before: without it, so that it is NULL in every row

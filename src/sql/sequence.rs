@@ -120,6 +120,11 @@ impl Numbers {
         }
     }
 
+    /// Whether that type holds fewer numbers than its own.
+    pub fn is_narrowed(&self, declared: &str) -> bool {
+        bounds(declared).1 < bounds(&self.declared).1
+    }
+
     /// What must be said of it when it is made, in SQL: all that is not as it would be by itself.
     pub fn said(&self) -> Vec<String> {
         let (type_min, type_max) = bounds(&self.declared);

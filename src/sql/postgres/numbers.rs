@@ -107,6 +107,12 @@ pub(super) fn renumber(
         (Some(was), None) if was.is_identity() => {
             std::iter::once(own.alter("DROP IDENTITY")).chain(other).collect()
         }
+        // The ends of the sequence must be ones of the column's new type before it has that.
+        (Some(_), Some(is)) if before.words.numbers.as_ref().is_some_and(|was| narrows(was, is)) => {
+            let was = before.words.numbers.as_ref()?;
+            let how = (was.by != is.by).then(|| own.generated(is));
+            how.into_iter().chain([own.settled(was, is)?]).chain(other).collect()
+        }
         (Some(was), Some(is)) if was.is_identity() == is.is_identity() => {
             let how = (was.by != is.by).then(|| own.generated(is));
             let settled = match (Numbers { by: is.by, ..was.clone() }) == *is {
@@ -123,6 +129,11 @@ pub(super) fn renumber(
         }
     };
     (!statements.is_empty()).then_some(statements)
+}
+
+/// Whether an identity stays one and becomes one of a type that holds fewer numbers.
+fn narrows(was: &Numbers, is: &Numbers) -> bool {
+    was.is_identity() && is.is_identity() && was.is_narrowed(&is.declared)
 }
 
 /// A column and its table.
