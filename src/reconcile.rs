@@ -520,7 +520,7 @@ impl Run {
         }
         let reading = begun.iter_mut().filter_map(|begun| {
             let tables = std::mem::take(&mut begun.prepared.tables);
-            let (snapshots, dialects) = begun.read.as_ref()?;
+            let Read { snapshots, dialects } = begun.read.as_ref()?;
             let dialects = dialects.map(|dialect| dialect as &dyn Dialect);
             Some(tables::Comparing { run: self, replica: &begun.plan.name, tables, snapshots, dialects })
         });
@@ -562,14 +562,15 @@ impl Run {
             let notes = table.pairing.iter().flat_map(|pairing| &pairing.notes);
             plan.notes.extend(notes.map(|note| format!("table {}: {note}", table.table)));
         }
+        let snapshots = Sides::new(Arc::clone(primary), snapshot);
         let dialects = Sides::new(dialect, replica.dialect());
-        Begun { prepared, plan, read: Some((Sides::new(Arc::clone(primary), snapshot), dialects)) }
+        Begun { prepared, plan, read: Some(Read { snapshots, dialects }) }
     }
 
     /// The plan of a replica whose tables have been compared.
     async fn completed(&self, begun: Begun<'_>, tables: Vec<TablePlan>) -> ReplicaPlan {
         let Begun { prepared, mut plan, read } = begun;
-        let (Some((snapshots, dialects)), Ok(replica)) = (read, &prepared.connected.replica) else {
+        let (Some(Read { snapshots, dialects }), Ok(replica)) = (read, &prepared.connected.replica) else {
             return plan;
         };
         let dialects = dialects.map(|dialect| dialect as &dyn Dialect);
@@ -658,7 +659,13 @@ struct Prepared<'a> {
 struct Begun<'a> {
     prepared: Prepared<'a>,
     plan: ReplicaPlan,
-    read: Option<(Sides<Arc<dyn Snapshot>>, Sides<&'static dyn Dialect>)>,
+    read: Option<Read>,
+}
+
+/// What a replica is read by.
+struct Read {
+    snapshots: Sides<Arc<dyn Snapshot>>,
+    dialects: Sides<&'static dyn Dialect>,
 }
 
 #[derive(Clone)]

@@ -1,7 +1,12 @@
 //! Many small tables, several of which are compared at once: what is found of each does not depend on the others.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use crate::pair::Pair;
-use crate::servers::Engine;
+use crate::servers::{Database, Engine};
 
 /// Tables of a few rows; in every third of them one row differs.
 fn many(engine: Engine) -> Pair {
@@ -69,5 +74,206 @@ fn a_table_has_all_the_memory_where_it_needs_it() {
         let run = pair.run(&["plan", "spec.yml", "--memory", "7MiB"]);
         assert_eq!(run.exit, Some(1), "{}", run.told());
         assert!(run.told().contains("--memory"), "{}", run.told());
+    }
+}
+
+/// Hands on what a client and a server say to each other, and counts how often the client has spoken after the server:
+/// the round trips.
+struct Counter {
+    port: u16,
+    trips: Arc<AtomicUsize>,
+}
+
+impl Counter {
+    /// Listens on a port of its own for the server of this database.
+    fn before(database: &Database) -> Counter {
+        let server = database.url.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("a host");
+        let (server, listener) = (server.to_owned(), TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let trips = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&trips);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(&server).expect("the server listens");
+                // Who spoke last: nobody yet is as the server.
+                let asked = Arc::new(AtomicBool::new(false));
+                let counted = Arc::clone(&counted);
+                let (answered, both) = (Arc::clone(&asked), (copy(&client), copy(&server)));
+                std::thread::spawn(move || {
+                    hand_on(client, server, || {
+                        if !asked.swap(true, Ordering::SeqCst) {
+                            counted.fetch_add(1, Ordering::SeqCst);
+                        }
+                    });
+                });
+                std::thread::spawn(move || {
+                    hand_on(both.1, both.0, || answered.store(false, Ordering::SeqCst))
+                });
+            }
+        });
+        Counter { port, trips }
+    }
+
+    /// The database's URL by way of this.
+    fn url(&self, database: &Database) -> String {
+        let server = database.url.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("a host");
+        database.url.replace(server, &format!("127.0.0.1:{}", self.port))
+    }
+}
+
+fn copy(stream: &TcpStream) -> TcpStream {
+    stream.set_nodelay(true).expect("a socket can be set so");
+    stream.try_clone().expect("a socket has two handles")
+}
+
+fn hand_on(mut from: TcpStream, mut to: TcpStream, mut spoken: impl FnMut()) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        spoken();
+        if to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    // It may be closed already.
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+/// So many tables, of which no two are alike in what they hold; some are empty, and one has no key.
+fn various(engine: Engine, tables: usize) -> Pair {
+    let pair = Pair::new(engine, engine);
+    let mut sql = String::new();
+    for number in 0..tables {
+        let key = if number == 7 { "" } else { ", PRIMARY KEY (id)" };
+        sql.push_str(&format!(
+            "CREATE TABLE t{number:03} (id integer NOT NULL, v varchar(40), price numeric(8,2), made date, extra text{key});"
+        ));
+        for row in (0..number % 5).rev() {
+            sql.push_str(&format!(
+                "INSERT INTO t{number:03} VALUES ({row}, 'of {number}', {number}.50, '2024-02-{:02}', NULL);",
+                row + 1
+            ));
+        }
+    }
+    pair.both(&sql);
+    pair.primary
+        .execute_script("UPDATE t004 SET extra = 'another' WHERE id = 2; DELETE FROM t009 WHERE id = 0;");
+    pair.tables("['*']");
+    pair
+}
+
+fn round_trips(engine: Engine, tables: usize) -> (usize, usize) {
+    let pair = various(engine, tables);
+    let counters = [Counter::before(&pair.primary), Counter::before(&pair.replica)];
+    let urls = [counters[0].url(&pair.primary), counters[1].url(&pair.replica)];
+    let run = pair.run_with(
+        &["verify", "spec.yml", "--format", "json"],
+        &[("PRIMARY_URL", &urls[0]), ("REPLICA_URL", &urls[1])],
+    );
+    assert_eq!(run.exit, Some(2), "{}", run.told());
+    let document = run.document();
+    let found = document["replicas"][0]["tables"].as_array().expect("there are tables");
+    assert_eq!(found.len(), tables, "{}", run.told());
+    for (number, table) in found.iter().enumerate() {
+        let summary = |what: &str| table["summary"][what].as_u64().unwrap_or_default();
+        assert_eq!(table["rows"]["replica"].as_u64(), Some(number as u64 % 5), "{table}");
+        assert_eq!(summary("update"), u64::from(number == 4), "{table}");
+        assert_eq!(summary("delete"), u64::from(number == 9), "{table}");
+    }
+    let [primary, replica] = counters.map(|counter| counter.trips.load(Ordering::SeqCst));
+    println!(
+        "{}: {tables} tables, {primary} round trips to the primary, {replica} to the replica",
+        engine.name()
+    );
+    (primary, replica)
+}
+
+/// What more tables cost in round trips, catalogs and snapshots not counted.
+#[test]
+fn many_tables_of_postgres_take_few_round_trips() {
+    let (few, many) = (round_trips(Engine::Postgres, 100), round_trips(Engine::Postgres, 400));
+    for (few, many) in [(few.0, many.0), (few.1, many.1)] {
+        assert!(many < few + 100, "{few} round trips for 100 tables, {many} for 400");
+    }
+}
+
+/// Tables of every sort among others that are read together: what is found of each is what is found of it alone.
+#[test]
+fn what_cannot_be_read_together_is_read_alone() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let odd = [
+        ("domains", "id integer PRIMARY KEY, v positive", "(1, 5), (2, NULL)", "v = 7"),
+        ("moods", "id integer PRIMARY KEY, v mood", "(1, 'sad'), (2, 'happy')", "v = 'happy'"),
+        ("lists", "id integer PRIMARY KEY, v integer[]", "(1, '{1,2}'), (2, NULL)", "v = '{3}'"),
+        (
+            "documents",
+            "id uuid PRIMARY KEY, v jsonb",
+            "('00000000-0000-0000-0000-000000000001', '{\"a\": 1.0}')",
+            "v = '[]'",
+        ),
+        ("padded", "id char(5) PRIMARY KEY, v char(3)", "('b', 'x'), ('a', 'y'), ('', 'z')", "v = 'zz'"),
+        (
+            "moments",
+            "id timestamptz PRIMARY KEY, v time",
+            "('2024-01-01 10:00Z', '10:00'), ('infinity', NULL)",
+            "v = '11:00'",
+        ),
+        (
+            "numbers",
+            "id numeric PRIMARY KEY, v double precision",
+            "(1.50, 'NaN'), (1.5000001, -0.0), (-7, 1)",
+            "v = 2",
+        ),
+        (
+            "bytes",
+            "id bytea PRIMARY KEY, v boolean",
+            "('\\x00', true), ('\\xff', NULL), ('', false)",
+            "v = NOT coalesce(v, false)",
+        ),
+        (
+            "text_key",
+            "id text COLLATE \"en-x-icu\" PRIMARY KEY, v text",
+            "('b', 'x'), ('A', 'y'), ('a', 'z')",
+            "v = repeat('long ', 9000)",
+        ),
+        ("keyless", "id integer, v text", "(1, 'x'), (1, 'x'), (NULL, NULL)", "v = 'y'"),
+        ("Quoted \"name", "id integer PRIMARY KEY, v text", "(1, 'x')", "v = 'y'"),
+        ("empty_here", "id integer PRIMARY KEY, v text", "(1, 'x')", "v = 'y'"),
+        ("forbidden", "id integer PRIMARY KEY, v text", "(1, 'x')", "v = 'y'"),
+    ];
+    pair.both(
+        "CREATE DOMAIN positive AS integer CHECK (VALUE > 0); CREATE TYPE mood AS ENUM ('sad', 'happy');",
+    );
+    for (name, columns, rows, set) in odd {
+        let name = format!("\"{}\"", name.replace('"', "\"\""));
+        pair.both(&format!("CREATE TABLE {name} ({columns}); INSERT INTO {name} VALUES {rows};"));
+        pair.primary.execute_script(&format!("UPDATE {name} SET {set};"));
+    }
+    pair.primary.execute_script("DELETE FROM empty_here;");
+    pair.both(
+        "CREATE TABLE parted (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id); \
+         CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10); INSERT INTO parted VALUES (1, 'x'); \
+         CREATE TABLE parent (id integer PRIMARY KEY, v text); INSERT INTO parent VALUES (1, 'x'); \
+         CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO child VALUES (1, 'another');",
+    );
+    pair.primary.execute_script("UPDATE parted SET v = 'y'; UPDATE ONLY parent SET v = 'y';");
+    let login = pair.replica.limited_role(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}; REVOKE SELECT ON forbidden FROM {role};",
+    );
+    for (url, forbidden) in [(pair.replica.url.clone(), false), (login, true)] {
+        pair.tables("['*']");
+        let args = ["plan", "spec.yml", "--jobs", "1", "--format", "json"];
+        let run = pair.run_with(&args, &[("REPLICA_URL", &url)]);
+        let document = run.document();
+        let tables = document["replicas"][0]["tables"].as_array().expect("there are tables");
+        assert_eq!(tables.len(), odd.len() + 3, "{}", run.told());
+        for table in tables {
+            let name = table["table"].as_str().expect("a name");
+            let unread = forbidden && name == "forbidden";
+            assert_eq!(table["error"].is_object(), unread, "{table}");
+            let alone =
+                pair.run_with(&[&args[..], &["--table", name]].concat(), &[("REPLICA_URL", &url)]).document();
+            assert_eq!(alone["replicas"][0]["tables"][0], *table, "{name}");
+            assert!(unread || name == "child" || table["status"] != "in_sync", "{table}");
+        }
     }
 }

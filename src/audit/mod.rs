@@ -14,6 +14,7 @@
 //! nothing and prints nothing.
 
 mod added;
+mod ahead;
 mod buckets;
 mod collide;
 mod gather;
@@ -44,6 +45,7 @@ use crate::spool::Spool;
 use crate::sql::{Select, Selection};
 use crate::value::{Digest, Key, KeyRange};
 
+pub use ahead::read_ahead;
 pub use collide::Collisions;
 pub use shared::shared_primaries;
 pub use unique::check_unique;

@@ -92,14 +92,7 @@ impl Work {
 
     /// The read of the pair's columns on one side, as far as they are there.
     pub(super) fn select(&self, side: Side, selection: Selection, ordered: bool) -> Select {
-        let mut select = self.pair.select(side, selection, ordered);
-        // A table that was missing when the pair was made has no condition; it holds nothing out of scope.
-        select.scope = select.scope.filter(|scope| !scope.is_empty());
-        if side == Side::Replica {
-            let mut pairs = self.pair.columns.iter();
-            select.columns.retain(|_| pairs.next().is_some_and(|pair| pair.on_replica));
-        }
-        select
+        select_of(&self.pair, side, selection, ordered)
     }
 
     /// The reads of a range on both sides.
@@ -137,6 +130,18 @@ impl Work {
         }
         Ok(())
     }
+}
+
+/// See [`Work::select`].
+pub(super) fn select_of(pair: &TablePair, side: Side, selection: Selection, ordered: bool) -> Select {
+    let mut select = pair.select(side, selection, ordered);
+    // A table that was missing when the pair was made has no condition; it holds nothing out of scope.
+    select.scope = select.scope.filter(|scope| !scope.is_empty());
+    if side == Side::Replica {
+        let mut pairs = pair.columns.iter();
+        select.columns.retain(|_| pairs.next().is_some_and(|pair| pair.on_replica));
+    }
+    select
 }
 
 fn refuse_missing_key_columns(pair: &TablePair) -> Result<(), Failure> {

@@ -155,6 +155,14 @@ pub trait Snapshot: Send + Sync {
     /// Starts reading. Rows come in blocks of some hundred kilobytes; with `select.ordered`, in key order.
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError>;
 
+    /// All rows of small tables, read together in few round trips: for each of these selects of whole tables its rows,
+    /// in key order where that is asked for. `None` stands for a table that is to be scanned instead: because it is
+    /// not small (all rows together are to take little more than `bytes_max`), because the engine has no use for it,
+    /// or because something is wrong, which the scan will tell.
+    async fn read_together(&self, selects: &[Select], _bytes_max: u64) -> Vec<Option<RowBlock>> {
+        vec![None; selects.len()]
+    }
+
     /// Runs a small read of the dialect's making, such as
     /// [`equated`](crate::sql::Dialect::equated), and returns all its values as text, row by row.
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError>;

@@ -27,6 +27,11 @@ use crate::value::Digest;
 /// Tables of at most so many rows are not worth cutting: asking for them costs more than reading them.
 const SMALL_ROWS_MAX: u64 = 10_000;
 
+/// So many small tables are read together at most.
+const TOGETHER_MAX: usize = 64;
+/// Where there are few of them, reading together must not keep connections idle: so many rounds for each at least.
+const HANDFULS_MIN: usize = 4;
+
 /// One replica's tables, about to be compared.
 pub(super) struct Comparing<'a> {
     pub run: &'a Run,
@@ -69,15 +74,16 @@ impl Beside<'_> {
         };
         let places = self.replicas.iter().map(|replica| replica.tables.len()).min().unwrap_or(0);
         let (small, large): (Vec<usize>, Vec<usize>) = (0..places).partition(|place| self.is_small(*place));
-        let compared = small.into_iter().map(async |place| (place, self.at(place, &beside).await));
+        let handful = (small.len() / (HANDFULS_MIN * at_once)).clamp(1, TOGETHER_MAX);
+        let compared = small.chunks(handful).map(async |places| self.handful(places, &beside).await);
         let mut compared = futures_util::stream::iter(compared).buffer_unordered(at_once);
-        while let Some((place, found)) = compared.next().await {
-            keep(place, found);
+        while let Some(found) = compared.next().await {
+            found.into_iter().for_each(|(place, found)| keep(place, found));
         }
         drop(compared);
         // Of one replica alone, these have all of the memory at once.
         for place in large.into_iter().filter(|_| self.replicas.len() > 1) {
-            keep(place, self.at(place, self.alone).await);
+            keep(place, self.at(place, self.alone, &self.nothing_ahead()).await);
         }
         let mut whole = Vec::new();
         for ((replica, same), plans) in self.replicas.iter().zip(&self.same).zip(plans) {
@@ -99,26 +105,88 @@ impl Beside<'_> {
         self.replicas.iter().all(|replica| is_small(&replica.tables[place]))
     }
 
-    /// The table at this place of each replica.
-    async fn at(&self, place: usize, options: &AuditOptions) -> Vec<TablePlan> {
+    /// The tables at these places, which are small, read together as far as the engines can.
+    async fn handful(&self, places: &[usize], options: &AuditOptions) -> Vec<(usize, Vec<TablePlan>)> {
+        let ahead = match places {
+            [_] => None,
+            _ => answered(&self.replicas[0].run.stop, async { Ok(self.read_ahead(places, options).await) })
+                .await
+                .ok(),
+        };
+        let mut ahead = ahead.unwrap_or_default().into_iter();
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let ahead = ahead.next().unwrap_or_else(|| self.nothing_ahead());
+            found.push((*place, self.at(*place, options, &ahead).await));
+        }
+        found
+    }
+
+    fn nothing_ahead(&self) -> Vec<AheadOf> {
+        self.replicas.iter().map(|_| AheadOf::default()).collect()
+    }
+
+    /// For each place and each replica, the sides of which the table was read ahead.
+    async fn read_ahead(&self, places: &[usize], options: &AuditOptions) -> Vec<Vec<AheadOf>> {
         let options = options.beside(self.replicas.len());
-        let each = self.replicas.iter().zip(&self.same).zip(self.primaries(place));
-        let each = each.map(|((replica, same), primary)| {
-            replica.one(replica.tables[place].clone(), primary, &options, same)
+        let mut ahead: Vec<Vec<AheadOf>> = places.iter().map(|_| self.nothing_ahead()).collect();
+        let mut audited = Vec::new();
+        for (row, place) in places.iter().enumerate() {
+            for at in 0..self.replicas.len() {
+                audited.extend(self.audited(at, *place).map(|pair| (row, at, pair)));
+            }
+        }
+        let pairs = |of: Option<usize>| -> Vec<&TablePair> {
+            let of = |at: usize| of.is_none_or(|of| of == at);
+            audited.iter().filter(|(_, at, _)| of(*at)).map(|(.., pair)| *pair).collect()
+        };
+        let all = pairs(None);
+        let primary = audit::read_ahead(&self.replicas[0].snapshots.primary, Side::Primary, &all, &options);
+        let replicas = self.replicas.iter().enumerate().map(async |(at, replica)| {
+            let pairs = pairs(Some(at));
+            audit::read_ahead(&replica.snapshots.replica, Side::Replica, &pairs, &options).await
+        });
+        let (primary, replicas) = futures_util::future::join(primary, join_all(replicas)).await;
+        for ((row, at, _), primary) in audited.iter().zip(primary) {
+            ahead[*row][*at].primary = primary;
+        }
+        for (of, replica) in replicas.into_iter().enumerate() {
+            let rows = audited.iter().filter(|(_, at, _)| *at == of);
+            rows.zip(replica).for_each(|((row, at, _), replica)| ahead[*row][*at].replica = replica);
+        }
+        ahead
+    }
+
+    /// The pair at this place of a replica, where its rows are to be compared.
+    fn audited(&self, replica: usize, place: usize) -> Option<&TablePair> {
+        let pairing = self.replicas[replica].tables[place].pairing.as_ref().ok()?;
+        (matches!(self.same[replica], Ok(None)) && is_audited(&pairing.pair)).then_some(&pairing.pair)
+    }
+
+    /// The table at this place of each replica.
+    async fn at(&self, place: usize, options: &AuditOptions, ahead: &[AheadOf]) -> Vec<TablePlan> {
+        let options = options.beside(self.replicas.len());
+        let primaries = self.primaries(place, ahead);
+        let each = self.replicas.iter().zip(&self.same).zip(primaries.into_iter().zip(ahead));
+        let each = each.map(|((replica, same), (primary, ahead))| {
+            let own = ahead.replica.as_ref().unwrap_or(&replica.snapshots.replica);
+            let snapshots = Sides::new(primary, Arc::clone(own));
+            replica.one(replica.tables[place].clone(), snapshots, &options, same)
         });
         join_all(each).await
     }
 
-    /// The primary as each replica is to read it.
-    fn primaries(&self, place: usize) -> Vec<Arc<dyn Snapshot>> {
-        let mut primaries: Vec<Arc<dyn Snapshot>> =
-            self.replicas.iter().map(|replica| Arc::clone(&replica.snapshots.primary)).collect();
+    /// The primary as each replica is to read it: as it was read ahead, or shared with others.
+    fn primaries(&self, place: usize, ahead: &[AheadOf]) -> Vec<Arc<dyn Snapshot>> {
+        let own = |(replica, ahead): (&Comparing<'_>, &AheadOf)| {
+            Arc::clone(ahead.primary.as_ref().unwrap_or(&replica.snapshots.primary))
+        };
+        let mut primaries: Vec<Arc<dyn Snapshot>> = self.replicas.iter().zip(ahead).map(own).collect();
         let (mut readers, mut audits) = (Vec::new(), Vec::new());
-        for (at, (replica, same)) in self.replicas.iter().zip(&self.same).enumerate() {
-            let Ok(pairing) = &replica.tables[place].pairing else { continue };
-            if matches!(same, Ok(None)) && is_audited(&pairing.pair) {
+        for (at, replica) in self.replicas.iter().enumerate().filter(|(at, _)| ahead[*at].primary.is_none()) {
+            if let Some(pair) = self.audited(at, place) {
                 readers.push(at);
-                audits.push((&pairing.pair, &replica.snapshots.replica));
+                audits.push((pair, &replica.snapshots.replica));
             }
         }
         if let [first, _, ..] = readers.as_slice() {
@@ -128,6 +196,9 @@ impl Beside<'_> {
         primaries
     }
 }
+
+/// A table of one replica, on the sides that it was read of ahead.
+type AheadOf = Sides<Option<Arc<dyn Snapshot>>>;
 
 /// Whether rows are compared. A table that is only reported missing, and never created, has none to compare with.
 fn is_audited(pair: &TablePair) -> bool {
@@ -144,10 +215,9 @@ impl Comparing<'_> {
     ) -> Vec<TablePlan> {
         let mut whole = Vec::with_capacity(plans.len());
         for (plan, table) in plans.into_iter().zip(&self.tables) {
-            let primary = Arc::clone(&self.snapshots.primary);
             whole.push(match plan {
                 Some(plan) => plan,
-                None => self.one(table.clone(), primary, options, same).await,
+                None => self.one(table.clone(), self.snapshots.clone(), options, same).await,
             });
         }
         whole
@@ -165,11 +235,11 @@ impl Comparing<'_> {
         answered(&self.run.stop, async { Ok(holding.await?) }).await
     }
 
-    /// `primary`: what its rows are read from; `same`: see [`Self::same_bytes`].
+    /// `snapshots`: what its rows are read from; `same`: see [`Self::same_bytes`].
     async fn one(
         &self,
         table: PreparedTable,
-        primary: Arc<dyn Snapshot>,
+        snapshots: Sides<Arc<dyn Snapshot>>,
         options: &AuditOptions,
         same: &Result<Option<Digest>, Failure>,
     ) -> TablePlan {
@@ -195,7 +265,7 @@ impl Comparing<'_> {
         let auditing = async {
             match same {
                 Some(digest) => self.settled(&pair, digest).await,
-                None => self.audited(&pair, primary, options).await,
+                None => self.audited(&pair, snapshots, options).await,
             }
         };
         let plan = match answered(stop, auditing).await {
@@ -214,11 +284,10 @@ impl Comparing<'_> {
     async fn audited(
         &self,
         pair: &TablePair,
-        primary: Arc<dyn Snapshot>,
+        snapshots: Sides<Arc<dyn Snapshot>>,
         options: &AuditOptions,
     ) -> Result<TableFinding, Failure> {
         let Run { observer, stop, .. } = self.run;
-        let snapshots = Sides::new(primary, Arc::clone(&self.snapshots.replica));
         audit::audit_table(pair, self.replica, snapshots, options, observer, stop).await
     }
 

@@ -31,7 +31,9 @@ use super::{
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
-pub(crate) use select::{Rows, key_condition, key_order, payload_expression, render as render_select};
+pub(crate) use select::{
+    Rows, key_condition, key_order, payload_expression, render as render_select, render_together,
+};
 pub(crate) use stage::Staged;
 
 /// PostgreSQL 13 and later.

@@ -14,6 +14,7 @@ mod numbers;
 mod orphans;
 mod rights;
 mod scan;
+mod together;
 mod triggers;
 mod write;
 

@@ -22,7 +22,7 @@ use super::super::error::VALUE_HINT;
 use super::super::{EngineError, RowStream, Snapshot};
 use super::encode::{CopyReader, RowEncoder, Step, Unreadable};
 use super::failure::{failed, is_connection_lost};
-use super::{DIALECT, Pool, Session, rows, run, text};
+use super::{DIALECT, Pool, Session, rows, run, text, together};
 use crate::failure::ErrorKind;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
@@ -379,6 +379,21 @@ impl Snapshot for Moment {
         let (sender, receiver) = mpsc::channel(BLOCKS_WAITING);
         tokio::spawn(feed(Arc::clone(&self.0), reader, sql, checked.encoder, select, sender));
         Ok(RowStream::new(receiver))
+    }
+
+    async fn read_together(&self, selects: &[Select], bytes_max: u64) -> Vec<Option<RowBlock>> {
+        let nothing = || vec![None; selects.len()];
+        let Ok(mut reader) = self.0.take().await else { return nothing() };
+        match together::read(&mut reader.session.connection, selects, bytes_max).await {
+            Ok(found) => {
+                self.0.put_back(reader);
+                found
+            }
+            Err(_) => {
+                self.0.discard(reader);
+                nothing()
+            }
+        }
     }
 
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {

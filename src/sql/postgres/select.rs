@@ -33,6 +33,21 @@ pub(crate) enum Rows {
 /// The statement of a read.
 pub(crate) fn render(select: &Select, rows: Rows) -> String {
     let columns: Vec<String> = select.columns.iter().map(payload_expression).collect();
+    rendered(select, rows, &columns.join(", "))
+}
+
+/// The statement that reads several tables in one go, in any order: for each row the number of its select, and the
+/// row's columns with their types, as `record_send` puts them together.
+pub(crate) fn render_together<'a>(selects: impl Iterator<Item = (usize, &'a Select)>) -> String {
+    let parts = selects.map(|(number, select)| {
+        let columns: Vec<String> = select.columns.iter().map(payload_expression).collect();
+        let row = format!("{number}::int4, pg_catalog.record_send(ROW({}))", columns.join(", "));
+        rendered(&Select { ordered: false, locked: false, ..select.clone() }, Rows::Own, &row)
+    });
+    parts.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+fn rendered(select: &Select, rows: Rows, columns: &str) -> String {
     let only = if rows == Rows::Own { "ONLY " } else { "" };
     let mut conditions = vec![key_condition(select)];
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
@@ -44,7 +59,7 @@ pub(crate) fn render(select: &Select, rows: Rows) -> String {
     conditions.retain(|condition| condition != "TRUE");
     // The copies are looked for under an alias.
     let alias = if matches!(select.selection, Selection::Copies(_)) { " AS t" } else { "" };
-    let mut sql = format!("SELECT {} FROM {only}{}{alias}", columns.join(", "), table(&select.table));
+    let mut sql = format!("SELECT {columns} FROM {only}{}{alias}", table(&select.table));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
