@@ -8,6 +8,9 @@ const MIB: u64 = 1 << 20;
 /// The memory that every line may take.
 pub const PEAK_GOAL_BYTES: u64 = 256 * MIB;
 
+/// The rows of each of many tables.
+pub const ROWS_OF_MANY: u64 = 20;
+
 /// How many rows there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
@@ -20,6 +23,8 @@ pub struct Scale {
     pub big: u64,
     /// That only the replica has, in one gap.
     pub extra: u64,
+    /// Tables of a few rows.
+    pub tables: u64,
 }
 
 impl Scale {
@@ -32,6 +37,7 @@ impl Scale {
         wide: 500,
         big: 10,
         extra: 4_000,
+        tables: 100,
     };
     pub const MEDIUM: Scale = Scale {
         postgres: 1_000_000,
@@ -41,6 +47,7 @@ impl Scale {
         wide: 20_000,
         big: 100,
         extra: 200_000,
+        tables: 1_000,
     };
     pub const FULL: Scale = Scale {
         postgres: 5_000_000,
@@ -50,6 +57,7 @@ impl Scale {
         wide: 100_000,
         big: 200,
         extra: 1_000_000,
+        tables: 5_000,
     };
 }
 
@@ -85,7 +93,7 @@ impl Pair {
     pub fn engine(self, side: Side) -> Engine {
         match (self, side) {
             (Pair::Postgres, _) | (Pair::Cross, Side::Primary) => Engine::Postgres,
-            (Pair::Mariadb, _) | (Pair::Cross, Side::Replica) => Engine::Mariadb,
+            (Pair::Mariadb | Pair::Cross, _) => Engine::Mariadb,
             (Pair::Sqlite, _) => Engine::Sqlite,
         }
     }
@@ -121,6 +129,10 @@ pub enum Work {
     Copy { checks: bool },
     /// Compare two SQLite files of the same bytes; beside `cmp`.
     SameBytes,
+    /// Compare with three replicas; beside the run with one.
+    Replicas,
+    /// Compare many tables of [`ROWS_OF_MANY`] rows; beside one client a side that reads one after the other.
+    Many { tables: u64 },
     /// Compare where the primary is far away; beside the time to transfer one side.
     Far { digest: bool },
 }
@@ -152,7 +164,7 @@ impl Line {
         let part = if self.is_part() { "_part" } else { "" };
         let rows = match side {
             Side::Primary => Rows { variant: Variant::Equal, ..self.rows },
-            Side::Replica => self.rows,
+            Side::Replica | Side::Second | Side::Third => self.rows,
         };
         let variant = match (side, self.rows.variant) {
             (Side::Primary, _) | (_, Variant::Equal) => String::new(),
@@ -177,14 +189,20 @@ impl Line {
             && match self.work {
                 Work::Far { .. } => true,
                 Work::Equal | Work::Drift => self.pair == Pair::Cross,
-                Work::Apply { .. } | Work::Copy { .. } | Work::SameBytes => false,
+                Work::Apply { .. }
+                | Work::Copy { .. }
+                | Work::SameBytes
+                | Work::Replicas
+                | Work::Many { .. } => false,
             }
     }
 
     /// Everything that must be there before it runs.
     pub fn fixtures(&self) -> Vec<Fixture> {
         let sides = match self.work {
+            Work::Many { .. } => Vec::new(),
             Work::Copy { .. } | Work::SameBytes => vec![Side::Primary],
+            Work::Replicas => [&[Side::Primary], Side::REPLICAS.as_slice()].concat(),
             _ => vec![Side::Primary, Side::Replica],
         };
         sides.into_iter().map(|side| self.fixture(side)).collect()
@@ -196,12 +214,15 @@ pub fn all(scale: &Scale) -> Vec<Line> {
     let mut lines = Vec::new();
     for pair in [Pair::Postgres, Pair::Mariadb, Pair::Cross, Pair::Sqlite] {
         lines.extend(whole(pair, scale));
+        lines.extend(replicas(pair, scale));
         if pair != Pair::Cross {
             lines.extend(other_tables(pair, scale));
         }
         lines.extend(match pair {
-            Pair::Postgres => [written(pair, scale, 50), copied(scale), far(scale)].concat(),
-            Pair::Mariadb => written(pair, scale, 20),
+            Pair::Postgres => {
+                [written(pair, scale, 50), copied(scale), far(scale), many(pair, scale)].concat()
+            }
+            Pair::Mariadb => [written(pair, scale, 20), many(pair, scale)].concat(),
             Pair::Sqlite => same_bytes(scale),
             Pair::Cross => Vec::new(),
         });
@@ -230,6 +251,20 @@ fn whole(pair: Pair, scale: &Scale) -> Vec<Line> {
         line(pair, "all", "every row different", rows(Variant::AllDifferent), Work::Drift, 3.0),
         line(pair, "extra", &extra, rows(Variant::ExtraRows(scale.extra)), Work::Drift, 3.0),
     ]
+}
+
+/// Four tables are read where one replica takes two.
+fn replicas(pair: Pair, scale: &Scale) -> Option<Line> {
+    let rows = Rows { kind: Kind::Items, count: pair.rows(scale), variant: Variant::Equal };
+    (pair != Pair::Cross).then(|| line(pair, "replicas", "three equal replicas", rows, Work::Replicas, 2.0))
+}
+
+fn many(pair: Pair, scale: &Scale) -> Vec<Line> {
+    let rows = Rows { kind: Kind::Items, count: scale.tables * ROWS_OF_MANY, variant: Variant::Equal };
+    let title = format!("{} equal tables, together", crate::table::grouped(scale.tables));
+    let mut line = line(pair, "many", &title, rows, Work::Many { tables: scale.tables }, 0.0);
+    line.goal = Goal::default();
+    vec![line]
 }
 
 fn other_tables(pair: Pair, scale: &Scale) -> Vec<Line> {

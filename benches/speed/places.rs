@@ -20,13 +20,20 @@ use crate::servers::{Address, Engine, Watchdog, private_directory, tuned};
 pub enum Side {
     Primary,
     Replica,
+    /// Further replicas, as the first.
+    Second,
+    Third,
 }
 
 impl Side {
+    pub const REPLICAS: [Side; 3] = [Side::Replica, Side::Second, Side::Third];
+
     pub fn database(self) -> &'static str {
         match self {
             Side::Primary => "shop",
             Side::Replica => "copy",
+            Side::Second => "second",
+            Side::Third => "third",
         }
     }
 }
@@ -105,11 +112,17 @@ impl Places {
             std::fs::read_to_string(watchdog.directory.join("pid")).map_err(|why| why.to_string())?;
         let process = process.trim().parse().map_err(|_| format!("{process:?} is no process"))?;
         *place = Some(Running { address: address.clone(), process, _watchdog: watchdog });
-        for database in [Side::Primary.database(), Side::Replica.database(), EMPTY_DATABASE] {
-            let maintenance = address.database.clone();
-            self.ask(engine, &maintenance, &format!("CREATE DATABASE {database}"))?;
+        let replicas = Side::REPLICAS.map(Side::database);
+        for database in [Side::Primary.database(), EMPTY_DATABASE].into_iter().chain(replicas) {
+            self.administer(engine, &format!("CREATE DATABASE {database}"))?;
         }
         Ok(address)
+    }
+
+    /// Asks a server for what is of no database of ours.
+    pub fn administer(&mut self, engine: Engine, sql: &str) -> Result<(), Failed> {
+        let maintenance = self.address(engine)?.database;
+        self.ask(engine, &maintenance, sql).map(drop)
     }
 
     /// As a spec takes it. A table of SQLite is a file.
@@ -275,7 +288,7 @@ fn feed(client: &mut Command, fixture: &Fixture) -> Result<(), Failed> {
 fn each_row<E>(fixture: &Fixture, put: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     match fixture.side {
         Side::Primary => fixture.rows.primary(put),
-        Side::Replica => fixture.rows.replica(put),
+        Side::Replica | Side::Second | Side::Third => fixture.rows.replica(put),
     }
 }
 

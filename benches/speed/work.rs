@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::Failed;
 use crate::arguments::Arguments;
 use crate::data::{Counts, Rows};
-use crate::lines::{Line, Pair, Work};
+use crate::lines::{Line, Pair, ROWS_OF_MANY, Work};
 use crate::link::{self, Link};
 use crate::measure::{self, Usage};
 use crate::places::{EMPTY_DATABASE, Fixture, Places, Side, parts, plain, write_changes};
@@ -60,6 +60,8 @@ impl Bench {
             Work::Apply { checks } => self.apply(line, checks),
             Work::Copy { checks } => self.copy(line, checks),
             Work::SameBytes => self.same_bytes(line),
+            Work::Replicas => self.replicas(line),
+            Work::Many { tables } => self.many(line, tables),
             Work::Far { digest } => self.far(line, digest),
         }
     }
@@ -203,6 +205,79 @@ impl Bench {
         })?;
         std::fs::remove_file(&to).map_err(|why| why.to_string())?;
         let reference = Ok(Reference { what: "`cmp` of the files".into(), usage });
+        Ok(Outcome::Measured { ours, reference, received_bytes: None })
+    }
+
+    fn replicas(&mut self, line: &Line) -> Result<Outcome, Failed> {
+        let equal = self.equal_run(line)?;
+        let primary = line.fixture(Side::Primary);
+        let mut text = format!("version: 1\nprimary: \"{}\"\nreplicas:\n", self.places.url(&primary)?);
+        for side in Side::REPLICAS {
+            let url = self.places.url(&line.fixture(side))?;
+            text.push_str(&format!("  {}: \"{url}\"\n", side.database()));
+        }
+        let to = line.fixture(Side::Replica).table;
+        text.push_str(&format!("tables:\n  - table: {}\n    to: {to}\n    schema: ignore\n", primary.table));
+        let spec = self.places.scratch.join("spec.yml");
+        std::fs::write(&spec, text).map_err(|why| why.to_string())?;
+        let ours = self.best(|bench| {
+            let ended = bench.trueup_verify(&spec, &[])?;
+            counted(&ended, 0, Counts::default())?;
+            all_rows(&ended, Side::REPLICAS.len(), line.rows.count)?;
+            Ok(ended.usage)
+        })?;
+        let reference = Ok(Reference { what: "the run with one of them".into(), usage: equal });
+        Ok(Outcome::Measured { ours, reference, received_bytes: None })
+    }
+
+    fn many(&mut self, line: &Line, tables: u64) -> Result<Outcome, Failed> {
+        let engine = line.pair.engine(Side::Primary);
+        let databases = ["many_shop", "many_copy"];
+        let files = ["many-make.sql", "many-read.sql"].map(|name| self.places.scratch.join(name));
+        for (file, script) in files.iter().zip([make_many(engine, tables), read_many(tables)]) {
+            std::fs::write(file, script).map_err(|why| why.to_string())?;
+        }
+        let open = |file: &Path| File::open(file).map_err(|why| why.to_string());
+        for database in databases {
+            self.places.administer(engine, &format!("CREATE DATABASE {database}"))?;
+            let mut client = self.places.client(engine, database, "")?;
+            let made = client.stdin(open(&files[0])?).output().map_err(|why| why.to_string())?;
+            if !made.status.success() {
+                return Err(String::from_utf8_lossy(&made.stderr).trim().to_owned());
+            }
+        }
+        self.places.settle();
+        let address = self.places.address(engine)?;
+        let urls = databases.map(|database| address.url(database));
+        let spec = self.places.scratch.join("spec.yml");
+        let text = format!(
+            "version: 1\nprimary: \"{}\"\nreplicas: {{ copy: \"{}\" }}\ntables: ['*']\n",
+            urls[0], urls[1]
+        );
+        std::fs::write(&spec, text).map_err(|why| why.to_string())?;
+        let ours = self.best(|bench| {
+            let ended = bench.trueup_verify(&spec, &[])?;
+            counted(&ended, 0, Counts::default())?;
+            all_rows(&ended, 1, line.rows.count)?;
+            Ok(ended.usage)
+        })?;
+        let usage = self.best(|bench| {
+            let mut clients = Vec::new();
+            for database in databases {
+                let mut client = bench.places.client(engine, database, "")?;
+                client.stdin(open(&files[1])?);
+                clients.push(client);
+            }
+            let (usage, ended) = bench.reference(clients)?;
+            ended.map(|()| usage)
+        })?;
+        // The server may not have noticed yet that nobody is there any more.
+        let force = if engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
+        for database in databases {
+            self.places.administer(engine, &format!("DROP DATABASE {database}{force}"))?;
+        }
+        let reference =
+            Ok(Reference { what: "one client a side, a `SELECT *` for each table".into(), usage });
         Ok(Outcome::Measured { ours, reference, received_bytes: None })
     }
 
@@ -363,6 +438,46 @@ impl Bench {
         );
         std::fs::write(&file, text).map_err(|why| why.to_string())?;
         Ok(file)
+    }
+}
+
+/// Makes tables of a few rows, no two of which hold the same.
+fn make_many(engine: Engine, tables: u64) -> String {
+    let numbers = match engine {
+        Engine::Mariadb => format!("(SELECT CAST(seq AS SIGNED) AS i FROM seq_1_to_{ROWS_OF_MANY}) n"),
+        _ => format!("generate_series(1, {ROWS_OF_MANY}) AS n(i)"),
+    };
+    let one = |number: u64| {
+        format!(
+            "CREATE TABLE t{number:04} (id integer PRIMARY KEY, title varchar(40), price decimal(10,2), day date);\n\
+             INSERT INTO t{number:04} SELECT i, concat('title ', i + {number}), i * 1.5, DATE '2024-02-03' FROM {numbers};\n"
+        )
+    };
+    let analyze = if engine == Engine::Postgres { "ANALYZE;\n" } else { "" };
+    (0..tables).map(one).collect::<String>() + analyze
+}
+
+fn read_many(tables: u64) -> String {
+    (0..tables).map(|number| format!("SELECT * FROM t{number:04} ORDER BY id;\n")).collect()
+}
+
+/// Whether so many replicas were compared in so many rows each, on both sides.
+fn all_rows(ended: &Ended, replicas: usize, rows: u64) -> Result<(), Failed> {
+    let document: Json = serde_json::from_str(&ended.stdout).map_err(|why| why.to_string())?;
+    let found = document["replicas"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for replica in found {
+        let tables = replica["tables"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for side in ["primary", "replica"] {
+            let read: u64 = tables.iter().filter_map(|table| table["rows"][side].as_u64()).sum();
+            if read != rows {
+                return Err(format!("read {read} rows of the {side}, not {rows}"));
+            }
+        }
+    }
+    if found.len() == replicas {
+        Ok(())
+    } else {
+        Err(format!("compared {} replicas, not {replicas}", found.len()))
     }
 }
 
