@@ -206,8 +206,11 @@ impl<'a> Together<'a> {
     }
 }
 
+/// A value behind the OID of its type; `None` for NULL.
+type Typed<'a> = (u32, Option<&'a [u8]>);
+
 /// The values of a record, each with the OID of its type; `None` where it is cut short or too long.
-fn values(record: &[u8]) -> Option<Vec<(u32, Option<&[u8]>)>> {
+fn values(record: &[u8]) -> Option<Vec<Typed<'_>>> {
     let (count, mut rest) = record.split_first_chunk::<4>()?;
     let count = usize::try_from(i32::from_be_bytes(*count)).ok()?;
     let mut values = Vec::with_capacity(count.min(2_000));
