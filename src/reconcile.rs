@@ -5,6 +5,7 @@
 
 pub mod adopt;
 mod beyond;
+mod blocked;
 mod check;
 mod connect;
 mod dependents;
@@ -605,6 +606,13 @@ impl Run {
         }
         // Its connection may be the only one that the side is allowed.
         drop(snapshots);
+        if self.options.aim != Aim::Look
+            && !self.stop.requested()
+            && let Err(failure) = answered(&self.stop, blocked::settle(&self.spec, replica, &mut plan)).await
+        {
+            plan.error = Some(failure);
+            return plan;
+        }
         if let Err(failure) = answered(&self.stop, dependents::add(replica, &mut plan)).await {
             // A table that was not compared to its end says so already.
             if failure.kind != ErrorKind::Interrupted || !plan.has_failed_tables() {

@@ -100,6 +100,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// What would keep these changes from being made, or is known to go with what goes, as far as the server tells before it
+    /// is asked to (PostgreSQL).
+    async fn blockers(&self, _touched: &[Touched]) -> Result<Vec<Blocker>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Whether there is a schema of this name that this user may look into, so that a table can be created in it.
     async fn has_schema(&self, _name: &str) -> Result<bool, EngineError> {
         Ok(true)
@@ -134,6 +140,55 @@ pub struct Holder {
     pub table: TableName,
     /// The table that it is a part of, where that is one of those that go too.
     pub of: Option<TableName>,
+    /// What it is, for people: `view shop.recent`.
+    pub words: String,
+}
+
+/// Something of a table that a plan changes, and that others may need as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// The table, by the name that it has.
+    pub table: TableName,
+    /// The column's name, or the key's.
+    pub name: String,
+    /// What becomes of it.
+    pub touch: Touch,
+}
+
+/// What becomes of a part of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// A column gets another type or collation.
+    Retyped,
+    /// A column goes, and may come again.
+    Dropped,
+    /// A key or a unique index goes.
+    Key,
+    /// The sequence goes that a column owns.
+    Sequence,
+}
+
+impl Touch {
+    /// The words for people, before the name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Touch::Retyped => "the type of",
+            Touch::Dropped => "the column",
+            Touch::Key => "the key",
+            Touch::Sequence => "the sequence of",
+        }
+    }
+}
+
+/// What keeps a change from being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Which of the changes that were asked about.
+    pub touched: usize,
+    /// The table that it is a foreign key of, and its name, if it is one.
+    pub foreign_key: Option<(TableName, String)>,
+    /// The table and column that it is, where that is a computed one.
+    pub column: Option<(TableName, String)>,
     /// What it is, for people: `view shop.recent`.
     pub words: String,
 }
@@ -399,6 +454,11 @@ impl Replica {
     /// See [`Engine::holders_of`].
     pub async fn holders_of(&self, tables: &[TableName]) -> Result<Vec<Holder>, EngineError> {
         self.0.holders_of(tables).await
+    }
+
+    /// See [`Engine::blockers`].
+    pub async fn blockers(&self, touched: &[Touched]) -> Result<Vec<Blocker>, EngineError> {
+        self.0.blockers(touched).await
     }
 
     /// See [`Engine::has_schema`].

@@ -19,6 +19,7 @@ pub(super) async fn add(replica: &Replica, plan: &mut ReplicaPlan) -> Result<(),
     let tables = plan.tables.iter().filter(|table| changes(table));
     let tables: Vec<TableName> = tables.filter_map(|table| table.pair.as_ref()).map(names).collect();
     if tables.is_empty() {
+        forget_going(plan);
         return Ok(());
     }
     let found = replica.dependents(&tables).await?;
@@ -53,5 +54,8 @@ fn forget_going(plan: &mut ReplicaPlan) {
     };
     for pair in plan.tables.iter_mut().filter_map(|table| table.pair.as_mut()) {
         pair.dependents.retain(|dependent| !goes(dependent));
+        let own = going.iter().filter(|(table, _)| *table == pair.names.replica).flat_map(|(_, going)| going);
+        let own: Vec<_> = own.collect();
+        pair.foreign_keys.retain(|key| !own.iter().any(|one| schema::is_foreign_key(one, key)));
     }
 }

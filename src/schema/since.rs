@@ -108,9 +108,11 @@ fn goes_before(alteration: &Alteration, changes: &[SchemaChange]) -> bool {
     changes.iter().any(goes)
 }
 
-/// Whether all these are made, but for what goes to come again.
+/// Whether all these are made, but for what goes to come again; not where there is nothing else by which that could be told: it
+/// goes for another table's sake.
 fn all_made(changes: &[SchemaChange], table: &Table) -> bool {
     let mut table = table.clone();
+    let mut is_told = false;
     for change in changes.iter().rev() {
         let Some(alteration) = &change.alteration else { continue };
         let comes_again = |one: &Attachment| table.attachments.iter().any(|other| is_one(one, other));
@@ -120,9 +122,29 @@ fn all_made(changes: &[SchemaChange], table: &Table) -> bool {
         if !is_made(alteration, &table) {
             return false;
         }
+        is_told |= !returns(alteration, changes);
         take_back(alteration, &mut table);
     }
-    true
+    is_told
+}
+
+/// Whether this goes to come again, or comes again.
+fn returns(alteration: &Alteration, changes: &[SchemaChange]) -> bool {
+    match alteration {
+        Alteration::Attach(_) => goes_before(alteration, changes),
+        Alteration::Detach(goes) => changes.iter().any(
+            |change| matches!(&change.alteration, Some(Alteration::Attach(comes)) if is_one(goes, comes)),
+        ),
+        Alteration::Rename { .. }
+        | Alteration::Validate(_)
+        | Alteration::Column { .. }
+        | Alteration::Options { .. }
+        | Alteration::Remake { .. }
+        | Alteration::Order { .. }
+        | Alteration::Rebuild(_)
+        | Alteration::Enum(_)
+        | Alteration::Partition(..) => false,
+    }
 }
 
 /// What a table is once these changes of it are made, in everything but columns that come and go.

@@ -22,9 +22,11 @@ pub(super) struct Together<'a> {
 
 impl Together<'_> {
     /// Foreign keys whose columns become others go before that and come back behind it: no server of the kind changes a column
-    /// that is tied to another. So do keys over a column that goes and comes again: they would go with it.
+    /// that is tied to another, but where that is done in one transaction. So does all over a column that goes and comes again: it
+    /// would go with it.
     pub fn part(&self, changes: &mut Vec<SchemaChange>) {
-        let Some(table) = self.table.filter(|_| !self.dialect.transactional_ddl()) else { return };
+        let Some(table) = self.table else { return };
+        let in_place = self.dialect.transactional_ddl();
         let becomes_another = |name: &String| {
             changes.iter().any(|change| match &change.alteration {
                 Some(Alteration::Column { before, after }) => {
@@ -35,11 +37,12 @@ impl Together<'_> {
         };
         let is_remade = |name: &String| changes.iter().any(|change| remade(change) == Some(name.as_str()));
         let parts = |one: &&Attachment| match one.kind {
-            AttachmentKind::ForeignKey => one.columns.iter().any(becomes_another),
+            AttachmentKind::ForeignKey if !in_place => one.columns.iter().any(becomes_another),
+            AttachmentKind::ForeignKey => one.columns.iter().any(is_remade),
             AttachmentKind::PrimaryKey | AttachmentKind::Unique | AttachmentKind::Index => {
                 one.columns.iter().any(is_remade)
             }
-            AttachmentKind::Check | AttachmentKind::Comment => false,
+            AttachmentKind::Check | AttachmentKind::Comment => in_place && one.columns.iter().any(is_remade),
         };
         let mut steps = Vec::new();
         let mut replaced = Vec::new();
@@ -178,7 +181,7 @@ fn detached(change: &SchemaChange) -> Option<&Attachment> {
 /// The column that goes and comes again.
 fn remade(change: &SchemaChange) -> Option<&str> {
     match &change.alteration {
-        Some(Alteration::Remake { after, .. }) => Some(after.name.as_str()),
+        Some(Alteration::Remake { after, .. }) => after.generated.map(|_| after.name.as_str()),
         _ => None,
     }
 }

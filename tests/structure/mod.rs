@@ -2,6 +2,7 @@
 
 mod across;
 mod beyond;
+mod blocked;
 mod cut_off;
 mod enums;
 mod extra_tables;

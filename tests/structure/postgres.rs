@@ -686,6 +686,229 @@ const CASES: &[Case] = &[
         "insert into t (id, n, v) values (1, 1, 'a'), (2, 2, 'b')",
     ),
     case(
+        "generated_expression",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored);",
+        "create table t (id int primary key, n int, d int generated always as (n * 3 + 1) stored);",
+        N,
+    ),
+    case(
+        "generated_of_another_type",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored);",
+        "create table t (id int primary key, n int, d bigint not null generated always as (n * 2) stored);",
+        N,
+    ),
+    case(
+        "generated_with_all_over_it",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored, constraint c check (d > 0), constraint u unique (d)); create index i on t (d, n) where d > 1; comment on column t.d is 'it''s twice';",
+        "create table t (id int primary key, n int, d int generated always as (n * 3) stored, constraint c check (d > 0), constraint w unique (d)); create index i on t (d, n) where d > 1; comment on column t.d is 'it''s thrice';",
+        N,
+    ),
+    case(
+        "generated_becomes_plain",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored); create index i on t (d);",
+        "create table t (id int primary key, n int, d int); create index i on t (d);",
+        N,
+    ),
+    case(
+        "generated_becomes_plain_and_all_else",
+        "create table t (id int primary key, n int, d int generated always as (n * 2) stored check (d > 0));",
+        "create table t (id int primary key, n int, d bigint default 7 not null check (d > 0)); comment on column t.d is 'plain';",
+        N,
+    ),
+    case(
+        "generated_quoted",
+        "create table \"T's\" (\"I d\" int primary key, \"N\"\"n\" int, \"order\" int generated always as (\"N\"\"n\" * 2) stored);",
+        "create table \"T's\" (\"I d\" int primary key, \"N\"\"n\" int, \"order\" int generated always as (\"N\"\"n\" + \"I d\") stored); create unique index \"i's\" on \"T's\" (\"order\");",
+        "insert into \"T's\" values (1, 1), (2, 2)",
+    ),
+    case(
+        "generated_text_search",
+        T,
+        "create table t (id int primary key, v text, s tsvector generated always as (to_tsvector('simple', coalesce(v, ''))) stored); create index i on t using gin (s);",
+        V,
+    ),
+    case(
+        "key_changes_under_a_foreign_key",
+        "create table p (id int, n int not null, primary key (id)); create table t (id int primary key, n int, constraint f foreign key (n) references p (id) on delete cascade);",
+        "create table p (id int, n int not null, constraint u unique (id), primary key (n)); create table t (id int primary key, n int, constraint f foreign key (n) references p (id) on delete cascade);",
+        "insert into p (id, n) values (1, 1), (2, 2); insert into t (id, n) values (1, 1), (2, null)",
+    ),
+    case(
+        "key_gets_more_under_a_foreign_key",
+        "create table p (id int, n int not null, unique (id)); create table t (id int primary key, n int, constraint f foreign key (n) references p (id) on delete cascade);",
+        "create table p (id int, n int not null, unique (id) include (n)); create table t (id int primary key, n int, constraint f foreign key (n) references p (id) on delete cascade);",
+        "insert into p (id, n) values (1, 1), (2, 2); insert into t (id, n) values (1, 1), (2, null)",
+    ),
+    case(
+        "key_changes_under_a_foreign_key_that_gets_a_name",
+        "create table p (id int, n int not null, primary key (id)); create table t (id int primary key, n int, constraint f foreign key (n) references p (id) on delete cascade);",
+        "create table p (id int, n int not null, primary key (id) include (n)); create table t (id int primary key, n int, constraint g foreign key (n) references p (id) on delete cascade);",
+        "insert into p (id, n) values (1, 1), (2, 2); insert into t (id, n) values (1, 1), (2, null)",
+    ),
+    case(
+        "key_changes_under_its_own_foreign_key",
+        "create table t (id int primary key, n int references t (id));",
+        "create table t (id int primary key, n int references t (id)); alter table t drop constraint t_pkey cascade; alter table t add primary key (id) include (n); alter table t add foreign key (n) references t (id);",
+        N,
+    ),
+    case(
+        "domain",
+        "create domain positive as int check (value > 0); create table t (id int primary key, n int);",
+        "create domain positive as int check (value > 0); create table t (id int primary key, n positive);",
+        N,
+    ),
+    case(
+        "array_default",
+        "create table t (id int primary key, v text[] default '{}');",
+        "create table t (id int primary key, v text[] default '{a,\"b c\"}' not null);",
+        "insert into t values (1, '{x}'), (2, '{}')",
+    ),
+    case(
+        "uuid_default",
+        "create table t (id int primary key, v uuid);",
+        "create table t (id int primary key, v uuid default gen_random_uuid());",
+        "insert into t values (1, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'), (2, null)",
+    ),
+    case(
+        "json_default",
+        "create table t (id int primary key, j jsonb);",
+        "create table t (id int primary key, j jsonb default '{\"a\": [1]}' not null);",
+        "insert into t values (1, '{}'), (2, '[1]')",
+    ),
+    case(
+        "types_of_many_kinds",
+        T,
+        "create table t (id int primary key, v text, a interval default '1 day 02:00', b bit(3), c varbit(9), d cidr, e macaddr, f numeric(5, 2)[], g date default '2024-02-29', h time(3), i oid, j bytea default '\\x00ff', k char(4), l real, m timestamptz(0), n xml);",
+        V,
+    ),
+    case(
+        "range_and_point",
+        "create table t (id int primary key, r int4range, p point);",
+        "create table t (id int primary key, r int4range, p point); create index i on t using gist (r); create index j on t using gist (p);",
+        "insert into t values (1, '[1,4)', '(1,2)'), (2, null, null)",
+    ),
+    case(
+        "exclusion_deferrable",
+        "create table t (id int primary key, r int4range);",
+        "create table t (id int primary key, r int4range, constraint x exclude using gist (r with &&) where (id > 0) deferrable initially deferred);",
+        "insert into t values (1, '[1,4)'), (2, '[4,9)')",
+    ),
+    case(
+        "exclusion_other",
+        "create table t (id int primary key, r int4range, constraint x exclude using gist (r with &&));",
+        "create table t (id int primary key, r int4range, constraint x exclude using gist (r with =));",
+        "insert into t values (1, '[1,4)'), (2, '[4,9)')",
+    ),
+    case(
+        "reserved_names",
+        "create table \"order\" (\"group\" int primary key, \"user\" text);",
+        "create table \"order\" (\"group\" int primary key, \"user\" text default 'select', constraint \"check\" check (\"user\" <> 'from')); create index \"select\" on \"order\" (\"user\", \"group\" desc);",
+        "insert into \"order\" values (1, 'a'), (2, null)",
+    ),
+    case(
+        "names_that_differ_in_case",
+        "create table t (id int primary key, v text); create index \"Ix\" on t (v);",
+        "create table t (id int primary key, v text); create index \"IX\" on t (v); create index \"ix\" on t (v desc);",
+        V,
+    ),
+    case(
+        "index_include_more",
+        "create table t (id int primary key, v text, n int); create index i on t (id) include (v);",
+        "create table t (id int primary key, v text, n int); create index i on t (id) include (n, v);",
+        V,
+    ),
+    case(
+        "index_gin_settings",
+        "create table t (id int primary key, v text[]); create index i on t using gin (v);",
+        "create table t (id int primary key, v text[]); create index i on t using gin (v) with (fastupdate = off, gin_pending_list_limit = 100);",
+        "insert into t values (1, '{a}'), (2, null)",
+    ),
+    case(
+        "index_spgist",
+        T,
+        "create table t (id int primary key, v text); create index i on t using spgist (v);",
+        V,
+    ),
+    case(
+        "unique_fillfactor",
+        "create table t (id int primary key, v text, constraint u unique (v));",
+        "create table t (id int primary key, v text, constraint u unique (v) with (fillfactor = 55));",
+        V,
+    ),
+    case("primary_key_include", T, "create table t (id int, v text, primary key (id) include (v));", V),
+    case(
+        "primary_key_deferrable",
+        T,
+        "create table t (id int primary key deferrable initially deferred, v text);",
+        V,
+    ),
+    case(
+        "index_unique_of_all_kinds",
+        T,
+        "create table t (id int primary key, v text); create unique index i on t (lower(v) collate \"C\" text_pattern_ops desc nulls last, id) include (v) with (fillfactor = 80) where v is not null and id > 0;",
+        V,
+    ),
+    case(
+        "check_of_two_columns",
+        "create table t (id int primary key, n int, m int);",
+        "create table t (id int primary key, n int, m int, check (n < 100 or m is null), check (m > n));",
+        N,
+    ),
+    case(
+        "check_becomes_named",
+        "create table t (id int primary key, n int check (n > 0));",
+        "create table t (id int primary key, n int constraint \"positive \"\"n\" check (n > 0));",
+        N,
+    ),
+    case(
+        "foreign_key_crosswise",
+        "create table p (a int, b int, unique (a, b)); create table t (id int primary key, a int, b int);",
+        "create table p (a int, b int, unique (a, b)); create table t (id int primary key, a int, b int, foreign key (b, a) references p (b, a) on update cascade);",
+        "insert into p values (1, 2); insert into t values (1, 1, 2), (2, null, 7)",
+    ),
+    case(
+        "foreign_keys_of_three_tables_in_a_circle",
+        "create table a (id int primary key, n int); create table b (id int primary key, n int); create table c (id int primary key, n int);",
+        "create table a (id int primary key, n int); create table b (id int primary key, n int references a); create table c (id int primary key, n int references b on delete set null); alter table a add constraint to_c foreign key (n) references c deferrable;",
+        "insert into a values (1, null), (2, null); insert into b values (1, 1), (2, 2); insert into c values (1, 1), (2, 2); update a set n = id",
+    ),
+    case(
+        "foreign_key_self_deferred",
+        "create table t (id int primary key, n int references t);",
+        "create table t (id int primary key, n int references t on delete cascade on update cascade deferrable initially deferred);",
+        N,
+    ),
+    case(
+        "comments_of_quoted_and_new_columns",
+        "create table \"T t\" (id int primary key, v text);",
+        "create table \"T t\" (id int primary key, v text, \"W w\" int); comment on column \"T t\".\"W w\" is 'new'; comment on table \"T t\" is E'two\\nlines';",
+        "insert into \"T t\" (id, v) values (1, 'a')",
+    ),
+    case(
+        "default_of_a_day",
+        "create table t (id int primary key, d date default '2020-01-01');",
+        "create table t (id int primary key, d date default current_date);",
+        "insert into t values (1, '2024-01-01'), (2, null)",
+    ),
+    case(
+        "single_precision_widens",
+        "create table t (id int primary key, n real default 1.5);",
+        "create table t (id int primary key, n double precision default 2.5 not null);",
+        N,
+    ),
+    case(
+        "moments_of_other_digits",
+        "create table t (id int primary key, at timestamptz(0) not null);",
+        "create table t (id int primary key, at timestamptz(3) default now());",
+        "insert into t values (1, '2024-01-01 10:00:00+00'), (2, '2024-06-01 10:00:00+02')",
+    ),
+    case(
+        "collation_of_many_things",
+        "create table t (id int primary key, v text, w varchar(9) collate \"C\"); create index i on t (v collate \"C\", w);",
+        "create table t (id int primary key, v text collate \"POSIX\", w varchar(9)); create index i on t (v collate \"C\", w collate \"POSIX\"); create unique index j on t (lower(w));",
+        "insert into t values (1, 'a', 'x'), (2, null, 'y')",
+    ),
+    case(
         "everything_at_once",
         "create table p (id int primary key, u text unique); create table t (id int primary key, n smallint default 1, v varchar(5) not null, constraint c check (n > 0), constraint f foreign key (n) references p); create index i on t (v);",
         "create table p (id bigint primary key, u text, w int not null default 0); create index u on p (u); create table t (id int primary key, n bigint, v text, x int, constraint c check (n >= 0), constraint f foreign key (n) references p on delete cascade); create unique index i on t (v, id);",
@@ -716,7 +939,9 @@ fn chosen() -> Vec<&'static Case> {
     let wanted = std::env::var("TRUEUP_TEST_CASE").ok();
     CASES
         .iter()
-        .filter(|case| wanted.as_ref().is_none_or(|wanted| case.name.contains(wanted.as_str())))
+        .filter(|case| {
+            wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|part| case.name.contains(part)))
+        })
         .collect()
 }
 

@@ -5,6 +5,7 @@
 //! the primary read-only), and none that was left in the middle of an answer is ever handed out again.
 
 mod attachments;
+mod blockers;
 mod encode;
 mod enums;
 mod failure;
@@ -26,7 +27,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Engine, EngineError, Firing, Holder, Lack, Need, Snapshot, Writer};
+use super::{Blocker, Engine, EngineError, Firing, Holder, Lack, Need, Snapshot, Touched, Writer};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
@@ -124,6 +125,16 @@ impl Engine for Postgres {
     async fn holders_of(&self, tables: &[TableName]) -> Result<Vec<Holder>, EngineError> {
         let mut session = self.pool.take().await?;
         let found = holders::of(&mut session.connection, tables).await?;
+        session.give_back();
+        Ok(found)
+    }
+
+    async fn blockers(&self, touched: &[Touched]) -> Result<Vec<Blocker>, EngineError> {
+        if touched.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut session = self.pool.take().await?;
+        let found = blockers::of(&mut session.connection, touched).await?;
         session.give_back();
         Ok(found)
     }
