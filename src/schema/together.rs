@@ -195,11 +195,14 @@ pub fn taken_back(
     pointed_at: &[Vec<String>],
     mut changes: Vec<SchemaChange>,
 ) -> Vec<SchemaChange> {
-    if dialect.transactional_ddl() {
-        return changes;
-    }
     let table = once_made(then, made);
     let together = Together { dialect, name, table: Some(&table), pointed_at };
+    if dialect.transactional_ddl() {
+        // What is over a column that becomes computed again.
+        together.part(&mut changes);
+        changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+        return changes;
+    }
     together.postpone(&mut changes);
     changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
     together.join(&mut changes);
