@@ -340,11 +340,8 @@ fn inverse_change(
         _ => {
             schema::altered(dialect, table, reversed(change.alteration.as_ref()?, written)?).map(|inverse| {
                 // What goes and comes again does so with its keys.
-                let behind_rows = match &inverse.alteration {
-                    Some(Alteration::Remake { after, .. }) => after.generated.is_some(),
-                    _ => !change.comes_last(),
-                };
-                SchemaChange { behind_rows, ..inverse }
+                let remakes = matches!(inverse.alteration, Some(Alteration::Remake { .. }));
+                SchemaChange { behind_rows: remakes || !change.comes_last(), ..inverse }
             })
         }
     }

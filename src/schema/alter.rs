@@ -109,17 +109,9 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             }
             hazards
         }
-        // What it holds stays.
-        Alteration::Remake { after, .. } if after.generated.is_none() => Vec::new(),
-        Alteration::Remake { before, after, .. } => {
-            let mut hazards = Vec::new();
-            if before.generated.is_none() {
-                let what = format!("{} is computed from then on: values that are others go", after.name);
-                hazards.push(hazard(DELETES_DATA, what));
-            }
+        Alteration::Remake { after, .. } => {
             let what = format!("drops the column {} and computes it anew for all rows", after.name);
-            hazards.push(hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what));
-            hazards
+            vec![hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)]
         }
         Alteration::Order { moved, .. } => {
             let names: Vec<&str> = moved.iter().map(|column| column.name.as_str()).collect();

@@ -12,7 +12,7 @@ use crate::sides::Sides;
 use crate::spec::{ACQUIRES_ACCESS_EXCLUSIVE_LOCK, DELETES_DATA, SchemaMode};
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, ColumnPlace, ColumnWords, DefaultKind, Dialect,
-    ForeignKey, Generated, LiteralDefault, TableDefinition, TableName,
+    ForeignKey, LiteralDefault, TableDefinition, TableName,
 };
 use crate::value::{Decimal, Domain, Type};
 
@@ -177,7 +177,7 @@ fn of_columns(
             continue;
         }
         let Some(difference) = column_difference(structure, pair) else { continue };
-        match structure.is_one_family().then(|| alterations(structure, replica, pair)).flatten() {
+        match structure.is_one_family().then(|| alterations(structure, pair)).flatten() {
             Some((between, changes)) => {
                 (structure.has_type)(&pair.sides.primary)?;
                 needs.changes.extend(changes);
@@ -245,10 +245,6 @@ fn generated_columns(
     needs: &mut Needs,
     differences: &mut Vec<Difference>,
 ) {
-    let in_place = structure.is_one_brand() && structure.dialects.replica.changes_generation();
-    if in_place {
-        computed_here_alone(structure, replica, needs, differences);
-    }
     for wanted in structure.primary.columns.iter().filter(|column| column.generated.is_some()) {
         let Some(name) = (structure.on_replica.column)(&wanted.name) else { continue };
         let wanted = Column { name: name.clone(), ..wanted.clone() };
@@ -286,36 +282,6 @@ fn generated_columns(
     }
 }
 
-/// Columns that the replica alone computes and that stay so: where nothing is changed, and where they are computed when they
-/// are read. They are neither compared nor written.
-fn computed_here_alone(
-    structure: &Structure<'_>,
-    replica: &Table,
-    needs: &mut Needs,
-    differences: &mut Vec<Difference>,
-) {
-    for wanted in structure.primary.columns.iter().filter(|column| column.generated.is_none()) {
-        let name = (structure.on_replica.column)(&wanted.name);
-        let found = name.and_then(|name| replica.column(&name));
-        let stays = structure.mode == SchemaMode::Check;
-        let is_it = |found: &&Column| match found.generated {
-            Some(Generated::Stored) => stays,
-            Some(Generated::Virtual) => true,
-            None => false,
-        };
-        let Some(found) = found.filter(is_it) else { continue };
-        let after = Box::new(Column { name: found.name.clone(), ..wanted.clone() });
-        match remade(structure, replica, Box::new(found.clone()), after) {
-            Some(change) => needs.changes.push(SchemaChange { behind_rows: false, ..change }),
-            None => differences.push(Difference {
-                column: Some(found.name.clone()),
-                before: described(structure.dialects.replica, found),
-                after: described(structure.dialects.replica, wanted),
-            }),
-        }
-    }
-}
-
 /// Columns that the replica has in another order than the primary move, before others come beside them.
 fn in_order(structure: &Structure<'_>, replica: &Table, needs: &mut Needs) {
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
@@ -349,25 +315,8 @@ fn in_order(structure: &Structure<'_>, replica: &Table, needs: &mut Needs) {
 
 /// A column's way to the primary's: what it is while rows are written, and the changes before and behind them. `None`
 /// where the engine cannot do that in place.
-fn alterations(
-    structure: &Structure<'_>,
-    replica: &Table,
-    pair: &ColumnPair,
-) -> Option<(Column, Vec<SchemaChange>)> {
-    let mut changes = Vec::new();
-    let mut before = &pair.sides.replica;
-    let plain = before.computed_no_more();
-    if pair.sides.primary.generated.is_some() {
-        let name = before.name.clone();
-        let after = Column { name, ..pair.sides.primary.clone() };
-        let change = remade(structure, replica, Box::new(before.clone()), Box::new(after))?;
-        return Some((before.clone(), vec![change]));
-    }
-    if before.generated.is_some() {
-        let change = remade(structure, replica, Box::new(before.clone()), Box::new(plain.clone()))?;
-        changes.push(SchemaChange { behind_rows: false, ..change });
-        before = &plain;
-    }
+fn alterations(structure: &Structure<'_>, pair: &ColumnPair) -> Option<(Column, Vec<SchemaChange>)> {
+    let before = &pair.sides.replica;
     let mut after = Column { name: before.name.clone(), ..pair.sides.primary.clone() };
     let draws = |one: &Column, other: &Column| draws_elsewhere(one) && other.words.numbers.is_some();
     if draws(before, &after) || draws(&after, before) {
@@ -408,6 +357,7 @@ fn alterations(
             Alteration::Column { before: Box::new(before.clone()), after: Box::new(after.clone()) };
         altered(structure.dialects.replica, structure.names.replica, alteration)
     };
+    let mut changes = Vec::new();
     if *before != between && !is_declared_alike(before, &between) {
         changes.push(step(before, &between)?);
     }
@@ -892,15 +842,6 @@ fn column_difference(structure: &Structure<'_>, pair: &ColumnPair) -> Option<Dif
     let default = same_family && !expression && literal_default(primary) != literal_default(replica);
     // One that the primary alone generates is an ordinary one, whatever DDL says of it there.
     let words = structure.is_one_brand() && primary.generated.is_none() && primary.words != replica.words;
-    let in_place = structure.is_one_brand() && structure.dialects.replica.changes_generation();
-    if in_place && primary.generated.is_some() {
-        // What it is until then does not matter. A key that is computed could not be written.
-        return (!is_key).then(|| Difference {
-            column: Some(replica.name.clone()),
-            before: described(structure.dialects.replica, replica),
-            after: described(structure.dialects.replica, primary),
-        });
-    }
     (nullability || declared || list || default || words).then(|| Difference {
         column: Some(replica.name.clone()),
         before: described(structure.dialects.replica, replica),

@@ -181,7 +181,7 @@ fn detached(change: &SchemaChange) -> Option<&Attachment> {
 /// The column that goes and comes again.
 fn remade(change: &SchemaChange) -> Option<&str> {
     match &change.alteration {
-        Some(Alteration::Remake { after, .. }) => after.generated.map(|_| after.name.as_str()),
+        Some(Alteration::Remake { after, .. }) => Some(after.name.as_str()),
         _ => None,
     }
 }

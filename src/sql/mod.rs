@@ -490,12 +490,6 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         column.clone()
     }
 
-    /// Whether a column that is computed becomes an ordinary one in place, and an ordinary one a computed one by going and
-    /// coming again wherever it stands.
-    fn changes_generation(&self) -> bool {
-        false
-    }
-
     /// Whether a column that numbers rows must be the first of a key (MySQL family).
     fn numbers_keys_alone(&self) -> bool {
         false

@@ -190,10 +190,6 @@ impl Dialect for Postgres {
         enumeration::holds_going(change, column)
     }
 
-    fn changes_generation(&self) -> bool {
-        true
-    }
-
     fn comes_as(&self, column: &Column) -> Column {
         numbers::comes_as(column)
     }

@@ -124,12 +124,6 @@ pub struct ColumnWords {
 }
 
 impl Column {
-    /// The column with what it holds now, once nothing computes it.
-    pub fn computed_no_more(&self) -> Column {
-        let words = ColumnWords { generated: None, ..self.words.clone() };
-        Column { generated: None, words, ..self.clone() }
-    }
-
     /// Whether a new row must bring a value for it: NOT NULL, and nothing that would fill it.
     pub fn needs_value(&self) -> bool {
         let has_default = !matches!(self.default, None | Some(DefaultKind::Null));

@@ -704,18 +704,6 @@ const CASES: &[Case] = &[
         N,
     ),
     case(
-        "generated_becomes_plain",
-        "create table t (id int primary key, n int, d int generated always as (n * 2) stored); create index i on t (d);",
-        "create table t (id int primary key, n int, d int); create index i on t (d);",
-        N,
-    ),
-    case(
-        "generated_becomes_plain_and_all_else",
-        "create table t (id int primary key, n int, d int generated always as (n * 2) stored check (d > 0));",
-        "create table t (id int primary key, n int, d bigint default 7 not null check (d > 0)); comment on column t.d is 'plain';",
-        N,
-    ),
-    case(
         "generated_quoted",
         "create table \"T's\" (\"I d\" int primary key, \"N\"\"n\" int, \"order\" int generated always as (\"N\"\"n\" * 2) stored);",
         "create table \"T's\" (\"I d\" int primary key, \"N\"\"n\" int, \"order\" int generated always as (\"N\"\"n\" + \"I d\") stored); create unique index \"i's\" on \"T's\" (\"order\");",

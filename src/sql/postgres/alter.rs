@@ -46,11 +46,7 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             let parent = parent.as_ref().unwrap_or(name);
             format!("CREATE TABLE {} PARTITION OF {} {bounds}{by}", table(part), table(parent))
         }
-        Alteration::Remake { before, after, .. } => {
-            let mut sql = vec![CHECK_NOW.to_owned()];
-            sql.extend(remade(name, before, after)?);
-            return Some(sql);
-        }
+        Alteration::Remake { after, .. } => return Some(remade(name, after)),
         Alteration::Options { .. } | Alteration::Order { .. } | Alteration::Rebuild(_) => return None,
     };
     Some(vec![CHECK_NOW.to_owned(), sql])
@@ -177,20 +173,10 @@ fn column(name: &TableName, before: &Column, after: &Column) -> Option<Vec<Strin
     numbers::renumber(name, before, after, other)
 }
 
-/// A column that is computed, or becomes so, goes and comes again; one that is stored stays with its values when it is
-/// computed no more.
-fn remade(name: &TableName, before: &Column, after: &Column) -> Option<Vec<String>> {
-    let own = identifier(&before.name);
-    if after.generated.is_some() {
-        let dropped = format!("ALTER TABLE {} DROP COLUMN {own} RESTRICT", table(name));
-        return Some(vec![dropped, super::define::add_column(name, after)]);
-    }
-    if before.generated != Some(Generated::Stored) {
-        return None;
-    }
-    let plain = before.computed_no_more();
-    let bare = format!("ALTER TABLE {} ALTER COLUMN {own} DROP EXPRESSION", table(name));
-    Some(std::iter::once(bare).chain(column(name, &plain, after).unwrap_or_default()).collect())
+/// A column that is computed goes and comes again.
+fn remade(name: &TableName, after: &Column) -> Vec<String> {
+    let dropped = format!("ALTER TABLE {} DROP COLUMN {} RESTRICT", table(name), identifier(&after.name));
+    vec![CHECK_NOW.to_owned(), dropped, super::define::add_column(name, after)]
 }
 
 /// Enums of one name and other words.
