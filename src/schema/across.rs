@@ -6,19 +6,21 @@
 //! no difference. Refuses to guess: a condition, an expression and whatever else is one engine's own is neither carried
 //! over nor dropped.
 
+mod fit;
 mod keys;
 mod names;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::SchemaMode;
-use crate::sql::{Column, DefaultKind, Shape, StoredText, Target};
-use crate::value::Type;
+use crate::sql::{Column, DefaultKind, Dialect, Shape, StoredText, Target};
+use crate::value::{ColumnType, Type};
 
 use super::attachments::Names;
 use super::structure::{self, Needs, Structure};
 use super::{ColumnPair, Table};
 
+pub(super) use fit::{both, holds};
 pub(super) use names::Naming;
 
 /// What a foreign key is to point at.
@@ -39,6 +41,8 @@ pub(super) struct Across<'a> {
     pub structure: &'a Structure<'a>,
     /// What a foreign key of the primary would point at on the replica; `None` where it cannot be told.
     pub end: &'a dyn Fn(&Target) -> Option<End>,
+    /// The type that a column which is there becomes, where that is another.
+    pub becomes: &'a dyn Fn(&Column, &Column) -> Option<ColumnType>,
     /// The names that what comes gets.
     pub naming: &'a Naming<'a>,
     /// A sentence with the place in the spec before it.
@@ -125,7 +129,7 @@ fn told_apart(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<String> {
 /// The primary's table as the replica would have it.
 fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Result<Table, Failure> {
     let structure = across.structure;
-    let columns = columns(structure, pairs);
+    let columns = columns(across, pairs);
     notes.extend(pairs.iter().filter(|pair| !pair.on_replica).filter_map(left_out_default));
     let keys = keys::of(across, &columns, &told_apart(structure, pairs), notes);
     let now = structure.replica.map(|table| Shape {
@@ -169,14 +173,15 @@ fn left_out_default(pair: &ColumnPair) -> Option<String> {
 }
 
 /// The columns in scope, in the primary's order.
-fn columns(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
+fn columns(across: &Across<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
+    let structure = across.structure;
     let column = |primary: &Column| {
         let name = (structure.on_replica.column)(&primary.name)?;
         let pair = pairs.iter().find(|pair| pair.sides.replica.name == name);
         match structure.replica.and_then(|table| table.column(&name)) {
             // One that the replica generates stays as it is there.
             Some(found) => Some(match pair {
-                Some(_) => wanted(structure, primary, found),
+                Some(_) => wanted(across, primary, found),
                 None => found.clone(),
             }),
             None => pair.map(|pair| pair.sides.replica.clone()),
@@ -186,7 +191,8 @@ fn columns(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
 }
 
 /// A column that is there as it is to be.
-fn wanted(structure: &Structure<'_>, primary: &Column, found: &Column) -> Column {
+fn wanted(across: &Across<'_>, primary: &Column, found: &Column) -> Column {
+    let structure = across.structure;
     let key = |table: &Table| table.keys.iter().find(|key| key.primary).map(|key| key.columns.clone());
     let (wanted, own) = (key(structure.primary), structure.replica.and_then(key));
     let is_wanted = wanted.as_ref().is_some_and(|key| key.contains(&primary.name));
@@ -195,5 +201,22 @@ fn wanted(structure: &Structure<'_>, primary: &Column, found: &Column) -> Column
     let nullable = if is_key { found.nullable } else { primary.nullable && !is_wanted };
     // A number of its table's rows that leaves the key is one no more, and has to say what it was without words.
     let numbers = is_key || structure.replica.is_none_or(|table| table.stored.table.is_none());
-    Column { nullable, identity: found.identity.filter(|_| numbers), ..found.clone() }
+    let wanted = Column { nullable, identity: found.identity.filter(|_| numbers), ..found.clone() };
+    match (across.becomes)(primary, found) {
+        Some(column_type) => retyped(structure.dialects.replica, wanted, column_type),
+        None => wanted,
+    }
+}
+
+/// The column with another type: the moment at which a row comes has as many digits as that.
+fn retyped(dialect: &dyn Dialect, column: Column, column_type: ColumnType) -> Column {
+    let before = dialect.now(&column.column_type.meaning);
+    let mut column = Column { column_type, ..column };
+    let now = dialect.now(&column.column_type.meaning).filter(|now| before.as_ref() != Some(now));
+    for words in [&mut column.words.default, &mut column.words.on_update].into_iter().flatten() {
+        if let Some(now) = now.as_ref().filter(|_| dialect.is_now(words)) {
+            words.clone_from(now);
+        }
+    }
+    column
 }

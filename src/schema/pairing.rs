@@ -7,6 +7,7 @@
 mod column;
 mod enums;
 mod identity;
+mod types;
 
 use std::collections::BTreeMap;
 
@@ -340,6 +341,7 @@ impl<'a> Pairer<'a> {
         let across = Across {
             structure,
             end: &|target| self.end(target),
+            becomes: &|column, found| self.becomes(column, found, structure.replica?),
             naming: &naming,
             at: &|message| self.spec.error_at(self.entry.table.place, message).headline(),
         };
@@ -370,6 +372,15 @@ impl<'a> Pairer<'a> {
         {
             let key = other.key();
             let pairs = other.columns(&key, found).0;
+            for pair in pairs.iter().filter(|pair| pair.on_replica) {
+                let primary = &pair.sides.primary;
+                let Some(column) = columns.iter_mut().find(|one| one.name == pair.sides.replica.name) else {
+                    continue;
+                };
+                if let Some(wanted) = found.and_then(|found| other.becomes(primary, column, found)) {
+                    column.column_type = wanted;
+                }
+            }
             let new = pairs.into_iter().map(|pair| pair.sides.replica);
             let new: Vec<Column> =
                 new.filter(|new| !columns.iter().any(|column: &Column| column.name == new.name)).collect();

@@ -363,6 +363,25 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// How many characters certainly fit in a text of this type; `None`: any number.
+    fn chars_held(&self, column: &ColumnType) -> Option<u64> {
+        match column.meaning {
+            Type::Text { chars_max, .. } => chars_max,
+            _ => None,
+        }
+    }
+
+    /// What a type is declared for, where that is less than the engine takes: 32 bits of a column that SQLite calls INT, and
+    /// the two numbers of a `tinyint(1)`.
+    fn promised(&self, column: &ColumnType) -> Type {
+        column.meaning.clone()
+    }
+
+    /// Whether a table with these options can have a column of this type.
+    fn takes_type(&self, _options: Option<&str>, _column: &ColumnType) -> bool {
+        true
+    }
+
     /// Why no foreign key can tie the one column to the other, if so. `key`: the foreign key.
     fn no_tie(&self, _pointing: &Column, _pointed_at: &Column, _key: &Portable) -> Option<String> {
         None

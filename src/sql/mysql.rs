@@ -406,6 +406,14 @@ impl Dialect for Family {
         portable::no_tie(self, pointing, pointed_at)
     }
 
+    fn chars_held(&self, column: &ColumnType) -> Option<u64> {
+        named::chars_held(column)
+    }
+
+    fn promised(&self, column: &ColumnType) -> Type {
+        if column.declared == "tinyint(1)" { Type::Boolean } else { column.meaning.clone() }
+    }
+
     fn makes_indexes(&self) -> bool {
         true
     }

@@ -321,6 +321,14 @@ impl Dialect for Sqlite {
         declared::chars(&column.declared)
     }
 
+    fn promised(&self, column: &ColumnType) -> Type {
+        declared::promised(&column.declared)
+    }
+
+    fn takes_type(&self, options: Option<&str>, column: &ColumnType) -> bool {
+        !options.unwrap_or_default().contains("STRICT") || declared::is_strict(&column.declared)
+    }
+
     fn fits_name(&self, name: &str) -> bool {
         portable::fits_name(name)
     }

@@ -96,11 +96,33 @@ impl Encoder {
         })
     }
 
-    /// The same for whole numbers of this kind.
-    pub fn with_sign(self, unsigned: bool) -> Self {
+    /// The same for what the server sends as whole numbers of this kind.
+    pub fn of_integers(self, unsigned: bool) -> Self {
         match self {
-            Encoder::Integer { bytes, .. } => Encoder::Integer { bytes, unsigned },
-            Encoder::IntegerDecimal { .. } => Encoder::IntegerDecimal { unsigned },
+            Encoder::Integer { bytes, .. } | Encoder::DecimalInteger { bytes } => {
+                Encoder::Integer { bytes, unsigned }
+            }
+            Encoder::IntegerDecimal { .. } | Encoder::DecimalText { .. } => {
+                Encoder::IntegerDecimal { unsigned }
+            }
+            other => other,
+        }
+    }
+
+    /// The same for what the server sends as decimals.
+    pub fn of_decimals(self) -> Self {
+        match self {
+            Encoder::Integer { bytes, .. } => Encoder::DecimalInteger { bytes },
+            Encoder::IntegerDecimal { .. } => Encoder::DecimalText { with_scale: false },
+            other => other,
+        }
+    }
+
+    /// The same for what the server sends as floats: singles, or doubles.
+    pub fn of_floats(self, single: bool) -> Self {
+        match self {
+            Encoder::Float64 if single => Encoder::WideFloat,
+            Encoder::WideFloat if !single => Encoder::Float64,
             other => other,
         }
     }

@@ -220,9 +220,12 @@ impl Reading {
     /// A column that is to get another type is read as what it will be, and the bytes are those of what it still is.
     fn as_told(&self, row: &MySqlRow) -> Vec<Encoder> {
         let told = |(encoder, column): (&Encoder, &MySqlColumn)| match column.type_info().name() {
-            "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => encoder.with_sign(false),
+            "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => encoder.of_integers(false),
             "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
-            | "BIGINT UNSIGNED" => encoder.with_sign(true),
+            | "BIGINT UNSIGNED" => encoder.of_integers(true),
+            "DECIMAL" => encoder.of_decimals(),
+            "FLOAT" => encoder.of_floats(true),
+            "DOUBLE" => encoder.of_floats(false),
             _ => *encoder,
         };
         self.encoders.iter().zip(row.columns()).map(told).collect()

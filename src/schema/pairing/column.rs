@@ -29,7 +29,13 @@ impl Pairer<'_> {
             return if is_key { Err(self.generated_key(name)) } else { Ok(None) };
         }
         let counterpart = match found {
-            Some(found) => found.clone(),
+            Some(found) => {
+                // What no type is called is an error whether or not the column is there.
+                if !self.databases.dialects.primary.same_family(self.databases.dialects.replica) {
+                    self.cast(column)?;
+                }
+                found.clone()
+            }
             None => self.column_to_create(column, name, key, replica)?,
         };
         // What is to be created as the primary has it is generated there too.
@@ -43,7 +49,7 @@ impl Pairer<'_> {
         let mut sides = Sides::new(column.clone(), counterpart);
         let zone = rule.and_then(|compare| zone(&compare.rule));
         let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
-        let domain = self.domain(&sides)?;
+        let domain = self.domain(&self.settled(&sides, found, replica))?;
         let rule = match rule {
             Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
             None => None,
@@ -53,6 +59,25 @@ impl Pairer<'_> {
             .spells_freely(&sides.replica, &domain)
             .then(|| own_domain(&sides.replica.column_type, dialect));
         Ok(Some(ColumnPair { sides, domain, stored, rule, on_replica: found.is_some() }))
+    }
+
+    /// The two as they are once the replica's has the type that it is to have: values are compared as what both hold then.
+    fn settled(
+        &self,
+        sides: &Sides<Column>,
+        found: Option<&Column>,
+        replica: Option<&Table>,
+    ) -> Sides<Column> {
+        let mut settled = sides.clone();
+        let here = &mut settled.replica.column_type;
+        // A date-time that the spec puts into a zone is one of that already.
+        let found = found.filter(|found| self.entry.schema == SchemaMode::Sync && found.column_type == *here);
+        if let Some((found, replica)) = found.zip(replica)
+            && let Some(wanted) = self.becomes(&sides.primary, found, replica)
+        {
+            *here = wanted;
+        }
+        settled
     }
 
     /// A rule that could never excuse anything was meant for something else. From `defaults` it is for those
@@ -123,16 +148,6 @@ impl Pairer<'_> {
             // SQLite lets most primary keys be NULL.
             created.nullable &= !is_key;
             let meaning = &column.column_type.meaning;
-            let points = !is_key && self.points(&column.name);
-            let length = dialects.primary.declared_chars(&column.column_type);
-            // A text of any length has no place in a key of some engines.
-            let sized = length.filter(|_| !is_key && self.is_indexed(&column.name));
-            let sized = sized.map(|length| Type::Text { chars_max: Some(length), fixed: false });
-            let keyed = match sized {
-                Some(sized) => dialects.replica.type_for(&sized, true),
-                None if points => dialects.replica.type_for(meaning, true),
-                None => None,
-            };
             let cast = self.cast(column)?;
             if let Some(cast) = &cast
                 && is_key
@@ -142,7 +157,7 @@ impl Pairer<'_> {
                     return Err(self.no_key_type(column));
                 }
             }
-            let made = cast.or(keyed).or_else(|| dialects.replica.type_for(meaning, is_key));
+            let made = cast.or_else(|| self.type_here(column, is_key));
             if made.is_none() && is_key && dialects.replica.type_for(meaning, false).is_some() {
                 return Err(self.no_key_type(column));
             }
@@ -158,9 +173,26 @@ impl Pairer<'_> {
         Ok(created)
     }
 
-    /// The type that the spec says the column is created with: in the table's entry, else of its type with the same
+    /// The type that a column from another engine has here where nothing else is said. `is_key`: a key is over it.
+    pub(super) fn type_here(&self, column: &Column, is_key: bool) -> Option<ColumnType> {
+        let dialects = self.databases.dialects;
+        let meaning = &column.column_type.meaning;
+        let points = !is_key && self.points(&column.name);
+        let length = dialects.primary.declared_chars(&column.column_type);
+        // A text of any length has no place in a key of some engines.
+        let sized = length.filter(|_| !is_key && self.is_indexed(&column.name));
+        let sized = sized.map(|length| Type::Text { chars_max: Some(length), fixed: false });
+        let keyed = match sized {
+            Some(sized) => dialects.replica.type_for(&sized, true),
+            None if points => dialects.replica.type_for(meaning, true),
+            None => None,
+        };
+        keyed.or_else(|| dialects.replica.type_for(meaning, is_key))
+    }
+
+    /// The type that the spec says the column is to have: in the table's entry, else of its type with the same
     /// numbers, else of its type.
-    fn cast(&self, column: &Column) -> Result<Option<ColumnType>, Failure> {
+    pub(super) fn cast(&self, column: &Column) -> Result<Option<ColumnType>, Failure> {
         let Sides { primary, replica } = self.databases.dialects;
         let own = self.entry.cast.iter().find(|(name, _)| name.value == column.name).map(|(_, to)| to);
         let known = NamedType::read(&column.column_type.declared);
@@ -218,7 +250,7 @@ impl Pairer<'_> {
     }
 
     /// Whether the column is one of the primary key that the replica's table is created with.
-    fn in_primary_key(&self, name: &str, key: &[String]) -> bool {
+    pub(super) fn in_primary_key(&self, name: &str, key: &[String]) -> bool {
         let primary_key = self.primary.keys.iter().find(|key| key.primary);
         primary_key.is_some_and(|primary| {
             primary.columns.iter().any(|column| column == name)

@@ -1,6 +1,7 @@
 //! Types by the names that people write.
 
 use super::super::{EngineName, NamedType};
+use super::literal::type_word;
 use crate::value::{ColumnType, Type};
 
 /// The most characters of a `char`, and bytes of a `binary`.
@@ -21,6 +22,15 @@ pub(super) fn type_name(name: &str) -> String {
         other => other,
     };
     format!("{word} {rest}").trim_end().to_owned()
+}
+
+/// How many characters certainly fit: the long types count bytes, and a character has up to four.
+pub(super) fn chars_held(column: &ColumnType) -> Option<u64> {
+    let Type::Text { chars_max, .. } = column.meaning else { return None };
+    match type_word(&column.declared).as_str() {
+        "tinytext" | "text" | "mediumtext" => chars_max.map(|bytes| bytes / 4),
+        _ => chars_max,
+    }
 }
 
 /// The type of a name that people write.

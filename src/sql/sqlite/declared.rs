@@ -107,6 +107,36 @@ pub(crate) fn chars(declared: &str) -> Option<u64> {
     u64::try_from(*length).ok().filter(|length| *length > 0)
 }
 
+/// What people mean by a name, where SQLite takes more: a width, a length; of seconds a declaration says no digits.
+pub(crate) fn promised(declared: &str) -> Type {
+    let (name, arguments) = parts(declared);
+    let whole = |bytes, unsigned| Type::Integer { bytes, unsigned };
+    let length =
+        arguments.first().and_then(|length| u64::try_from(*length).ok()).filter(|length| *length > 0);
+    match (name.as_str(), meaning(declared)) {
+        ("TINYINT", _) => whole(1, false),
+        ("TINYINT UNSIGNED", _) => whole(1, true),
+        ("SMALLINT" | "INT2", _) => whole(2, false),
+        ("SMALLINT UNSIGNED", _) => whole(2, true),
+        ("MEDIUMINT", _) => whole(3, false),
+        ("MEDIUMINT UNSIGNED", _) => whole(3, true),
+        ("INT" | "INTEGER" | "INT4", _) => whole(4, false),
+        ("INT UNSIGNED" | "INTEGER UNSIGNED" | "UNSIGNED INT" | "UNSIGNED INTEGER", _) => whole(4, true),
+        (_, Type::Text { .. }) => Type::Text { chars_max: length, fixed: false },
+        ("VARBINARY" | "BINARY", Type::Bytes { .. }) => Type::Bytes { bytes_max: length, fixed: false },
+        (_, Type::Time { .. }) => Type::Time { digits: 0 },
+        (_, Type::DateTime { .. }) => Type::DateTime { digits: 0 },
+        (_, Type::Instant { .. }) => Type::Instant { digits: 0 },
+        (_, meaning) => meaning,
+    }
+}
+
+/// Whether a STRICT table can have the type.
+pub(crate) fn is_strict(declared: &str) -> bool {
+    let words = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
+    words.iter().any(|word| word.eq_ignore_ascii_case(declared))
+}
+
 fn decimal(arguments: &[i64]) -> Type {
     let precision = arguments.first().and_then(|digits| u32::try_from(*digits).ok());
     let scale = match (precision, arguments.get(1)) {

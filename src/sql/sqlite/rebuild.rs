@@ -26,9 +26,13 @@ pub(crate) const BEHIND: &str = "PRAGMA legacy_alter_table = OFF; PRAGMA foreign
 /// A type like INTEGER with which a primary key still takes NULL and anything else.
 const NEVER_THE_ROWID: &str = "INT";
 
-/// What a column turns values into. ANY does so in ordinary tables alone.
+/// What a column turns values into. ANY does so in ordinary tables alone; INTEGER does what NUMERIC does.
 fn affinity(declared: &str, strict: bool) -> Affinity {
-    if strict && declared == "ANY" { Affinity::Blob } else { Affinity::of(declared) }
+    match Affinity::of(declared) {
+        _ if strict && declared == "ANY" => Affinity::Blob,
+        Affinity::Integer if !strict => Affinity::Numeric,
+        affinity => affinity,
+    }
 }
 
 /// A text with the places of what is in it.

@@ -5,3 +5,4 @@ mod near;
 mod said;
 mod samples;
 mod types;
+mod widths;

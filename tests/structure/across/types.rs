@@ -3,14 +3,14 @@
 use crate::pair::Pair;
 use crate::servers::Engine;
 
-fn with_cast(pair: &Pair, tables: &str, cast: &str) {
+pub fn with_cast(pair: &Pair, tables: &str, cast: &str) {
     pair.spec(&format!(
         "version: 1\nprimary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\ntables: {tables}\ncast: {cast}\n"
     ));
 }
 
 /// What the replica's catalog says of the columns of `t`.
-fn declared(pair: &Pair) -> Vec<(String, String)> {
+pub fn declared(pair: &Pair) -> Vec<(String, String)> {
     let sql = match pair.replica.engine {
         Engine::Sqlite => "SELECT name, type FROM pragma_table_info('t')".to_owned(),
         Engine::Postgres => "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
