@@ -6,6 +6,7 @@
 //! no difference. Refuses to guess: a condition, an expression and whatever else is one engine's own is neither carried
 //! over nor dropped.
 
+mod defaults;
 mod fit;
 mod keys;
 mod names;
@@ -19,7 +20,9 @@ use crate::value::{ColumnType, Type};
 use super::attachments::Names;
 use super::structure::{self, Needs, Structure};
 use super::{ColumnPair, Table};
+use defaults::Change;
 
+pub(super) use defaults::carried;
 pub(super) use fit::{both, holds};
 pub(super) use names::Naming;
 
@@ -129,7 +132,7 @@ fn told_apart(structure: &Structure<'_>, pairs: &[ColumnPair]) -> Vec<String> {
 /// The primary's table as the replica would have it.
 fn model(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Result<Table, Failure> {
     let structure = across.structure;
-    let columns = columns(across, pairs);
+    let columns = columns(across, pairs, notes);
     notes.extend(pairs.iter().filter(|pair| !pair.on_replica).filter_map(left_out_default));
     let keys = keys::of(across, &columns, &told_apart(structure, pairs), notes);
     let now = structure.replica.map(|table| Shape {
@@ -173,7 +176,7 @@ fn left_out_default(pair: &ColumnPair) -> Option<String> {
 }
 
 /// The columns in scope, in the primary's order.
-fn columns(across: &Across<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
+fn columns(across: &Across<'_>, pairs: &[ColumnPair], notes: &mut Vec<String>) -> Vec<Column> {
     let structure = across.structure;
     let column = |primary: &Column| {
         let name = (structure.on_replica.column)(&primary.name)?;
@@ -181,13 +184,31 @@ fn columns(across: &Across<'_>, pairs: &[ColumnPair]) -> Vec<Column> {
         match structure.replica.and_then(|table| table.column(&name)) {
             // One that the replica generates stays as it is there.
             Some(found) => Some(match pair {
-                Some(_) => wanted(across, primary, found),
+                Some(_) => with_default(structure, primary, wanted(across, primary, found), notes),
                 None => found.clone(),
             }),
             None => pair.map(|pair| pair.sides.replica.clone()),
         }
     };
     structure.primary.columns.iter().filter_map(column).collect()
+}
+
+/// The column with the default that it is to have.
+fn with_default(
+    structure: &Structure<'_>,
+    primary: &Column,
+    mut wanted: Column,
+    notes: &mut Vec<String>,
+) -> Column {
+    match defaults::change(structure.dialects, primary, &wanted) {
+        Change::Stays => {}
+        Change::Note(note) => notes.push(note),
+        Change::Becomes(default) => {
+            wanted.default = default;
+            wanted.words.default = structure.dialects.replica.default_words(&wanted);
+        }
+    }
+    wanted
 }
 
 /// A column that is there as it is to be.

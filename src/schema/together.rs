@@ -81,10 +81,20 @@ impl Together<'_> {
         let going: Vec<Attachment> = changes.iter().filter_map(|change| detached(change).cloned()).collect();
         let remade: Vec<String> =
             changes.iter().filter_map(|change| remade(change).map(str::to_owned)).collect();
+        // No index can be over what a column becomes before the rows are written.
+        let outgrown = |change: &SchemaChange| match &change.alteration {
+            Some(Alteration::Column { before, after }) if !change.comes_last() => {
+                let is_no_key = |column: &Column| self.dialect.no_key(&[column]).is_some();
+                (is_no_key(after) && !is_no_key(before)).then(|| after.name.clone())
+            }
+            _ => None,
+        };
+        let outgrown: Vec<String> = changes.iter().filter_map(outgrown).collect();
         for change in changes.iter_mut() {
             let leans = detached(change).is_some_and(|key| {
                 let is_over = key.columns.iter().any(|name| remade.contains(name));
-                key.kind == AttachmentKind::Index
+                let is_outgrown = key.columns.iter().any(|name| outgrown.contains(name));
+                (key.kind == AttachmentKind::Index && !is_outgrown)
                     || (is_key(key) && (is_over || self.is_leaned_on(key, &going)))
             });
             change.behind_rows |= leans;

@@ -528,6 +528,36 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Whether a default in this engine's words is a new uuid.
+    fn is_new_uuid(&self, _default: &str) -> bool {
+        false
+    }
+
+    /// A new uuid, as a default of a column of that meaning.
+    fn new_uuid(&self, _meaning: &Type) -> Option<String> {
+        None
+    }
+
+    /// A column's default without what else its text may say; `None`: it has none.
+    fn said_default(&self, column: &Column) -> Option<DefaultKind> {
+        column.default.clone()
+    }
+
+    /// A default as DDL writes it for a column that is there, where its words are kept.
+    fn default_words(&self, _column: &Column) -> Option<String> {
+        None
+    }
+
+    /// The bytes that a literal default of a column of bytes is, where that is certain.
+    fn default_bytes(&self, literal: &str) -> Option<Vec<u8>> {
+        (literal.is_ascii() && !literal.contains('\\')).then(|| literal.as_bytes().to_vec())
+    }
+
+    /// Whether a moment that takes no NULL may have a default of the server's own.
+    fn gives_moments(&self) -> bool {
+        false
+    }
+
     /// The type that a spec names; `None` where this engine has none of that name, or it is not known here.
     fn named_type(&self, _named: &NamedType) -> Option<ColumnType> {
         None

@@ -370,6 +370,31 @@ impl Dialect for Family {
         Some(format!("CURRENT_TIMESTAMP{digits}"))
     }
 
+    fn is_new_uuid(&self, default: &str) -> bool {
+        default.trim_matches(['(', ')']).eq_ignore_ascii_case("uuid")
+    }
+
+    fn new_uuid(&self, meaning: &Type) -> Option<String> {
+        let has_room = match meaning {
+            Type::Uuid => true,
+            Type::Text { chars_max, .. } => chars_max.is_none_or(|max| max >= 36),
+            _ => false,
+        };
+        has_room.then(|| "uuid()".to_owned())
+    }
+
+    fn said_default(&self, column: &Column) -> Option<DefaultKind> {
+        alter::said_default(column)
+    }
+
+    fn default_words(&self, column: &Column) -> Option<String> {
+        ddl::default(column)
+    }
+
+    fn gives_moments(&self) -> bool {
+        true
+    }
+
     fn named_type(&self, named: &NamedType) -> Option<ColumnType> {
         named::named_type(self.engine, named)
     }

@@ -25,9 +25,9 @@ mod unique;
 
 use super::expression::{Expression, ExpressionError};
 use super::{
-    Alteration, Attachment, Column, ConstraintChecks, CopiesToDelete, Dialect, EngineName, NamedType,
-    Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition, TableName,
-    UniqueIndex, Unwritable,
+    Alteration, Attachment, Column, ColumnWords, ConstraintChecks, CopiesToDelete, Dialect, EngineName,
+    NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition,
+    TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
 
@@ -225,6 +225,26 @@ impl Dialect for Postgres {
     fn now(&self, meaning: &Type) -> Option<String> {
         matches!(meaning, Type::DateTime { .. } | Type::Instant { .. })
             .then(|| "CURRENT_TIMESTAMP".to_owned())
+    }
+
+    fn is_new_uuid(&self, default: &str) -> bool {
+        let call = default
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(")::"))
+            .map_or(default, |(call, _)| call);
+        matches!(call, "gen_random_uuid()" | "uuid_generate_v4()" | "uuid_generate_v1()")
+    }
+
+    fn new_uuid(&self, meaning: &Type) -> Option<String> {
+        define::new_uuid(meaning)
+    }
+
+    fn default_words(&self, column: &Column) -> Option<String> {
+        define::column_default(&Column { words: ColumnWords::default(), ..column.clone() })
+    }
+
+    fn default_bytes(&self, literal: &str) -> Option<Vec<u8>> {
+        define::default_bytes(literal)
     }
 
     fn named_type(&self, named: &NamedType) -> Option<ColumnType> {

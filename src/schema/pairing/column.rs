@@ -6,11 +6,10 @@
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::{Cast, CompareEntry, CompareRule, SchemaMode, Zone};
-use crate::sql::{
-    AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, LiteralDefault, NamedType, Target,
-};
+use crate::sql::{AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, NamedType, Target};
 use crate::value::{ColumnType, Domain, StorageClass, Type};
 
+use super::super::across::carried;
 use super::super::{ColumnPair, Table, choose_domain};
 use super::{Pairer, own_domain};
 
@@ -136,14 +135,6 @@ impl Pairer<'_> {
         } else {
             created.collation = None;
             created.words = ColumnWords::default();
-            created.default = created.default.filter(|kind| goes_over(kind, &column.column_type.meaning));
-            if let Some(DefaultKind::Expression(text)) = &created.default {
-                // What both call the moment at which a row comes is one.
-                let now =
-                    dialects.primary.is_now(text).then(|| dialects.replica.now(&column.column_type.meaning));
-                created.words.default = now.flatten();
-                created.default = created.words.default.clone().map(DefaultKind::Expression);
-            }
             let is_key = is_key || (replica.is_none() && self.in_primary_key(&column.name, key));
             // SQLite lets most primary keys be NULL.
             created.nullable &= !is_key;
@@ -165,10 +156,14 @@ impl Pairer<'_> {
         };
         created.column_type =
             made.ok_or_else(|| self.no_domain(column, &format!("no type of {}", dialects.replica.engine())))?;
-        if !dialects.primary.same_family(dialects.replica)
-            && !self.is_numbered(&created, column, key, replica)
-        {
-            created.identity = None;
+        if !dialects.primary.same_family(dialects.replica) {
+            created.default = carried(dialects, column, &created.column_type.meaning);
+            if let Some(DefaultKind::Expression(text)) = &created.default {
+                created.words.default = Some(text.clone());
+            }
+            if !self.is_numbered(&created, column, key, replica) {
+                created.identity = None;
+            }
         }
         Ok(created)
     }
@@ -329,19 +324,6 @@ impl Pairer<'_> {
         let error = self.spec.error_at(self.entry.table.place, message);
         Failure::new(ErrorKind::Type, error.headline())
             .hint(format!("leave the column out with `exclude_columns: [{}]`", column.name))
-    }
-}
-
-/// Whether a default means the same on another engine, and can be there: not a moment's text, which means what a zone makes
-/// of it, nor a day that is none.
-fn goes_over(default: &DefaultKind, meaning: &Type) -> bool {
-    let DefaultKind::Literal(literal) = default else { return true };
-    match (literal, meaning) {
-        (_, Type::Instant { .. }) => false,
-        (LiteralDefault::Text(text), Type::Date | Type::DateTime { .. }) => {
-            !text.starts_with("0000") && !text.contains("-00")
-        }
-        _ => true,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::spec::SchemaMode;
-use crate::sql::{AttachmentKind, Column, NamedType, Portable, TableName};
+use crate::sql::{Attachment, AttachmentKind, Column, NamedType, Portable, TableName};
 use crate::value::{ColumnType, Type};
 
 use super::super::across::{both, holds};
@@ -40,12 +40,7 @@ impl Pairer<'_> {
         }
         let cast = self.cast(column).ok().flatten();
         let key = self.key();
-        let is_over = |one: &&crate::sql::Attachment| {
-            one.kind != AttachmentKind::Comment
-                && one.kind != AttachmentKind::Check
-                && one.columns.contains(&found.name)
-        };
-        let over: Vec<_> = replica.attachments.iter().filter(is_over).collect();
+        let over = self.staying_over(column, found, replica);
         let is_key =
             key.contains(&column.name) || self.in_primary_key(&column.name, &key) || !over.is_empty();
         let type_here = || self.type_here(column, is_key).or_else(|| self.type_here(column, false));
@@ -93,6 +88,21 @@ impl Pairer<'_> {
         let has_room = suits(&wanted) || is_filled_up;
         (wanted != *was && widens(&wanted) && has_room && numbers && fits_table && fits_keys)
             .then_some(wanted)
+    }
+
+    /// What stands over a column of the replica and does not go: what the primary has none of goes, where that can be told.
+    fn staying_over<'t>(&self, column: &Column, found: &Column, replica: &'t Table) -> Vec<&'t Attachment> {
+        let dialects = self.databases.dialects;
+        let is_key = |one: &&Attachment| !matches!(one.kind, AttachmentKind::Comment | AttachmentKind::Check);
+        let has_one = self
+            .primary
+            .attachments
+            .iter()
+            .filter(is_key)
+            .any(|one| one.columns.contains(&column.name) && dialects.primary.portable(one).is_ok());
+        let over = replica.attachments.iter().filter(is_key);
+        let over = over.filter(|one| one.columns.contains(&found.name));
+        over.filter(|one| has_one || dialects.replica.portable(one).is_err()).collect()
     }
 
     /// Whether the type is one that the engine has itself, in its plain form: of one of somebody's own, or with words that say

@@ -5,7 +5,8 @@
 
 use super::{Family, ddl, identifier, literal};
 use crate::sql::{
-    Alteration, Attachment, AttachmentKind, AttachmentPart, Column, Dialect, EngineName, Generated, TableName,
+    Alteration, Attachment, AttachmentKind, AttachmentPart, Column, DefaultKind, Dialect, EngineName,
+    Generated, LiteralDefault, TableName,
 };
 use crate::value::{ColumnType, Type};
 
@@ -435,6 +436,23 @@ pub(super) fn whole(family: &Family, column: &Column, collation: Option<&str>) -
         sql.push_str(&format!(" CHECK ({check})"));
     }
     sql
+}
+
+/// The default alone, without what is written whenever the row changes.
+pub(super) fn said_default(column: &Column) -> Option<DefaultKind> {
+    // Made up, or of a server whose words are not read.
+    if column.words.whole.is_none() {
+        return column.default.clone();
+    }
+    let words = column.words.default.as_deref()?;
+    if let Some(literal @ DefaultKind::Literal(_)) = &column.default {
+        return Some(literal.clone());
+    }
+    let inside = words.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    Some(match inside.filter(|inside| !inside.contains(['\'', '\\'])) {
+        Some(text) => DefaultKind::Literal(LiteralDefault::Text(text.to_owned())),
+        None => DefaultKind::Expression(words.to_owned()),
+    })
 }
 
 /// The type without its character set, which is told with the collation.

@@ -83,7 +83,8 @@ fn column_beside(family: &Family, column: &Column, of_table: Option<&str>) -> St
     sql
 }
 
-fn default(column: &Column) -> Option<String> {
+/// What stands behind DEFAULT where the server's own words are not known.
+pub(super) fn default(column: &Column) -> Option<String> {
     if column.generated == Some(Generated::Virtual) || column.generated == Some(Generated::Stored) {
         return None;
     }

@@ -100,6 +100,26 @@ fn literal_default(literal: &LiteralDefault, meaning: &Type) -> Option<String> {
     }
 }
 
+/// A new uuid, in a column that holds one.
+pub(super) fn new_uuid(meaning: &Type) -> Option<String> {
+    match meaning {
+        Type::Uuid => Some("gen_random_uuid()".to_owned()),
+        Type::Text { chars_max, .. } if chars_max.is_none_or(|max| max >= 36) => {
+            Some("(gen_random_uuid())::text".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of a literal as the catalog prints it: `\\x0a`, or letters.
+pub(super) fn default_bytes(literal: &str) -> Option<Vec<u8>> {
+    let Some(digits) = literal.strip_prefix("\\x") else {
+        return (literal.is_ascii() && !literal.contains('\\')).then(|| literal.as_bytes().to_vec());
+    };
+    let pair = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
 pub(super) fn type_for(meaning: &Type) -> Option<ColumnType> {
     let same = |declared: &str| Some(ColumnType::new(declared, meaning.clone()));
     match meaning {

@@ -1,5 +1,6 @@
 //! Structure that comes from another engine: every pair of engines, in both directions.
 
+mod defaults;
 mod keys;
 mod near;
 mod said;

@@ -315,17 +315,17 @@ fn what_cannot_be_widened_stays() {
 
     let pair = Pair::new(Postgres, Mariadb);
     pair.primary.execute_script(
-        "CREATE TABLE t (id int PRIMARY KEY, a varchar(700), b varchar(700), c text, at timestamp DEFAULT now(),
-             UNIQUE (a, b)); INSERT INTO t VALUES (1, 'a', 'b', 'c', '2024-01-02 03:04:05.5')",
+        "CREATE TABLE t (id int PRIMARY KEY, a varchar(700), b varchar(700), c text, d text, at timestamp DEFAULT now(),
+             UNIQUE (a, b)); CREATE INDEX ON t (d); INSERT INTO t VALUES (1, 'a', 'b', 'c', 'd', '2024-01-02 03:04:05.5')",
     );
     pair.replica.execute_script(
-        "CREATE TABLE t (id int PRIMARY KEY, a varchar(300), b varchar(300), c varchar(100),
-             at datetime DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, UNIQUE (a, b), KEY (c))",
+        "CREATE TABLE t (id int PRIMARY KEY, a varchar(300), b varchar(300), c varchar(100), d varchar(100),
+             at datetime DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, UNIQUE (a, b), KEY (c), KEY (d))",
     );
     pair.tables("[t]");
     pair.exits(&["apply", "spec.yml", "-y", "--allow", "all"], 0);
     let types: Vec<String> = declared(&pair).into_iter().map(|(_, declared)| declared).collect();
-    assert_eq!(types[3..], ["varchar(255)", "datetime(6)"], "{types:?}");
+    assert_eq!(types[3..], ["longtext", "varchar(255)", "datetime(6)"], "{types:?}");
     pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
 }
 
