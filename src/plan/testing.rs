@@ -71,6 +71,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         stored: None,
         rule: None,
         on_replica: true,
+        fit: None,
     };
     TablePair {
         table: name.to_owned(),

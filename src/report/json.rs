@@ -161,7 +161,11 @@ fn put_column(json: &mut Json<'_>, column: &ColumnPair) -> io::Result<()> {
     json.object(Layout::Line, |json| {
         json.key("name")?.string(column.name())?;
         json.key("replica_name")?.string(&column.sides.replica.name)?;
-        json.key("domain")?.string(column.domain.name())
+        json.key("domain")?.string(column.domain.name())?;
+        match column.fit {
+            Some(fit) => json.key("fit")?.string(fit.as_str()),
+            None => Ok(()),
+        }
     })
 }
 

@@ -19,8 +19,8 @@ use super::cause::cause_words;
 use super::closing::{Line, applied_lines, found_lines};
 use super::marked::both;
 use super::phrases::{
-    Sign, counts_in_words, hazard_words, key_words, notes, refusal_words, schema_change_words, scope_of,
-    sign_of, standing, table_words,
+    Sign, counts_in_words, fits_of, hazard_words, key_words, notes, refusal_words, schema_change_words,
+    scope_of, sign_of, standing, table_words,
 };
 use super::row::{Cell, decoded, redacted_words, with_copies};
 use super::text_value::shown;
@@ -213,7 +213,10 @@ impl Markdown<'_, '_> {
         if table.counted() {
             let scope = scope_of(table, self.report.redact);
             let scope = scope.map(|scope| format!("; in scope: {}", code(&scope))).unwrap_or_default();
-            writeln!(self.out, "{}{scope}\n", notes(table, self.report.plan.kind))?;
+            let fits = table.pair.as_ref().and_then(fits_of);
+            let fits = fits.filter(|_| self.report.plan.kind == PlanKind::Changes);
+            let fits = fits.map(|fits| format!("; types: {}", html(&fits))).unwrap_or_default();
+            writeln!(self.out, "{}{scope}{fits}\n", notes(table, self.report.plan.kind))?;
         }
         if let Some(pair) = table.pair.as_ref().filter(|_| !table.causes.is_empty()) {
             for cause in &table.causes {

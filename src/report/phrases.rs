@@ -6,7 +6,7 @@ use crate::compare::{RowChange, RowCounts};
 use crate::plan::{
     Changes, Hazard, PlanKind, RangeDrift, Refusal, Remaining, SchemaAction, SchemaChange, Status, TablePlan,
 };
-use crate::schema::TablePair;
+use crate::schema::{ColumnPair, TablePair};
 use crate::sides::Sides;
 use crate::value::Key;
 
@@ -15,6 +15,8 @@ use super::row::Cell;
 use super::text_value::{REDACTED, shown};
 use super::words::{counted, name, thousands, visible};
 
+/// How many columns of other types are told.
+const FITS_MAX: usize = 6;
 /// How much of a `where` is shown.
 const FILTER_CHARS_MAX: usize = 100;
 
@@ -84,6 +86,23 @@ pub fn standing(table: &TablePlan, kind: PlanKind) -> String {
             format!("{verb} in {at_least}{}", counted(all.total(), "row"))
         }
     }
+}
+
+/// `note text as varchar(20) (limited)`: the columns of another engine that do not simply hold what the primary's hold.
+pub fn fits_of(pair: &TablePair) -> Option<String> {
+    let told = |column: &ColumnPair| {
+        let fit = column.fit.filter(|fit| !fit.is_quiet())?;
+        let Sides { primary, replica } =
+            column.sides.as_ref().map(|column| visible(&column.column_type.declared).to_string());
+        Some(format!("{} {primary} as {replica} ({})", name(column.name()), fit.words()))
+    };
+    let mut fits: Vec<String> = pair.columns.iter().filter_map(told).collect();
+    let more = fits.len().saturating_sub(FITS_MAX);
+    fits.truncate(FITS_MAX);
+    if more > 0 {
+        fits.push(format!("… and {more} more"));
+    }
+    (!fits.is_empty()).then(|| fits.join(", "))
 }
 
 /// `1,000 rows on the primary, 999 on the replica`, and what else the counts of a table say.

@@ -67,6 +67,7 @@ fn pair_of(name: &str, replica_name: &str, domain: Domain, meaning: Type) -> Col
         stored: None,
         rule: None,
         on_replica: true,
+        fit: None,
     }
 }
 

@@ -19,8 +19,8 @@ use super::closing::{self, Line};
 use super::marked::both;
 use super::paint::{BOLD, DIM, GREEN, Paint, RED, YELLOW};
 use super::phrases::{
-    Sign, counts_in_words, hazard_words, key_words, notes, range_line, refusal_words, schema_change_words,
-    scope_of, sign_of, standing,
+    Sign, counts_in_words, fits_of, hazard_words, key_words, notes, range_line, refusal_words,
+    schema_change_words, scope_of, sign_of, standing,
 };
 use super::row::{Cell, decoded, redacted_words, with_copies};
 use super::text_value::shown;
@@ -216,6 +216,10 @@ impl Text<'_, '_> {
 
     fn table_notes(&mut self, table: &TablePlan) -> io::Result<()> {
         writeln!(self.out, "    {}", self.paint.on(DIM, notes(table, self.report.plan.kind)))?;
+        let fits = table.pair.as_ref().and_then(fits_of);
+        if let Some(fits) = fits.filter(|_| self.report.plan.kind == PlanKind::Changes) {
+            writeln!(self.out, "    {}", self.paint.on(DIM, format_args!("Types: {fits}")))?;
+        }
         match scope_of(table, self.report.redact).filter(|_| self.report.plan.kind == PlanKind::Changes) {
             Some(scope) => {
                 writeln!(self.out, "    {}", self.paint.on(DIM, format_args!("In scope: {scope}")))

@@ -23,7 +23,8 @@ use super::{ColumnPair, Table};
 use defaults::Change;
 
 pub(super) use defaults::carried;
-pub(super) use fit::{both, holds};
+pub use fit::Fit;
+pub(super) use fit::{both, fit, holds};
 pub(super) use names::Naming;
 
 /// What a foreign key is to point at.

@@ -26,6 +26,7 @@ mod together;
 mod widening;
 mod words;
 
+pub use across::Fit;
 pub use alter::altered;
 pub use attachments::{going, is_foreign_key, without};
 pub use change::{Hazard, SchemaAction, SchemaChange};

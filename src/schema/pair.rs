@@ -7,7 +7,7 @@ use crate::spec::{CompareRule, Place, SchemaMode, TriggerMode};
 use crate::sql::{Column, ForeignKey, Select, SelectColumn, Selection, TableName};
 use crate::value::{Domain, Key, KeyOrder, Type, Value, decode};
 
-use super::UniqueKey;
+use super::{Fit, UniqueKey};
 
 /// A table on the primary and its counterpart on one replica.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub struct ColumnPair {
     pub rule: Option<CompareRule>,
     /// Whether the replica has the column already.
     pub on_replica: bool,
+    /// How well the replica's column, as it will be, holds what the primary's holds; `None` between servers of one family.
+    #[serde(default)]
+    pub fit: Option<Fit>,
 }
 
 impl ColumnPair {

@@ -49,6 +49,7 @@ impl Pair {
                 stored: None,
                 rule: None,
                 on_replica: true,
+                fit: None,
             })
             .collect();
         Pair(TablePair {

@@ -65,6 +65,10 @@ pub fn carried(dialects: Sides<&dyn Dialect>, primary: &Column, replica: &Type) 
 
 /// What the default of a column that is there becomes. `replica`: the column with the type that it is to have.
 pub(super) fn change(dialects: Sides<&dyn Dialect>, primary: &Column, replica: &Column) -> Change {
+    // What the primary computes is written as any other value.
+    if primary.generated.is_some() {
+        return Change::Stays;
+    }
     let meaning = &replica.column_type.meaning;
     let wanted = kind(dialects.primary, primary, meaning);
     let found = kind(dialects.replica, replica, &primary.column_type.meaning);

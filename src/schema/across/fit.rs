@@ -5,6 +5,9 @@
 //! less room is, and has a wider one that holds both. Refuses to make anything of a type of another kind: who keeps uuids
 //! of a text in a uuid meant to, and a value that is none is an error. Pure.
 
+use serde::{Deserialize, Serialize};
+
+use crate::sides::Sides;
 use crate::sql::Dialect;
 use crate::value::{ColumnType, Type};
 
@@ -19,8 +22,8 @@ const ADDRESS_CHARS: (u64, u64) = (39, 43);
 /// Digits of a decimal that a double keeps, whichever they are.
 const DOUBLE_DIGITS: u32 = 15;
 
-/// How well a column of the replica holds what the primary's holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How well a column of the replica holds what the primary's holds, by kind, length and digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fit {
     /// The same values.
     Exact,
@@ -28,6 +31,52 @@ pub enum Fit {
     Wider,
     /// All of them, each as its text.
     TextForm,
+    /// All that the primary's column is declared for, though its engine would store others too.
+    Declared,
+    /// Not all of them: one that it does not hold is an error.
+    Limited,
+}
+
+impl Fit {
+    /// The word in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fit::Exact => "exact",
+            Fit::Wider => "wider",
+            Fit::TextForm => "text_form",
+            Fit::Declared => "declared",
+            Fit::Limited => "limited",
+        }
+    }
+
+    /// The words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Fit::Exact => "exact",
+            Fit::Wider => "wider",
+            Fit::TextForm => "text form",
+            Fit::Declared => "as declared",
+            Fit::Limited => "limited",
+        }
+    }
+
+    /// Whether the column holds every value of the primary's as it is.
+    pub fn is_quiet(self) -> bool {
+        matches!(self, Fit::Exact | Fit::Wider)
+    }
+}
+
+/// How well a type of the replica's engine holds what one of the primary's holds. The two have a domain.
+pub fn fit(dialects: Sides<&dyn Dialect>, primary: &ColumnType, replica: &ColumnType) -> Fit {
+    let Sides { primary: of_primary, replica: of_replica } = dialects;
+    // One that the spec puts into a zone is kept without.
+    let replica = match replica.meaning {
+        Type::Zoned { digits, .. } => &ColumnType { meaning: Type::DateTime { digits }, ..replica.clone() },
+        _ => replica,
+    };
+    let found = holds(of_replica, replica, &primary.meaning);
+    let declared = || holds(of_replica, replica, &of_primary.promised(primary)).map(|_| Fit::Declared);
+    found.or_else(declared).unwrap_or(Fit::Limited)
 }
 
 /// Whether a type of this engine holds every value of another type, and how; `None`: it does not.

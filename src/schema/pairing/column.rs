@@ -9,7 +9,7 @@ use crate::spec::{Cast, CompareEntry, CompareRule, SchemaMode, Zone};
 use crate::sql::{AttachmentKind, Column, ColumnWords, DefaultKind, Dialect, NamedType, Target};
 use crate::value::{ColumnType, Domain, StorageClass, Type};
 
-use super::super::across::carried;
+use super::super::across::{carried, fit};
 use super::super::{ColumnPair, Table, choose_domain};
 use super::{Pairer, own_domain};
 
@@ -48,7 +48,9 @@ impl Pairer<'_> {
         let mut sides = Sides::new(column.clone(), counterpart);
         let zone = rule.and_then(|compare| zone(&compare.rule));
         let zoned = zone.is_some_and(|zone| put_into_zone(&mut sides, zone, self.databases.dialects));
-        let domain = self.domain(&self.settled(&sides, found, replica))?;
+        let settled = self.settled(&sides, found, replica);
+        let domain = self.domain(&settled)?;
+        let fit = (!is_one_family).then(|| fit(dialects, &column.column_type, &settled.replica.column_type));
         let rule = match rule {
             Some(compare) => self.fitting_rule(compare, &domain, zoned)?,
             None => None,
@@ -57,7 +59,7 @@ impl Pairer<'_> {
         let stored = dialect
             .spells_freely(&sides.replica, &domain)
             .then(|| own_domain(&sides.replica.column_type, dialect));
-        Ok(Some(ColumnPair { sides, domain, stored, rule, on_replica: found.is_some() }))
+        Ok(Some(ColumnPair { sides, domain, stored, rule, on_replica: found.is_some(), fit }))
     }
 
     /// The two as they are once the replica's has the type that it is to have: values are compared as what both hold then.

@@ -342,3 +342,36 @@ fn a_value_that_does_not_fit_is_an_error() {
     pair.tables("[{ table: t, columns: [id, b] }]");
     assert!(pair.exits(&["apply", "spec.yml", "-y", "--allow", "all"], 1).told().contains("column b"));
 }
+
+/// How well each column holds what the primary's holds stands in JSON, and in text where that is not simply all of it.
+#[test]
+fn the_plan_says_how_well_types_fit() {
+    let pair = Pair::new(Postgres, Mariadb);
+    pair.primary.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, a bigint, b uuid, c text, d int);
+         INSERT INTO t VALUES (1, 2, '00000000-0000-0000-0000-000000000001', '[3]', 4)",
+    );
+    pair.replica.execute_script(
+        "CREATE TABLE t (id int PRIMARY KEY, a decimal(20,0), b varchar(40), c json, d int unsigned)",
+    );
+    pair.tables("[t]");
+    let plan = pair.document(&["plan", "spec.yml"], 0);
+    let columns = plan["replicas"][0]["tables"][0]["columns"].as_array().cloned().unwrap_or_default();
+    let fits: Vec<&str> = columns.iter().filter_map(|column| column["fit"].as_str()).collect();
+    assert_eq!(fits, ["exact", "wider", "text_form", "limited", "limited"]);
+    let text = pair.exits(&["plan", "spec.yml"], 0).stdout;
+    let line = "Types: b uuid as varchar(40) (text form), c text as json (limited), d integer as int unsigned (limited)";
+    assert!(text.contains(line), "{text}");
+
+    let pair = Pair::new(Sqlite, Postgres);
+    pair.primary.execute_script("CREATE TABLE t (id INTEGER PRIMARY KEY, a VARCHAR(10))");
+    pair.replica.execute_script("CREATE TABLE t (id integer PRIMARY KEY, a varchar(10))");
+    pair.tables("[t]");
+    let plan = pair.document(&["plan", "spec.yml", "--detailed-exitcode"], 0);
+    let columns = plan["replicas"][0]["tables"][0]["columns"].as_array().cloned().unwrap_or_default();
+    assert!(columns.iter().all(|column| column["fit"] == "declared"), "{columns:?}");
+    // Between two of one engine there is nothing to say.
+    let pair = Pair::sqlite("[t]", "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let plan = pair.document(&["plan", "spec.yml"], 0);
+    assert!(plan["replicas"][0]["tables"][0]["columns"][0].get("fit").is_none(), "{plan}");
+}
