@@ -73,8 +73,10 @@ impl Pairer<'_> {
         let here = &mut settled.replica.column_type;
         // A date-time that the spec puts into a zone is one of that already.
         let found = found.filter(|found| self.entry.schema == SchemaMode::Sync && found.column_type == *here);
+        // Nor is the primary's anything but what it is.
+        let primary = self.primary.column(&sides.primary.name).unwrap_or(&sides.primary);
         if let Some((found, replica)) = found.zip(replica)
-            && let Some(wanted) = self.becomes(&sides.primary, found, replica)
+            && let Some(wanted) = self.becomes(primary, found, replica)
         {
             *here = wanted;
         }

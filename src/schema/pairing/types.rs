@@ -47,16 +47,13 @@ impl Pairer<'_> {
         let preferred = cast.clone().or_else(type_here)?;
         let goals = match &cast {
             Some(cast) => vec![cast.meaning.clone()],
-            None => vec![
-                column.column_type.meaning.clone(),
-                dialects.primary.promised(&column.column_type),
-                preferred.meaning.clone(),
-            ],
+            None => vec![column.column_type.meaning.clone(), dialects.primary.promised(&column.column_type)],
         };
-        let suits = |one: &ColumnType| {
-            one.meaning == preferred.meaning
-                || goals.iter().any(|goal| holds(dialects.replica, one, goal).is_some())
-        };
+        let suits = |one: &ColumnType| goals.iter().any(|goal| holds(dialects.replica, one, goal).is_some());
+        // Where nothing here holds all of it (a text of any length in a key), what is there is as good.
+        if !suits(&preferred) {
+            return None;
+        }
         let was = &found.column_type;
         if suits(was) || !self.is_the_engines_own(was) {
             return None;

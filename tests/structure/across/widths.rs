@@ -325,7 +325,7 @@ fn what_cannot_be_widened_stays() {
     pair.tables("[t]");
     pair.exits(&["apply", "spec.yml", "-y", "--allow", "all"], 0);
     let types: Vec<String> = declared(&pair).into_iter().map(|(_, declared)| declared).collect();
-    assert_eq!(types[3..], ["longtext", "varchar(255)", "datetime(6)"], "{types:?}");
+    assert_eq!(types[3..], ["longtext", "varchar(100)", "datetime(6)"], "{types:?}");
     pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
 }
 
