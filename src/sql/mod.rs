@@ -377,6 +377,32 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         column.meaning.clone()
     }
 
+    /// Whether a type is declared without a bound for its values, and so says nothing of how much room they need.
+    fn is_unbounded(&self, column: &ColumnType) -> bool {
+        match self.promised(column) {
+            Type::Text { chars_max, .. } => chars_max.is_none(),
+            Type::Bytes { bytes_max, .. } => bytes_max.is_none(),
+            Type::Decimal { precision, .. } => precision.is_none(),
+            Type::Json | Type::JsonText | Type::Printed => true,
+            Type::Boolean
+            | Type::Integer { .. }
+            | Type::Float32
+            | Type::Float64
+            | Type::Date
+            | Type::Time { .. }
+            | Type::DateTime { .. }
+            | Type::Instant { .. }
+            | Type::Zoned { .. }
+            | Type::Year
+            | Type::Uuid
+            | Type::Bits { .. }
+            | Type::Address { .. }
+            | Type::Enum { .. }
+            | Type::Set { .. }
+            | Type::Other => false,
+        }
+    }
+
     /// Whether a table with these options can have a column of this type.
     fn takes_type(&self, _options: Option<&str>, _column: &ColumnType) -> bool {
         true

@@ -439,6 +439,10 @@ impl Dialect for Family {
         if column.declared == "tinyint(1)" { Type::Boolean } else { column.meaning.clone() }
     }
 
+    fn is_unbounded(&self, column: &ColumnType) -> bool {
+        named::is_unbounded(column)
+    }
+
     fn makes_indexes(&self) -> bool {
         true
     }

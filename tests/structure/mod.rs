@@ -7,6 +7,7 @@ mod cut_off;
 mod enums;
 mod extra_tables;
 mod hazards;
+mod mysql_corpus;
 mod mysql_family;
 mod mysql_rows;
 mod numbers;

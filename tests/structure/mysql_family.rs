@@ -12,11 +12,11 @@ use crate::servers::{Database, Engine, open};
 
 /// A structure, another, and rows that are valid in both. Tables that both have alike stand in `both`.
 pub struct Case {
-    name: &'static str,
-    both: &'static str,
-    a: &'static str,
-    b: &'static str,
-    rows: &'static str,
+    pub name: &'static str,
+    pub both: &'static str,
+    pub a: &'static str,
+    pub b: &'static str,
+    pub rows: &'static str,
 }
 
 /// A table `t` of these definitions, with these rows.

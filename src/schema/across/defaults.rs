@@ -79,6 +79,8 @@ pub(super) fn change(dialects: Sides<&dyn Dialect>, primary: &Column, replica: &
         (Kind::Now, Kind::Now) | (Kind::Uuid, Kind::Uuid) => Change::Stays,
         // The server's own, where nothing is said.
         (Kind::None, Kind::Now) if is_given && !replica.nullable => Change::Stays,
+        // One that the replica sets by itself at every update is its own affair, from its first value on.
+        (Kind::None, _) if replica.words.on_update.is_some() => Change::Stays,
         (Kind::None, Kind::Expression) => note("stays: the replica alone has one, and it is an expression"),
         (Kind::None, Kind::Literal(_) | Kind::Now | Kind::Uuid) => Change::Becomes(None),
         (Kind::Expression, Kind::Expression) => note("is not compared: it is an expression"),

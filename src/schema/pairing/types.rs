@@ -1,7 +1,7 @@
 //! The type of a column that the replica has, held against that of another engine's.
 //!
-//! Owns which columns become others: those with less room than the primary's, or than the type that the spec's `cast` says.
-//! Invariant: nothing is narrowed, and nothing becomes a type that another of its kind, a key over it or a foreign key at
+//! Owns which columns become others: those with less room than the primary's declares, or than the type that the spec's
+//! `cast` says. Invariant: nothing is narrowed, and nothing becomes a type that another of its kind, a key over it or a foreign key at
 //! either end of it cannot go with; such a column stays, and a value that it does not hold is an error.
 
 use std::collections::BTreeSet;
@@ -50,8 +50,10 @@ impl Pairer<'_> {
             None => vec![column.column_type.meaning.clone(), dialects.primary.promised(&column.column_type)],
         };
         let suits = |one: &ColumnType| goals.iter().any(|goal| holds(dialects.replica, one, goal).is_some());
-        // Where nothing here holds all of it (a text of any length in a key), what is there is as good.
-        if !suits(&preferred) {
+        // Where nothing here holds all of it (a text of any length in a key), what is there is as good. And a type without
+        // a bound does not say how long its values are: what the replica's is bounded to is somebody's choice.
+        let is_unbounded = cast.is_none() && dialects.primary.is_unbounded(&column.column_type);
+        if is_unbounded || !suits(&preferred) {
             return None;
         }
         let was = &found.column_type;

@@ -33,6 +33,12 @@ pub(super) fn chars_held(column: &ColumnType) -> Option<u64> {
     }
 }
 
+/// Whether a type says no length of its own: TEXT and BLOB of every size, and JSON.
+pub(super) fn is_unbounded(column: &ColumnType) -> bool {
+    let word = type_word(&column.declared);
+    word.ends_with("text") || word.ends_with("blob") || word == "json"
+}
+
 /// The type of a name that people write.
 pub(super) fn named_type(engine: EngineName, named: &NamedType) -> Option<ColumnType> {
     if matches!(named.name.as_str(), "bool" | "boolean") && named.numbers.is_empty() {

@@ -30,7 +30,7 @@ const NEVER_THE_ROWID: &str = "INT";
 fn affinity(declared: &str, strict: bool) -> Affinity {
     match Affinity::of(declared) {
         _ if strict && declared == "ANY" => Affinity::Blob,
-        Affinity::Integer if !strict => Affinity::Numeric,
+        Affinity::Integer => Affinity::Numeric,
         affinity => affinity,
     }
 }
