@@ -32,7 +32,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
     self, Applied, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
 };
-use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected};
+use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, SelectedTables};
 use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
@@ -357,7 +357,7 @@ impl Run {
         verify::check(against, replica, plan, applied, &effort, &self.observer, &self.stop).await
     }
 
-    fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<Selected<'a>>, RunError> {
+    fn selected<'a>(&'a self, catalog: &'a Catalog) -> Result<SelectedTables<'a>, RunError> {
         select_wanted(&self.spec, &self.options, catalog)
     }
 
@@ -366,7 +366,7 @@ impl Run {
         connected: &'a Connected,
         server: &Primary,
         primary: &Catalog,
-        selected: &[Selected<'_>],
+        selected: &SelectedTables<'_>,
     ) -> Prepared<'a> {
         let mut prepared = Prepared {
             connected,

@@ -126,8 +126,8 @@ async fn opened(databases: &Sides<Database>) -> Opened {
         primary_enums: &[],
         primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
-        selected: &[],
-        chosen: &[],
+        selected: &Default::default(),
+        chosen: &Default::default(),
         allowed: &[],
     };
     let selected = select_tables(&spec, &catalogs.primary, &[]);

@@ -86,13 +86,13 @@ impl Pair {
             primary_enums: &[],
             primary_extensions: &Default::default(),
             now: jiff::Timestamp::UNIX_EPOCH,
-            selected: &[],
-            chosen: &[],
+            selected: &Default::default(),
+            chosen: &Default::default(),
             allowed: &[],
         };
         let mut tables = Vec::new();
-        for selected in schema::select_tables(&spec, &primary, &[]) {
-            let pairing = schema::pair_table(&spec, &selected, &databases).expect("the tables pair");
+        for selected in schema::select_tables(&spec, &primary, &[]).iter() {
+            let pairing = schema::pair_table(&spec, selected, &databases).expect("the tables pair");
             tables.push(brute_force(pairing.pair, engines).await);
         }
         let mut plan = crate::plan::testing::with_tables(tables);

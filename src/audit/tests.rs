@@ -522,8 +522,8 @@ fn two_sqlite_files_are_compared() {
             primary_enums: &[],
             primary_extensions: &Default::default(),
             now: jiff::Timestamp::UNIX_EPOCH,
-            selected: &[],
-            chosen: &[],
+            selected: &Default::default(),
+            chosen: &Default::default(),
             allowed: &[],
         };
         let selected = crate::schema::select_tables(&spec, &catalogs.primary, &[]);

@@ -224,8 +224,8 @@ impl Pairer<'_> {
             primary_enums: &self.sides.primary.catalog.enums,
             primary_extensions: &self.sides.primary.catalog.extensions,
             now: jiff::Timestamp::UNIX_EPOCH,
-            selected: &[],
-            chosen: &[],
+            selected: &Default::default(),
+            chosen: &Default::default(),
             allowed: &[],
         };
         let selected = schema::select_tables(&spec, self.sides.primary.catalog, &[]);

@@ -3,6 +3,8 @@
 //! Owns the counting and the words of a [`Refusal`]; refuses to decide what happens then (`plan` shows it,
 //! `apply` writes nothing). Invariant: all arithmetic is in whole numbers, so that "more than 10%" means it.
 
+use std::collections::HashSet;
+
 use crate::schema::TablePair;
 use crate::spec::{CASCADES_OUTSIDE, Limit, Limits, REPLACES_ROWS};
 use crate::sql::TableName;
@@ -75,10 +77,10 @@ fn hazards(replica: &ReplicaPlan, overrides: &LimitOverrides) -> Vec<Refusal> {
 }
 
 fn cascades_outside(replica: &ReplicaPlan) -> Vec<Refusal> {
-    let planned = |name: &TableName| replica.tables.iter().any(|table| table.replica_name() == Some(name));
+    let planned: HashSet<&TableName> = replica.tables.iter().filter_map(TablePlan::replica_name).collect();
     let mut refusals = Vec::new();
     for (table, pair) in writable(replica).filter_map(|table| Some((table, table.pair.as_ref()?))) {
-        for dependent in pair.dependents.iter().filter(|dependent| !planned(&dependent.table)) {
+        for dependent in pair.dependents.iter().filter(|dependent| !planned.contains(&dependent.table)) {
             let deletes = dependent.key.on_delete.carries() && table.summary.delete > 0;
             let updates = dependent.key.on_update.carries() && moves(table, pair, &dependent.key.referenced);
             let counts =

@@ -13,7 +13,9 @@ use crate::engine::{Lack, Need, Primary, Replica, Right, Snapshot};
 use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::plan;
-use crate::schema::{self, Catalog, Counterparts, Databases, Pairing, Selected, Table, TablePair};
+use crate::schema::{
+    self, Catalog, Counterparts, Databases, Pairing, Selected, SelectedTables, Table, TablePair,
+};
 use crate::server::Server;
 use crate::sides::{Side, Sides};
 use crate::spec::{Located, SchemaMode, Spec};
@@ -179,7 +181,7 @@ impl Check<'_> {
     }
 
     /// The rights on the primary, where no replica is there to compare with.
-    async fn primary_alone(&mut self, primary: &Primary, selected: &[Selected<'_>]) {
+    async fn primary_alone(&mut self, primary: &Primary, selected: &SelectedTables<'_>) {
         let found: Vec<(&Selected<'_>, Need)> =
             selected.iter().filter_map(|selected| Some((selected, select_need(selected)?))).collect();
         let needs: Vec<Need> = found.iter().map(|(_, need)| need.clone()).collect();
@@ -203,7 +205,7 @@ impl Check<'_> {
         &mut self,
         sides: &Connection<'_>,
         primary: &Catalog,
-        selected: &[Selected<'_>],
+        selected: &SelectedTables<'_>,
     ) -> Result<Option<Vec<TableName>>, RunError> {
         let catalog = match sides.replica.catalog(&schema::replica_schemas(self.spec)).await {
             Ok(catalog) => catalog,
@@ -480,7 +482,7 @@ fn is_unique(pair: &TablePair, side: Side, catalog: &Catalog) -> bool {
 }
 
 fn table_of<'a>(pair: &TablePair, side: Side, catalog: &'a Catalog) -> Option<&'a Table> {
-    catalog.tables.iter().find(|table| table.name == *pair.names.get(side))
+    catalog.table(pair.names.get(side))
 }
 
 /// Columns of the replica that an insert would leave without the value they must have.

@@ -154,7 +154,9 @@ fn fail(plan: &mut ReplicaPlan, table: usize, failure: Failure) {
 /// foreign keys would change them along, or refuse.
 async fn pointed_at(plan: &ReplicaPlan, table: usize, moment: &mut Moment<'_>) -> Result<(), Failure> {
     let parent = &plan.tables[table];
-    let Some(pair) = parent.pair.as_ref().filter(|pair| parent.error.is_none() && !pair.replica_missing)
+    let goes = parent.summary.delete + parent.summary.update > 0;
+    let Some(pair) =
+        parent.pair.as_ref().filter(|pair| goes && parent.error.is_none() && !pair.replica_missing)
     else {
         return Ok(());
     };

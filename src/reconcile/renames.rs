@@ -67,7 +67,7 @@ pub(super) async fn renamed(
     let points = |table: &Table| {
         table.foreign_keys.iter().any(|key| renamings.iter().any(|renaming| renaming.is == key.table))
     };
-    for table in &mut renamed.tables {
+    for table in renamed.tables.iter_mut() {
         let own = renamings.iter().any(|renaming| renaming.is == table.name);
         match tried.table(&table.name) {
             Some(found) if own || points(table) => {

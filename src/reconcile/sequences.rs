@@ -4,6 +4,7 @@
 //! until that moment is behind them. Invariant: a sequence that several columns draw from has one step, which minds
 //! the rows of all of them that the spec takes in.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::renames::Renames;
@@ -14,7 +15,7 @@ use crate::plan::{Course, ReplicaPlan, SchemaAction, SchemaChange, TablePlan, se
 use crate::schema::{Table, TablePair};
 use crate::sides::{Side, Sides};
 use crate::spec::{SchemaMode, Spec};
-use crate::sql::{Alteration, Dialect, Sequence};
+use crate::sql::{Alteration, Dialect, Sequence, TableName};
 use crate::value::{Value, decode};
 
 /// Both sides of one replica's comparison.
@@ -49,13 +50,7 @@ impl Sequences<'_> {
             }
         }
         plan.notes.extend(unread_note(&unread));
-        while !numbered.is_empty() {
-            let first = numbered.remove(0);
-            let shared = |other: &Numbered| {
-                other.sequence.name.is_some() && other.sequence.name == first.sequence.name
-            };
-            let (sharing, rest): (Vec<_>, Vec<_>) = numbered.into_iter().partition(shared);
-            numbered = rest;
+        for (first, sharing) in by_sequence(numbered) {
             let table = first.table;
             if let Err(failure) = self.step(plan, first, sharing).await {
                 fail(&mut plan.tables[table], failure);
@@ -284,6 +279,23 @@ impl Sequences<'_> {
         let furthest = answer.into_iter().next().flatten().and_then(|text| whole(&text));
         Ok(furthest.map(|number| course.along(number).saturating_add(1)))
     }
+}
+
+/// The columns of each sequence, the first apart, in their order. A counter that has no name is its column's alone.
+fn by_sequence(numbered: Vec<Numbered>) -> Vec<(Numbered, Vec<Numbered>)> {
+    let mut places: HashMap<TableName, usize> = HashMap::new();
+    let mut groups: Vec<(Numbered, Vec<Numbered>)> = Vec::new();
+    for one in numbered {
+        let known = one.sequence.name.as_ref().and_then(|name| places.get(name));
+        match known {
+            Some(place) => groups[*place].1.push(one),
+            None => {
+                places.extend(one.sequence.name.clone().map(|name| (name, groups.len())));
+                groups.push((one, Vec::new()));
+            }
+        }
+    }
+    groups
 }
 
 /// What numbers a column of the replica once the plan has given it another sequence, or none: `None` where it does neither.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a choice that matches nothing is an error that names what there is.
 
-use crate::schema::{self, Catalog, Selected};
+use crate::schema::{self, Catalog, SelectedTables};
 use crate::spec::{ReplicaSpec, Spec, TablePattern, did_you_mean};
 use crate::sql::TableName;
 
@@ -15,7 +15,7 @@ pub(super) fn select_wanted<'a>(
     spec: &'a Spec,
     options: &Options,
     catalog: &'a Catalog,
-) -> Result<Vec<Selected<'a>>, RunError> {
+) -> Result<SelectedTables<'a>, RunError> {
     for pattern in &options.tables {
         // Of tables that only a replica has, the replica must be asked.
         if is_unmatched(pattern, spec, catalog) && !spec.tables.iter().any(|entry| entry.drop) {

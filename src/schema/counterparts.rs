@@ -3,6 +3,9 @@
 //! Two tables of the primary cannot both decide what one table of the replica holds: each run would undo the
 //! other's writes. And a table of the primary's own database is never written, by whatever name it is reached.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::Spec;
@@ -19,8 +22,8 @@ pub struct Counterparts {
     primary_default: Option<String>,
     /// Which of the replica's names of tables are one.
     folding: Folding,
-    /// The table and what its pair is called in output.
-    taken: Vec<(TableName, String)>,
+    /// By what all names have in common that are one: the table, and what its pair is called in output.
+    taken: HashMap<TableName, (TableName, String)>,
 }
 
 impl Counterparts {
@@ -31,7 +34,7 @@ impl Counterparts {
             same_server,
             primary_default: catalogs.primary.default_schema.clone(),
             folding: catalogs.replica.folding,
-            taken: Vec::new(),
+            taken: HashMap::new(),
         }
     }
 
@@ -47,23 +50,25 @@ impl Counterparts {
             return Err(refused(spec, pair, ErrorKind::Connect, what)
                 .hint("`to` may name a database beside the replica's, never the primary's"));
         }
-        if let Some((table, other)) = self.taken.iter().find(|(table, _)| self.is_one(table, replica)) {
-            let what = match table == replica {
-                true => format!("{other} goes to the replica's table {replica} already"),
-                false => format!(
-                    "{other} goes to the replica's table {table} already, and the replica does not tell {replica} \
-                     from it, which differs in case alone"
-                ),
-            };
-            return Err(refused(spec, pair, ErrorKind::Key, what)
-                .hint("give each table of the primary a table of its own on the replica with `to`"));
-        }
-        self.taken.push((replica.clone(), pair.table.clone()));
+        let name = self.folding.folded(&replica.name).into_owned();
+        let folded = TableName { schema: replica.schema.clone(), name };
+        let place = match self.taken.entry(folded) {
+            Entry::Vacant(place) => place,
+            Entry::Occupied(taken) => {
+                let (table, other) = taken.get();
+                let what = match table == replica {
+                    true => format!("{other} goes to the replica's table {replica} already"),
+                    false => format!(
+                        "{other} goes to the replica's table {table} already, and the replica does not tell {replica} \
+                         from it, which differs in case alone"
+                    ),
+                };
+                return Err(refused(spec, pair, ErrorKind::Key, what)
+                    .hint("give each table of the primary a table of its own on the replica with `to`"));
+            }
+        };
+        place.insert((replica.clone(), pair.table.clone()));
         Ok(pairing)
-    }
-
-    fn is_one(&self, one: &TableName, other: &TableName) -> bool {
-        one.schema == other.schema && self.folding.is_one(&one.name, &other.name)
     }
 }
 

@@ -4,6 +4,8 @@
 //! primary is its counterpart, by whatever name. Refuses to drop what another table needs: what points goes before
 //! what it points at, and where tables point at each other in a circle their foreign keys go first.
 
+use std::collections::HashSet;
+
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::{DELETES_DATA, QualifiedName, SchemaMode, Spec, TableEntry, TablePattern};
 use crate::sql::{Alteration, AttachmentKind, Dialect, TableDefinition, TableName};
@@ -40,11 +42,13 @@ pub fn extra_tables<'a>(
         return Vec::new();
     }
     let replica = databases.replica;
-    let is_one = |one: &TableName, other: &TableName| {
-        one.schema == other.schema && replica.folding.is_one(&one.name, &other.name)
+    let folded = |name: &TableName| TableName {
+        schema: name.schema.clone(),
+        name: replica.folding.folded(&name.name).into_owned(),
     };
-    let taken: Vec<TableName> =
-        databases.selected.iter().filter_map(|selected| counterpart(selected, databases)).collect();
+    let counterparts = databases.selected.iter().filter_map(|selected| counterpart(selected, databases));
+    let taken: HashSet<TableName> = counterparts.map(|name| folded(&name)).collect();
+    let is_taken = |name: &TableName| taken.contains(&folded(name));
     let mut tables: Vec<&Table> = replica.tables.iter().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     // What is to get another name is nobody's to drop, whether or not this run is about it.
@@ -54,9 +58,7 @@ pub fn extra_tables<'a>(
             .filter_map(|entry| entry.renamed_from.as_ref()?.table.as_ref())
             .any(|old| replica.folding.is_one(&old.value, &table.name.name))
     };
-    let free = tables
-        .into_iter()
-        .filter(|table| !taken.iter().any(|taken| is_one(taken, &table.name)) && !renamed(table));
+    let free = tables.into_iter().filter(|table| !is_taken(&table.name) && !renamed(table));
     let default = databases.primary_default.unwrap_or_default();
     let is_meant = |extra: &Extra<'_>| {
         let schema = extra.on_primary.schema.as_deref().unwrap_or_default();
@@ -65,7 +67,7 @@ pub fn extra_tables<'a>(
     let found = free.filter_map(|table| extra(spec, primary, databases, table)).filter(is_meant);
     let taken_part = |table: &Table| {
         let mut parts = table.layout.partitions.iter().map(|part| &part.name);
-        parts.find(|part| taken.iter().any(|taken| is_one(taken, part))).cloned()
+        parts.find(|part| is_taken(part)).cloned()
     };
     found.map(|extra| Extra { taken_part: taken_part(extra.table), ..extra }).collect()
 }

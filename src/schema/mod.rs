@@ -20,6 +20,7 @@ mod renaming;
 mod selection;
 mod since;
 mod structure;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod together;
@@ -40,12 +41,14 @@ pub use pairing::{
     takes_option,
 };
 pub use renaming::{Renaming, rename_pair, renamed_catalog, renaming, renaming_changes};
-pub use selection::{Selected, primary_schemas, replica_schemas, select_tables};
+pub use selection::{Selected, SelectedTables, primary_schemas, replica_schemas, select_tables};
 pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;
+pub use tables::Tables;
 pub use together::taken_back;
 pub use words::{KEYS_MAX, key_text, keys_text, row_text, with_row};
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -60,7 +63,7 @@ pub struct Catalog {
     /// The schema or database that names without one mean; `None` for SQLite.
     pub default_schema: Option<String>,
     /// The tables, by schema and name.
-    pub tables: Vec<Table>,
+    pub tables: Tables,
     /// Which names of tables are one.
     pub folding: Folding,
     /// The types that columns can have, as declarations name them; `None` where there are only the engine's own.
@@ -74,15 +77,12 @@ pub struct Catalog {
 impl Catalog {
     /// A table by its name, qualified as the catalog has it.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
-        self.tables.iter().find(|table| table.name == *name)
+        self.tables.of(name)
     }
 
     /// The table that a statement would mean by this name.
     pub fn meant(&self, name: &TableName) -> Option<&Table> {
-        let folded = |table: &&Table| {
-            table.name.schema == name.schema && self.folding.is_one(&table.name.name, &name.name)
-        };
-        self.table(name).or_else(|| self.tables.iter().find(folded))
+        self.tables.meant(name, self.folding)
     }
 }
 
@@ -101,10 +101,15 @@ pub enum Folding {
 impl Folding {
     /// Whether two names are one.
     pub fn is_one(self, one: &str, other: &str) -> bool {
+        self.folded(one) == self.folded(other)
+    }
+
+    /// What all names that are one have in common.
+    pub fn folded(self, name: &str) -> Cow<'_, str> {
         match self {
-            Folding::None => one == other,
-            Folding::Ascii => one.eq_ignore_ascii_case(other),
-            Folding::Unicode => one.to_lowercase() == other.to_lowercase(),
+            Folding::None => Cow::Borrowed(name),
+            Folding::Ascii => Cow::Owned(name.to_ascii_lowercase()),
+            Folding::Unicode => Cow::Owned(name.to_lowercase()),
         }
     }
 }

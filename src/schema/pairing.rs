@@ -25,7 +25,9 @@ use super::attachments::{Names, going, is_foreign_key};
 use super::change::SchemaChange;
 use super::condition::check_kinds;
 use super::structure::{self, Needs, Structure};
-use super::{Catalog, ColumnPair, Dependent, Selected, Table, TablePair, Writes, choose_domain};
+use super::{
+    Catalog, ColumnPair, Dependent, Selected, SelectedTables, Table, TablePair, Writes, choose_domain,
+};
 use identity::other_keys;
 
 pub use column::takes_option;
@@ -49,9 +51,9 @@ pub struct Databases<'a> {
     /// The start of the run, for `now()` in a `where`.
     pub now: jiff::Timestamp,
     /// All tables that the spec selects: what foreign keys point at has another name on the replica where it says so.
-    pub selected: &'a [Selected<'a>],
+    pub selected: &'a SelectedTables<'a>,
     /// Those of them that this run is about.
-    pub chosen: &'a [Selected<'a>],
+    pub chosen: &'a SelectedTables<'a>,
     /// The hazards that are allowed.
     pub allowed: &'a [String],
 }
@@ -246,9 +248,9 @@ impl<'a> Pairer<'a> {
             target: &|target| self.target_on_replica(target),
         };
         let extra = self.extra(&columns, &key, replica);
-        let pointed_at: Vec<Vec<String>> = (dependents(self.databases.replica, &replica_name).into_iter())
-            .map(|dependent| dependent.key.referenced)
-            .collect();
+        let dependents = dependents(self.databases.replica, &replica_name);
+        let pointed_at: Vec<Vec<String>> =
+            dependents.iter().map(|dependent| dependent.key.referenced.clone()).collect();
         let enums = self.enums(&key).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
@@ -306,7 +308,7 @@ impl<'a> Pairer<'a> {
                 Some(table) => staying_keys(table, &going),
                 None => needs.foreign_keys.clone(),
             },
-            dependents: dependents(self.databases.replica, &replica_name),
+            dependents,
             checked: replica.map(|table| table.checked.clone()).unwrap_or_default(),
             unique_keys: replica
                 .map(|table| other_keys(table, &columns[..key_columns], &going))
@@ -350,11 +352,9 @@ impl<'a> Pairer<'a> {
 
     /// The selected table of that name on the primary.
     fn of_primary(&self, name: &TableName) -> Option<Pairer<'a>> {
-        self.databases.selected.iter().find_map(|selected| {
-            let table = selected.table.as_ref().ok().filter(|table| table.name == *name)?;
-            let own = OnPrimary { entry: selected.entry, primary: table, ..self.own };
-            Some(Pairer { own, databases: self.databases })
-        })
+        let selected = self.databases.selected.of(name)?;
+        let own = OnPrimary { entry: selected.entry, primary: selected.table.as_ref().ok()?, ..self.own };
+        Some(Pairer { own, databases: self.databases })
     }
 
     /// What a foreign key of the primary would point at on the replica.
@@ -455,10 +455,8 @@ impl<'a> Pairer<'a> {
         let is_there = match found {
             Some(table) => columns.iter().all(|name| table.column(name).is_some()) || selected.is_some(),
             None => {
-                let is_chosen =
-                    |other: &Selected<'_>| other.table.as_ref().is_ok_and(|table| table.name == target.table);
                 let creates = |other: &Pairer<'_>| other.entry.schema == SchemaMode::Sync;
-                selected.as_ref().is_some_and(creates) && databases.chosen.iter().any(is_chosen)
+                selected.as_ref().is_some_and(creates) && databases.chosen.of(&target.table).is_some()
             }
         };
         let table = found.map_or(name, |table| table.name.clone());
@@ -678,10 +676,5 @@ fn own_domain(column_type: &ColumnType, dialect: &dyn Dialect) -> Domain {
 
 /// The foreign keys of the catalog's tables that point at one of them.
 pub fn dependents(catalog: &Catalog, table: &TableName) -> Vec<Dependent> {
-    let pointing =
-        catalog.tables.iter().flat_map(|other| other.foreign_keys.iter().map(move |key| (other, key)));
-    pointing
-        .filter(|(_, key)| key.table == *table)
-        .map(|(other, key)| Dependent { table: other.name.clone(), key: key.clone() })
-        .collect()
+    catalog.tables.pointing_at(table)
 }

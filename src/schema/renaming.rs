@@ -173,7 +173,7 @@ pub fn renaming_changes(
 /// The catalog as it is once they are made.
 pub fn renamed_catalog(catalog: &Catalog, renamings: &[Renaming], dialect: &dyn Dialect) -> Catalog {
     let mut catalog = catalog.clone();
-    for table in &mut catalog.tables {
+    for table in catalog.tables.iter_mut() {
         let own = renamings.iter().find(|renaming| renaming.was == table.name);
         if let Some(renaming) = own {
             rename_table(table, renaming, dialect);

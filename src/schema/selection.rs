@@ -3,10 +3,13 @@
 //! An explicit entry wins over a glob, a table matched twice is one entry, and what cannot be found becomes a
 //! failure of its own entry: one missing table does not keep the others from being looked at.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
+use std::sync::OnceLock;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::{QualifiedName, Spec, TableEntry, TablePattern, did_you_mean};
+use crate::sql::TableName;
 
 use super::{Catalog, Table};
 
@@ -21,8 +24,77 @@ pub struct Selected<'a> {
     pub table: Result<&'a Table, Failure>,
 }
 
+/// The tables that a spec selects, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct SelectedTables<'a> {
+    all: Vec<Selected<'a>>,
+    /// The first of each name on the primary.
+    by_name: HashMap<TableName, usize>,
+    /// Those with columns of a type, or of lists of it, by what declarations call the type.
+    by_type: OnceLock<HashMap<String, Vec<usize>>>,
+    /// How often each name is wished for on another engine (`across::names`).
+    pub(super) wished: OnceLock<HashMap<String, usize>>,
+}
+
+impl<'a> SelectedTables<'a> {
+    /// What is selected of this name on the primary.
+    pub fn of(&self, name: &TableName) -> Option<&Selected<'a>> {
+        self.by_name.get(name).map(|place| &self.all[*place])
+    }
+
+    /// The tables with columns of this type, or of lists of it.
+    pub(super) fn with_type(&self, declared: &str) -> impl Iterator<Item = &Selected<'a>> {
+        let by_type = self.by_type.get_or_init(|| self.types());
+        by_type.get(declared).into_iter().flatten().map(|place| &self.all[*place])
+    }
+
+    fn types(&self) -> HashMap<String, Vec<usize>> {
+        let mut types: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, selected) in self.all.iter().enumerate() {
+            for column in selected.table.iter().flat_map(|table| &table.columns) {
+                let declared = &column.column_type.declared;
+                let of_type = types.entry(declared.strip_suffix("[]").unwrap_or(declared).to_owned());
+                let places = of_type.or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        types
+    }
+}
+
+impl<'a> From<Vec<Selected<'a>>> for SelectedTables<'a> {
+    fn from(all: Vec<Selected<'a>>) -> Self {
+        let mut by_name = HashMap::new();
+        for (place, selected) in all.iter().enumerate() {
+            if let Ok(table) = selected.table {
+                by_name.entry(table.name.clone()).or_insert(place);
+            }
+        }
+        SelectedTables { all, by_name, by_type: OnceLock::new(), wished: OnceLock::new() }
+    }
+}
+
+impl<'a> Deref for SelectedTables<'a> {
+    type Target = [Selected<'a>];
+
+    fn deref(&self) -> &[Selected<'a>] {
+        &self.all
+    }
+}
+
+impl<'s, 'a> IntoIterator for &'s SelectedTables<'a> {
+    type Item = &'s Selected<'a>;
+    type IntoIter = std::slice::Iter<'s, Selected<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.iter()
+    }
+}
+
 /// The selected tables in the spec's order, a glob's by name. `only` (`--table`) keeps those it matches.
-pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePattern]) -> Vec<Selected<'a>> {
+pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePattern]) -> SelectedTables<'a> {
     let default = catalog.default_schema.as_deref().unwrap_or_default();
     let explicit: HashSet<_> = spec
         .tables
@@ -41,7 +113,7 @@ pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePatt
     selected.retain(|selected| {
         only.is_empty() || only.iter().any(|pattern| is_meant(pattern, selected, default))
     });
-    selected
+    selected.into()
 }
 
 fn is_meant(pattern: &TablePattern, selected: &Selected<'_>, default: &str) -> bool {
@@ -65,10 +137,9 @@ fn select_one<'a>(
     name: &QualifiedName,
     catalog: &'a Catalog,
 ) -> Selected<'a> {
-    let schema = name.schema.as_deref().or(catalog.default_schema.as_deref()).unwrap_or_default();
-    let found =
-        catalog.tables.iter().find(|table| schema_of(table) == schema && table.name.name == name.name);
-    let table = found.ok_or_else(|| missing_table(spec, entry, name, catalog, schema));
+    let schema = name.schema.as_deref().or(catalog.default_schema.as_deref());
+    let found = catalog.table(&TableName { schema: schema.map(str::to_owned), name: name.name.clone() });
+    let table = found.ok_or_else(|| missing_table(spec, entry, name, catalog, schema.unwrap_or_default()));
     Selected { entry, name: name.to_string(), table }
 }
 

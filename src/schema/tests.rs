@@ -4,7 +4,10 @@ use super::*;
 use crate::failure::{ErrorKind, Failure};
 use crate::sides::Sides;
 use crate::spec::Spec;
-use crate::sql::{DefaultKind, Dialect, Generated, LiteralDefault, mysql, postgres, sqlite};
+use crate::sql::{
+    Attachment, AttachmentKind, DefaultKind, Dialect, ForeignKey, ForeignKeyAction, Generated,
+    LiteralDefault, TableName, mysql, postgres, sqlite,
+};
 use crate::value::{ColumnType, Domain, StorageClass, Type};
 
 const POSTGRES: &dyn Dialect = &postgres::Postgres;
@@ -59,7 +62,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>) -> Table {
 }
 
 fn catalog(tables: Vec<Table>) -> Catalog {
-    Catalog { default_schema: Some("public".into()), tables, ..Catalog::default() }
+    Catalog { default_schema: Some("public".into()), tables: tables.into(), ..Catalog::default() }
 }
 
 fn spec(tables: &str) -> Spec {
@@ -76,8 +79,8 @@ fn pairs(spec: &Spec, primary: &Catalog, replica: &Catalog) -> Vec<Result<Pairin
         primary_enums: &[],
         primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
-        selected: &[],
-        chosen: &[],
+        selected: &Default::default(),
+        chosen: &Default::default(),
         allowed: &[],
     };
     let selected = select_tables(spec, primary, &[]);
@@ -321,8 +324,8 @@ fn all_that_is_wrong_with_a_table_is_told_at_once() {
         primary_enums: &[],
         primary_extensions: &Default::default(),
         now: jiff::Timestamp::UNIX_EPOCH,
-        selected: &[],
-        chosen: &[],
+        selected: &Default::default(),
+        chosen: &Default::default(),
         allowed: &[],
     };
     let selected = select_tables(&spec, &primary, &[]);
@@ -352,4 +355,114 @@ fn an_option_that_can_excuse_nothing_in_its_column_is_an_error() {
     for compare in ["note: { trim: true, case: ignore }", "at: { precision: seconds }", "note: ignore"] {
         assert!(paired(compare).is_ok(), "{compare}");
     }
+}
+
+fn points(at: &TableName) -> ForeignKey {
+    ForeignKey {
+        name: format!("to_{}", at.name),
+        columns: vec!["id".into()],
+        table: at.clone(),
+        referenced: vec!["id".into()],
+        on_delete: ForeignKeyAction::NoAction,
+        on_update: ForeignKeyAction::NoAction,
+        deferrable: false,
+        whole: false,
+    }
+}
+
+#[test]
+fn tables_are_found_by_name_as_by_looking_at_each() {
+    let names = ["t", "T", "ä", "Ä", "ΑΣ", "ας", "ασ", "straße", "STRASSE", "s", "ſ", "İ", "i", "", " t"];
+    let schemas = ["public", "Public", "other"];
+    let named = || schemas.iter().flat_map(|schema| names.iter().map(move |name| (*schema, *name)));
+    let mut tables: Vec<Table> =
+        named().map(|(schema, name)| table(schema, name, vec![integer("id")])).collect();
+    // What is left out must not be found, and what comes later in the catalog not before what comes first.
+    tables.retain(|table| table.name.name != "Ä");
+    tables.reverse();
+    let targets: Vec<TableName> = named().map(|(schema, name)| TableName::qualified(schema, name)).collect();
+    for (place, table) in tables.iter_mut().enumerate() {
+        table.foreign_keys =
+            (0..place % 4).map(|key| points(&targets[(place * 7 + key * 5) % targets.len()])).collect();
+    }
+    for folding in [Folding::None, Folding::Ascii, Folding::Unicode] {
+        let catalog = Catalog { folding, ..catalog(tables.clone()) };
+        for name in &targets {
+            let exact = tables.iter().find(|table| table.name == *name);
+            let is_one = |one: &str, other: &str| match folding {
+                Folding::None => one == other,
+                Folding::Ascii => one.eq_ignore_ascii_case(other),
+                Folding::Unicode => one.to_lowercase() == other.to_lowercase(),
+            };
+            let one =
+                |table: &&Table| table.name.schema == name.schema && is_one(&table.name.name, &name.name);
+            assert_eq!(catalog.table(name), exact, "{name}");
+            assert_eq!(catalog.meant(name), exact.or_else(|| tables.iter().find(one)), "{name} {folding:?}");
+            let pointing =
+                tables.iter().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
+            let pointing = pointing.filter(|(_, key)| key.table == *name);
+            let pointing =
+                pointing.map(|(table, key)| Dependent { table: table.name.clone(), key: key.clone() });
+            assert_eq!(dependents(&catalog, name), pointing.collect::<Vec<_>>(), "{name}");
+        }
+        assert_eq!(catalog.table(&TableName::plain("t")), None);
+    }
+}
+
+#[test]
+fn a_table_that_gets_another_name_is_found_by_that_alone() {
+    let mut catalog =
+        catalog(vec![table("public", "a", vec![integer("id")]), table("public", "b", vec![integer("id")])]);
+    let [a, b, c] = ["a", "b", "c"].map(|name| TableName::qualified("public", name));
+    assert!(catalog.table(&a).is_some() && dependents(&catalog, &b).is_empty());
+    let before = catalog.clone();
+    catalog.tables[0].name = c.clone();
+    catalog.tables[0].foreign_keys.push(points(&b));
+    assert!(catalog.table(&a).is_none() && catalog.table(&c).is_some());
+    assert_eq!(dependents(&catalog, &b)[0].table, c);
+    assert!(before.table(&a).is_some() && before != catalog);
+    catalog.tables[0].foreign_keys.clear();
+    catalog.tables[0].name = a;
+    // One that has been looked into and one that has not are equal.
+    assert_eq!(before, catalog);
+}
+
+#[test]
+fn names_that_are_given_are_taken_in_any_letters() {
+    let mut one = table("public", "Orders", vec![integer("id")]);
+    one.attachments = ["By_Day", "by_day", "own"]
+        .map(|name| Attachment::over(AttachmentKind::Index, name.to_owned(), &[]))
+        .into();
+    let tables = catalog(vec![one]).tables;
+    for name in ["orders", "ORDERS", "by_DAY", "Own"] {
+        assert!(tables.have_name(name, &[]), "{name}");
+    }
+    assert!(tables.have_name("orders", &["Orders"]), "a table's own name is not given up");
+    assert!(tables.have_name("by_day", &["By_Day"]) && !tables.have_name("by_day", &["By_Day", "by_day"]));
+    assert!(!tables.have_name("own", &["own"]) && !tables.have_name("other", &[]));
+}
+
+#[test]
+fn what_is_selected_is_found_by_its_name_on_the_primary_and_by_types() {
+    let mood = || column("feels", "mood", Type::Enum { members: vec!["sad".into()] });
+    let moods = || column("felt", "mood[]", Type::Other);
+    let primary = catalog(vec![
+        table("public", "b", vec![integer("id"), mood(), moods()]),
+        table("public", "a", vec![integer("id"), moods()]),
+        table("public", "c", vec![integer("id")]),
+    ]);
+    let spec = spec("['*', gone]");
+    let selected = select_tables(&spec, &primary, &[]);
+    let names: Vec<&str> = selected.iter().map(|selected| selected.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "gone"]);
+    for name in &names {
+        let found = selected.of(&TableName::qualified("public", *name)).map(|found| found.name.as_str());
+        assert_eq!(found, Some(*name).filter(|name| *name != "gone"));
+        assert!(selected.of(&TableName::qualified("other", *name)).is_none());
+    }
+    let with =
+        |declared| -> Vec<&str> { selected.with_type(declared).map(|found| found.name.as_str()).collect() };
+    assert_eq!(with("mood"), ["a", "b"]);
+    assert_eq!(with("integer"), ["a", "b", "c"]);
+    assert!(with("mood[]").is_empty());
 }

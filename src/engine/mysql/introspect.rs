@@ -51,6 +51,7 @@ pub(super) async fn catalog(
         tables.extend(database(connection, facts, name).await?);
     }
     let folding = if facts.case_folded { Folding::Unicode } else { Folding::None };
+    let tables = tables.into();
     Ok(Catalog { default_schema: facts.database.clone(), tables, folding, ..Catalog::default() })
 }
 
@@ -138,11 +139,10 @@ async fn database(
         .collect();
     let definitions = attachments::definitions(connection, facts, &named).await?;
     let mut tables = Parts { facts, schema: name, columns, keys, definitions, triggers }.assemble(tables);
-    for table in narrow.into_iter().filter_map(|row| row.into_iter().next()?) {
-        if let Some(table) = tables.iter_mut().find(|found| found.name.name == table) {
-            let hidden = hidden_columns(connection, facts, &table.name).await?;
-            table.hidden_rows = hidden.or(table.hidden_rows.take());
-        }
+    let narrow: HashSet<String> = narrow.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+    for table in tables.iter_mut().filter(|table| narrow.contains(&table.name.name)) {
+        let hidden = hidden_columns(connection, facts, &table.name).await?;
+        table.hidden_rows = hidden.or(table.hidden_rows.take());
     }
     Ok(tables)
 }
@@ -183,6 +183,10 @@ impl Parts<'_> {
             let shown = definition.and_then(|definition| definition.columns.get(&text(row, 1)));
             columns.entry(table.name).or_default().push(column(self.facts.engine, row, shown));
         }
+        let mut triggers: HashMap<String, Vec<Trigger>> = HashMap::new();
+        for row in &self.triggers {
+            triggers.entry(text(row, 0)).or_default().push(trigger(row));
+        }
         let mut keys = self.unique_keys(&columns);
         let mut indexes = self.unique_indexes(&columns);
         let mut whole = Vec::new();
@@ -207,12 +211,7 @@ impl Parts<'_> {
                 attachments: definition.attachments,
                 stored: Default::default(),
                 options,
-                triggers: self
-                    .triggers
-                    .iter()
-                    .filter(|row| text(row, 0) == name.name)
-                    .map(|row| trigger(row))
-                    .collect(),
+                triggers: triggers.remove(&name.name).unwrap_or_default(),
                 layout: Default::default(),
                 rows_estimate: number(row, 1),
                 hidden_rows,

@@ -355,7 +355,8 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
     for row in rows(connection, EXTENSION_TYPES, DOING).await? {
         extensions.insert(required(&row, 0)?, required(&row, 1)?);
     }
-    Ok(Catalog { default_schema, tables, folding: Folding::None, types: Some(names), enums, extensions })
+    let (tables, types) = (tables.into(), Some(names));
+    Ok(Catalog { default_schema, tables, folding: Folding::None, types, enums, extensions })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {

@@ -96,20 +96,19 @@ pub(super) fn catalog(connection: &Connection, schemas: &[Option<String>]) -> Re
             (name.to_ascii_lowercase(), draft.primary.iter().map(|(_, name)| name.clone()).collect())
         })
         .collect();
-    let drafts: Vec<(String, Draft)> = drafts.into_iter().collect();
-    let mut catalog = Catalog { folding: Folding::Ascii, ..Catalog::default() };
+    let mut tables = Vec::new();
     for schema in schemas {
         if schema.as_deref().is_some_and(|name| !name.eq_ignore_ascii_case("main")) {
             continue;
         }
         for (name, draft) in &drafts {
             let name = TableName { schema: schema.clone(), name: name.clone() };
-            catalog.tables.push(finished(name, draft, &primary_keys));
+            tables.push(finished(name, draft, &primary_keys));
         }
     }
-    describe(&mut catalog.tables, &drafts);
-    as_defined(&mut catalog.tables);
-    Ok(catalog)
+    describe(&mut tables, &drafts);
+    as_defined(&mut tables);
+    Ok(Catalog { tables: tables.into(), folding: Folding::Ascii, ..Catalog::default() })
 }
 
 fn tables(connection: &Connection) -> Result<BTreeMap<String, Draft>> {
@@ -331,10 +330,10 @@ fn read_foreign_keys(connection: &Connection, drafts: &mut BTreeMap<String, Draf
 fn read_triggers(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
     let mut statement = connection.prepare(TRIGGERS)?;
     let mut rows = statement.query([])?;
+    let mut drafts = in_any_letters(drafts);
     while let Some(row) = rows.next()? {
         let (table, name, sql): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let meant = drafts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&table));
-        if let (Some((_, draft)), Some(sql)) = (meant, sql) {
+        if let (Some(draft), Some(sql)) = (drafts.get_mut(&table.to_ascii_lowercase()), sql) {
             let (timing, event) = index::trigger_event(&sql);
             draft.triggers.push(Trigger {
                 name,
@@ -368,10 +367,10 @@ fn read_checked(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -
 fn read_texts(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> Result<()> {
     let mut statement = connection.prepare(TEXTS)?;
     let mut rows = statement.query([])?;
+    let mut drafts = in_any_letters(drafts);
     while let Some(row) = rows.next()? {
         let (kind, table, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let meant = drafts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&table));
-        let Some((_, draft)) = meant else { continue };
+        let Some(draft) = drafts.get_mut(&table.to_ascii_lowercase()) else { continue };
         match kind.as_str() {
             "table" => draft.stored.table = Some(sql),
             "index" => draft.indexes.push(sql),
@@ -382,23 +381,25 @@ fn read_texts(connection: &Connection, drafts: &mut BTreeMap<String, Draft>) -> 
     Ok(())
 }
 
+/// The drafts by their names in small letters: SQLite knows none by two that differ in letters alone.
+fn in_any_letters(drafts: &mut BTreeMap<String, Draft>) -> BTreeMap<String, &mut Draft> {
+    drafts.iter_mut().map(|(name, draft)| (name.to_ascii_lowercase(), draft)).collect()
+}
+
 /// What the texts say of the tables; of those that cannot be read, why.
-fn describe(tables: &mut [Table], drafts: &[(String, Draft)]) {
-    let keys: Vec<(TableName, Vec<String>)> = tables
+fn describe(tables: &mut [Table], drafts: &BTreeMap<String, Draft>) {
+    let in_any_letters = |schema: &Option<String>, name: &str| (schema.clone(), name.to_ascii_lowercase());
+    let keys: BTreeMap<(Option<String>, String), (TableName, Vec<String>)> = tables
         .iter()
         .map(|table| {
             let key = table.keys.iter().find(|key| key.primary);
-            (table.name.clone(), key.map(|key| key.columns.clone()).unwrap_or_default())
+            let key = (table.name.clone(), key.map(|key| key.columns.clone()).unwrap_or_default());
+            (in_any_letters(&table.name.schema, &table.name.name), key)
         })
         .collect();
     for table in tables {
-        let Some((_, draft)) = drafts.iter().find(|(name, _)| *name == table.name.name) else { continue };
-        let parents = |name: &str| {
-            let meant = |(other, _): &&(TableName, Vec<String>)| {
-                other.schema == table.name.schema && other.name.eq_ignore_ascii_case(name)
-            };
-            keys.iter().find(meant).cloned()
-        };
+        let Some(draft) = drafts.get(&table.name.name) else { continue };
+        let parents = |name: &str| keys.get(&in_any_letters(&table.name.schema, name)).cloned();
         let sql = draft.stored.table.as_deref().unwrap_or_default();
         table.stored = draft.stored.clone();
         match structure::described(sql, &draft.indexes, &draft.columns, &parents) {

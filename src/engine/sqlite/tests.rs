@@ -618,7 +618,7 @@ async fn created_tables_read_back() {
     let mut after = copy.engine().await.catalog(&[None]).await.expect("a catalog");
     // A key that numbers rows says that it is never NULL; else they are one but for spelling.
     before.tables[0].columns[0].words.whole = Some("INTEGER NOT NULL".to_owned());
-    for table in before.tables.iter_mut().chain(&mut after.tables) {
+    for table in before.tables.iter_mut().chain(after.tables.iter_mut()) {
         table.stored = Default::default();
     }
     assert_eq!(after, before);

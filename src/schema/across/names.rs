@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::schema::{Catalog, Selected, Table};
+use crate::schema::{Catalog, SelectedTables, Table};
 use crate::sql::{Attachment, AttachmentKind, Dialect};
 
 /// Hexadecimal digits behind a name that others have too.
@@ -16,7 +16,7 @@ pub(in crate::schema) struct Naming<'a> {
     /// The replica's dialect.
     pub dialect: &'a dyn Dialect,
     /// All tables of the primary that the spec selects.
-    pub selected: &'a [Selected<'a>],
+    pub selected: &'a SelectedTables<'a>,
     /// What is there.
     pub replica: &'a Catalog,
 }
@@ -24,15 +24,8 @@ pub(in crate::schema) struct Naming<'a> {
 impl Naming<'_> {
     /// A name for what a table of the primary has, where those `going` go from the replica's before.
     pub(super) fn name(&self, table: &Table, attachment: &Attachment, going: &[&str]) -> String {
-        let others = self.wished();
-        let taken = |name: &str| {
-            let is_it = |other: &str| other.to_lowercase() == name.to_lowercase();
-            let stays = |one: &Attachment| is_it(&one.name) && !going.contains(&one.name.as_str());
-            self.replica
-                .tables
-                .iter()
-                .any(|table| is_it(&table.name.name) || table.attachments.iter().any(stays))
-        };
+        let others = self.selected.wished.get_or_init(|| self.wished());
+        let taken = |name: &str| self.replica.tables.have_name(name, going);
         let is_free = |name: &str| {
             self.dialect.fits_name(name)
                 && others.get(&name.to_lowercase()).is_none_or(|count| *count < 2)

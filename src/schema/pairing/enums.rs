@@ -4,9 +4,11 @@
 //! Refuses to make a type anew that anything uses which the run is not about. Invariant: while rows are written, a type has
 //! every word of either side.
 
+use std::collections::BTreeSet;
+
 use crate::failure::{ErrorKind, Failure};
 use crate::spec::SchemaMode;
-use crate::sql::{EnumChange, EnumColumn, EnumType, TableName, word_steps};
+use crate::sql::{Column, EnumChange, EnumColumn, EnumType, TableName, word_steps};
 
 use super::super::alter::altered;
 use super::super::change::SchemaChange;
@@ -28,10 +30,13 @@ impl Pairer<'_> {
         Ok(plans.into_iter().flatten().collect())
     }
 
-    /// Whether a column in scope is of this type of the primary's.
+    /// Whether a column in scope is of this type of the primary's, or of lists of it.
     fn uses(&self, one: &EnumType, key: &[String]) -> bool {
-        let own = one.columns.iter().filter(|column| column.table == self.primary.name);
-        own.into_iter().any(|column| self.in_scope(&column.name, key))
+        let is_of = |column: &Column| {
+            let declared = &column.column_type.declared;
+            declared.strip_suffix("[]").unwrap_or(declared) == one.printed
+        };
+        self.primary.columns.iter().any(|column| is_of(column) && self.in_scope(&column.name, key))
     }
 
     fn enum_plan(&self, wanted: &EnumType) -> Result<Option<EnumPlan>, Failure> {
@@ -44,18 +49,20 @@ impl Pairer<'_> {
                     format!("the type {printed} is an enum on the primary and another type on the replica");
                 return Err(self.enum_failure(what).hint("rename or drop the replica's by hand"));
             }
-            let change = self.enum_change(wanted, None, Some(wanted.words.clone()), &[]);
+            let concerned = self.concerned(wanted, &[]);
+            let change = concerned.change(wanted, None, Some(wanted.words.clone()));
             return Ok(Some(self.with_owner(wanted, wanted.words.clone(), vec![change])));
         };
         if found.words == wanted.words {
             return Ok(None);
         }
+        let concerned = self.concerned(wanted, &found.columns);
         let steps = word_steps(&found.words, &wanted.words);
         let mut changes = Vec::new();
         let mut between = found.words.clone();
         for pair in steps.windows(2) {
             let (before, after) = (Some(pair[0].clone()), Some(pair[1].clone()));
-            let change = self.enum_change(wanted, before, after, &found.columns);
+            let change = concerned.change(wanted, before, after);
             match change.coming() {
                 Some(_) => {
                     between.clone_from(&pair[1]);
@@ -87,15 +94,18 @@ impl Pairer<'_> {
 
     /// Whether this is the first table of the run that may write the type, or may at least report it.
     fn owns(&self, wanted: &EnumType) -> bool {
-        let users = |mode| self.users(wanted, mode).into_iter().next();
-        let owner = users(SchemaMode::Sync).or_else(|| users(SchemaMode::Check));
+        let mut owner = self.users(wanted, SchemaMode::Sync).next();
+        if owner.is_none() {
+            owner = self.users(wanted, SchemaMode::Check).next();
+        }
         owner.is_some_and(|owner| owner.primary.name == self.primary.name)
     }
 
     /// The tables of the run that use a type and whose structure is treated in this way.
-    fn users(&self, wanted: &EnumType, mode: SchemaMode) -> Vec<Pairer<'_>> {
-        let chosen = self.databases.chosen.iter().filter_map(|selected| self.other(selected));
-        chosen.filter(|other| other.entry.schema == mode && other.uses(wanted, &other.key())).collect()
+    fn users<'s>(&'s self, wanted: &'s EnumType, mode: SchemaMode) -> impl Iterator<Item = Pairer<'s>> {
+        let chosen = self.databases.chosen.with_type(&wanted.printed);
+        let chosen = chosen.filter_map(|selected| self.other(selected));
+        chosen.filter(move |other| other.entry.schema == mode && other.uses(wanted, &other.key()))
     }
 
     fn other<'s>(&'s self, selected: &'s Selected<'s>) -> Option<Pairer<'s>> {
@@ -104,19 +114,17 @@ impl Pairer<'_> {
         Some(Pairer { own, databases: self.databases })
     }
 
-    fn enum_change(
-        &self,
-        wanted: &EnumType,
-        before: Option<Vec<String>>,
-        after: Option<Vec<String>>,
-        columns: &[EnumColumn],
-    ) -> EnumChange {
+    /// What changes of a type are about; nothing for a table whose plan has none of them. `columns`: the replica's.
+    fn concerned<'c>(&self, wanted: &EnumType, columns: &'c [EnumColumn]) -> Concerned<'c> {
+        if !self.owns(wanted) {
+            return Concerned::default();
+        }
         let users = self.users(wanted, SchemaMode::Sync);
-        let mut tables: Vec<TableName> = users.iter().map(|other| other.on_replica()).collect();
+        let mut tables: Vec<TableName> = users.map(|other| other.on_replica()).collect();
         tables.extend(columns.iter().map(|column| column.table.clone()));
         tables.sort();
         tables.dedup();
-        EnumChange { printed: wanted.printed.clone(), before, after, columns: columns.to_vec(), tables }
+        Concerned { columns, tables }
     }
 
     /// The replica's name for the table, as its catalog has it.
@@ -128,7 +136,7 @@ impl Pairer<'_> {
     /// What else uses a type that is made anew would break, or keep it from being made.
     fn refuse_others(&self, found: &EnumType) -> Result<(), Failure> {
         let chosen = self.databases.chosen.iter().filter_map(|selected| self.other(selected));
-        let ours: Vec<TableName> = chosen
+        let ours: BTreeSet<TableName> = chosen
             .filter(|other| other.entry.schema == SchemaMode::Sync)
             .map(|other| other.on_replica())
             .collect();
@@ -156,6 +164,27 @@ impl Pairer<'_> {
 
     fn enum_failure(&self, what: String) -> Failure {
         Failure::new(ErrorKind::Type, self.spec.error_at(self.entry.table.place, what).headline())
+    }
+}
+
+/// What a change of a type is about.
+#[derive(Default)]
+struct Concerned<'a> {
+    /// The replica's columns that are of it.
+    columns: &'a [EnumColumn],
+    /// The replica's tables that have such columns, or get some.
+    tables: Vec<TableName>,
+}
+
+impl Concerned<'_> {
+    fn change(
+        &self,
+        wanted: &EnumType,
+        before: Option<Vec<String>>,
+        after: Option<Vec<String>>,
+    ) -> EnumChange {
+        let (columns, tables) = (self.columns.to_vec(), self.tables.clone());
+        EnumChange { printed: wanted.printed.clone(), before, after, columns, tables }
     }
 }
 
