@@ -26,7 +26,11 @@ pub async fn read_ahead(
     pairs: &[&TablePair],
     options: &AuditOptions,
 ) -> Vec<Option<Arc<dyn Snapshot>>> {
-    let wanted: Vec<Option<Select>> = pairs.iter().map(|pair| whole(side, pair)).collect();
+    let rows_max = snapshot.rows_together_max();
+    let worth_it =
+        |pair: &&&TablePair| pair.rows_estimate.get(side).is_none_or(|rows| rows <= rows_max) && rows_max > 0;
+    let wanted = pairs.iter().map(|pair| Some(pair).filter(worth_it).and_then(|pair| whole(side, pair)));
+    let wanted: Vec<Option<Select>> = wanted.collect();
     let mut selects: Vec<Select> = Vec::new();
     for select in wanted.iter().flatten() {
         if !selects.contains(select) {

@@ -28,7 +28,7 @@ use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select, TableName, TableWrite, Unwritable};
-use crate::value::{Digest, Key, Row, RowBlock};
+use crate::value::{Digest, Key, KeyOrder, Row, RowBlock};
 
 /// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
 /// the connections of a primary refuse to write.
@@ -210,6 +210,11 @@ pub trait Snapshot: Send + Sync {
     /// Starts reading. Rows come in blocks of some hundred kilobytes; with `select.ordered`, in key order.
     async fn scan(&self, select: Select) -> Result<RowStream, EngineError>;
 
+    /// Tables of how many rows at most are worth [reading together](Self::read_together).
+    fn rows_together_max(&self) -> u64 {
+        0
+    }
+
     /// All rows of small tables, read together in few round trips: for each of these selects of whole tables its rows,
     /// in key order where that is asked for. `None` stands for a table that is to be scanned instead: because it is
     /// not small (all rows together are to take little more than `bytes_max`), because the engine has no use for it,
@@ -230,6 +235,20 @@ pub trait Snapshot: Send + Sync {
     /// found without reading the table. Empty when that is not to be had cheaply or would not help (the
     /// server would have to sort for every part).
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError>;
+}
+
+/// All rows of a select, in the order that it asks for.
+fn in_key_order(select: &Select, rows: RowBlock) -> RowBlock {
+    if !select.ordered || select.key_columns == 0 {
+        return rows;
+    }
+    let key = select.columns[..select.key_columns].iter().map(|column| column.domain.clone());
+    let order = KeyOrder::new(key.collect::<Vec<_>>());
+    let mut sorted: Vec<&[u8]> = rows.rows().collect();
+    sorted.sort_by(|a, b| order.compare(a, b));
+    let mut block = RowBlock::with_capacity(rows.bytes_len());
+    sorted.into_iter().for_each(|row| block.push(row));
+    block
 }
 
 /// Encoded rows, and how often they were found.

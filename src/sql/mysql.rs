@@ -92,6 +92,22 @@ impl Family {
     }
 }
 
+/// The statement that reads several tables in one go, in any order and of each at most so many rows: for each row the
+/// number of its select, and the columns of all of them, NULL but for its own.
+pub(crate) fn render_together(engine: EngineName, selects: &[&Select], rows_max: usize) -> String {
+    let family = if engine == EngineName::Mysql { &MYSQL } else { &MARIADB };
+    let all: usize = selects.iter().map(|select| select.columns.len()).sum();
+    let mut before = 0;
+    let part = |(number, select): (usize, &&Select)| {
+        let behind = all - before - select.columns.len();
+        let sql =
+            condition::among_others(family, &family.table(&select.table), select, number, (before, behind));
+        before += select.columns.len();
+        format!("({sql} LIMIT {rows_max})")
+    };
+    selects.iter().enumerate().map(part).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
 /// [`SQL_MODE`] without its strictness.
 const LOOSE_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
 

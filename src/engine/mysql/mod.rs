@@ -12,6 +12,7 @@ mod moment;
 mod rights;
 mod scan;
 mod split;
+mod together;
 mod triggers;
 mod write;
 

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
 use super::moment::{self, Opened, Reader};
-use super::{Access, error, query, raw, run, split};
+use super::{Access, error, query, raw, run, split, together};
 use crate::engine::error::VALUE_HINT;
 use crate::engine::{EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
@@ -140,6 +140,23 @@ impl Snapshot for Moment {
             }
         });
         Ok(RowStream::new(receiver))
+    }
+
+    fn rows_together_max(&self) -> u64 {
+        together::ROWS_MAX as u64
+    }
+
+    async fn read_together(&self, selects: &[Select], bytes_max: u64) -> Vec<Option<RowBlock>> {
+        let nothing = || vec![None; selects.len()];
+        let Ok(mut lease) = self.lend().await else { return nothing() };
+        // As in `ask`; and where it fails, the connection is lost.
+        let Some(mut reader) = lease.reader.take() else { return nothing() };
+        let servers = (&self.access, self.dialect.engine());
+        let Ok(found) = together::read(&mut reader, servers, selects, bytes_max).await else {
+            return nothing();
+        };
+        lease.reader = Some(reader);
+        found
     }
 
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
@@ -298,7 +315,7 @@ impl Kept {
 }
 
 /// Rows and results as sqlx yields them.
-type Rows<'a> =
+pub(super) type Rows<'a> =
     dyn Stream<Item = Result<Either<MySqlQueryResult, MySqlRow>, sqlx::Error>> + Send + Unpin + 'a;
 
 struct Feed {
@@ -328,7 +345,10 @@ async fn feed(mut lease: Lease, feed: Feed) {
         Ended::Well => (true, false, None),
         Ended::Refused(error) => (true, false, Some(error)),
         Ended::Lost(error) => (false, false, Some(error)),
-        Ended::Abandoned => (!lease.is_last() && drain(&mut rows, &feed, reader.id).await, true, None),
+        Ended::Abandoned => {
+            let is_last = lease.is_last();
+            (!is_last && stop(&mut rows, &feed.access, reader.id, ROWS_DRAINED).await, true, None)
+        }
     };
     drop(rows);
     if usable {
@@ -396,24 +416,29 @@ impl Feed {
     }
 }
 
-/// Reads what is left of an abandoned result, so that the connection can go on; a long rest is stopped by a
-/// second connection. Whether the connection is usable.
-async fn drain(rows: &mut Rows<'_>, feed: &Feed, connection_id: u64) -> bool {
+/// Reads what is left of an abandoned result, so that the connection can go on; what is behind so many rows is stopped by
+/// a second connection. Whether the connection is usable.
+pub(super) async fn stop(
+    rows: &mut Rows<'_>,
+    access: &Access,
+    connection_id: u64,
+    rows_drained: usize,
+) -> bool {
     let mut count = 0;
-    while let Some(next) = rows.next().await {
-        match next {
-            Ok(_) => count += 1,
-            Err(why) => return error::number(&why).is_some(),
-        }
-        if count == ROWS_DRAINED
-            && let Ok(mut second) = feed.access.open(false).await
+    loop {
+        if count == rows_drained
+            && let Ok(mut second) = access.open(false).await
         {
             let kill = format!("KILL QUERY {connection_id}");
             // Where that is not possible the rest is read to its end.
             drop(run(&mut second, &kill, "stop a read").await);
         }
+        match rows.next().await {
+            None => return true,
+            Some(Ok(_)) => count += 1,
+            Some(Err(why)) => return error::number(&why).is_some(),
+        }
     }
-    true
 }
 
 /// Reads all rows of a statement that selects the select's columns. `kept`: the statement stays prepared.

@@ -381,6 +381,10 @@ impl Snapshot for Moment {
         Ok(RowStream::new(receiver))
     }
 
+    fn rows_together_max(&self) -> u64 {
+        u64::MAX
+    }
+
     async fn read_together(&self, selects: &[Select], bytes_max: u64) -> Vec<Option<RowBlock>> {
         let nothing = || vec![None; selects.len()];
         let Ok(mut reader) = self.0.take().await else { return nothing() };

@@ -7,7 +7,7 @@
 use futures_util::StreamExt;
 use sqlx::postgres::PgConnection;
 
-use super::super::EngineError;
+use super::super::{EngineError, in_key_order};
 use super::encode::{CopyReader, RowEncoder, Step};
 use super::failure::{failed, is_connection_lost};
 use super::scan::quoted_name;
@@ -15,7 +15,7 @@ use super::{rows, run, text};
 use crate::failure::ErrorKind;
 use crate::sql::Select;
 use crate::sql::postgres::render_together;
-use crate::value::{KeyOrder, NULL_LENGTH, RowBlock, fields};
+use crate::value::{NULL_LENGTH, RowBlock, fields};
 
 const DOING: &str = "reading small tables";
 /// What the server keeps compressed may be larger than it said. What is beyond so many times is read and dropped.
@@ -192,17 +192,7 @@ impl<'a> Together<'a> {
 
     /// All rows, in the order that is asked for.
     fn finish(self) -> Option<RowBlock> {
-        let Together { select, rows, odd, .. } = self;
-        if odd || !select.ordered || select.key_columns == 0 {
-            return Some(rows).filter(|_| !odd);
-        }
-        let key = select.columns[..select.key_columns].iter().map(|column| column.domain.clone());
-        let order = KeyOrder::new(key.collect::<Vec<_>>());
-        let mut sorted: Vec<&[u8]> = rows.rows().collect();
-        sorted.sort_by(|a, b| order.compare(a, b));
-        let mut block = RowBlock::with_capacity(rows.bytes_len());
-        sorted.into_iter().for_each(|row| block.push(row));
-        Some(block)
+        (!self.odd).then(|| in_key_order(self.select, self.rows))
     }
 }
 

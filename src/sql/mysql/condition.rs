@@ -20,7 +20,27 @@ const TIMESTAMP_START: &str = "1970-01-01 00:00:01";
 /// The SELECT of a read. The table's quoted name comes from the dialect.
 pub(super) fn select(dialect: &Family, table: &str, select: &Select) -> String {
     let list: Vec<String> = select.columns.iter().map(projection).collect();
-    let mut sql = format!("SELECT {} FROM {table}", list.join(", "));
+    listing(dialect, table, select, &list.join(", "))
+}
+
+/// The same, in any order: behind a number, and with so many columns before and behind its own that are NULL.
+pub(super) fn among_others(
+    dialect: &Family,
+    table: &str,
+    select: &Select,
+    number: usize,
+    (before, behind): (usize, usize),
+) -> String {
+    let null = || "NULL".to_owned();
+    let own = select.columns.iter().map(projection);
+    let list = std::iter::once(number.to_string()).chain(std::iter::repeat_with(null).take(before));
+    let list: Vec<String> = list.chain(own).chain(std::iter::repeat_with(null).take(behind)).collect();
+    let select = Select { ordered: false, locked: false, ..select.clone() };
+    listing(dialect, table, &select, &list.join(", "))
+}
+
+fn listing(dialect: &Family, table: &str, select: &Select, list: &str) -> String {
+    let mut sql = format!("SELECT {list} FROM {table}");
     let key = &select.columns[..select.key_columns];
     let mut conditions = match &select.selection {
         Selection::Range(range) => {
