@@ -226,16 +226,18 @@ fn without_indexes(structure: &Structure<'_>, now: &Shape, last: Shape) -> (Shap
     let (dialect, table) = (structure.dialects.replica, structure.names.replica);
     let has = |shape: &Shape, one: &Attachment| shape.attachments.iter().any(|other| other.is_named_as(one));
     let mut renamed = Vec::new();
-    let mut last = last;
+    let stays = |one: &Attachment| has(&last, one) || !is_index(structure, one);
+    let mut free: Vec<Attachment> = now.attachments.iter().filter(|one| !stays(one)).cloned().collect();
     // One that gets another name has that behind all else.
-    for one in last.attachments.iter_mut().filter(|one| is_index(structure, one)) {
-        let named = |other: &&Attachment| other.is_as(one) && other.name != one.name;
-        let taken = has(now, one);
-        if let (Some(old), false) = (now.attachments.iter().find(named), taken) {
+    let mut named = last;
+    for one in named.attachments.iter_mut().filter(|one| is_index(structure, one) && !has(now, one)) {
+        if let Some(at) = free.iter().position(|old| old.is_as(one) && old.name != one.name) {
+            let old = free.swap_remove(at);
             renamed.push((old.clone(), one.name.clone()));
-            *one = old.clone();
+            *one = old;
         }
     }
+    let last = named;
     let renames = attachments::renames(renamed);
     let mut changes: Vec<SchemaChange> =
         renames.into_iter().filter_map(|rename| altered(dialect, table, rename)).collect();

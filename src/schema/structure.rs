@@ -634,7 +634,9 @@ fn add_column(
     let numbers_later =
         column.identity.is_some() && dialect.numbers_keys_alone() && structure.is_one_family();
     let numbers_itself = column.identity.is_some() && !numbers_later;
-    let is_complete = (column.nullable && !numbers_later) || numbers_itself;
+    // A value for all rows is as good as none: then it need not be added without, and changed once more.
+    let has_value = matches!(column.default, Some(DefaultKind::Literal(_)));
+    let is_complete = ((column.nullable || has_value) && !numbers_later) || numbers_itself;
     if structure.mode != SchemaMode::Sync {
         return Ok(vec![added_at(dialect, table, &column, place)]);
     }
@@ -706,8 +708,8 @@ fn added_empty(
         Some(DefaultKind::Expression(_)) => false,
         Some(DefaultKind::Null) | None => true,
     };
-    let in_place = structure.mode == SchemaMode::Sync && dialect.transactional_ddl();
-    if is_known || whole.identity.is_some() || !structure.is_one_family() || !in_place {
+    let is_looked_at = structure.mode != SchemaMode::Sync;
+    if is_known || whole.identity.is_some() || !structure.is_one_family() || is_looked_at {
         return None;
     }
     let words = ColumnWords { default: None, ..whole.words.clone() };
@@ -719,13 +721,17 @@ fn added_empty(
         altered(dialect, table, alteration)
     };
     let mut added = added_at(dialect, table, &empty, place_of(structure, &whole.name, present));
+    pair.sides.replica.default = None;
+    // Where each statement stands by itself, the default comes with all that comes behind the rows.
+    if !dialect.transactional_ddl() {
+        return Some(vec![added, SchemaChange { behind_rows: true, ..step(&empty, &whole)? }]);
+    }
     added.sql.extend(step(&empty, &filled)?.sql);
     added.after = Some(described(dialect, &filled));
     let mut changes = vec![added];
     if !whole.nullable {
         changes.push(SchemaChange { behind_rows: true, ..step(&filled, &whole)? });
     }
-    pair.sides.replica.default = None;
     Some(changes)
 }
 

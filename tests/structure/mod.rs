@@ -14,6 +14,7 @@ mod numbers;
 mod partitions;
 mod postgres;
 mod renamed_from;
+mod risks;
 mod schemas;
 mod sqlite;
 mod sqlite_between;

@@ -497,7 +497,13 @@ fn tables_as_a_whole() {
         of(
             "a table of a key alone",
             "(id int PRIMARY KEY)",
-            "(id int PRIMARY KEY, at datetime NOT NULL DEFAULT '2020-01-01 00:00:00')",
+            "(id int PRIMARY KEY, at timestamp NOT NULL DEFAULT '2020-01-01 00:00:00')",
+            "INSERT INTO t (id) VALUES (1), (2);",
+        ),
+        of(
+            "moments come",
+            "(id int PRIMARY KEY)",
+            "(id int PRIMARY KEY, a datetime DEFAULT CURRENT_TIMESTAMP, b timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, c varchar(40) NOT NULL DEFAULT (uuid()))",
             "INSERT INTO t (id) VALUES (1), (2);",
         ),
     ]);

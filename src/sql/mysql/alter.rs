@@ -475,7 +475,8 @@ fn default_of(family: &Family, column: &Column, default: &str) -> String {
 }
 
 /// Whether all rows are written anew, with everybody kept from the table: another type, but for a longer text that needs no
-/// longer count of its bytes and for words behind those of a list, another collation, or a value that is kept and computed.
+/// longer count of its bytes and for words behind those of a list, another collation, a value that is kept and computed, or
+/// one that must be there from now on.
 pub(super) fn rewrites(before: &Column, after: &Column) -> bool {
     let (was, is) = (&before.column_type.meaning, &after.column_type.meaning);
     let stored = |column: &Column| column.generated == Some(Generated::Stored);
@@ -483,6 +484,9 @@ pub(super) fn rewrites(before: &Column, after: &Column) -> bool {
         return true;
     }
     if (stored(before) || stored(after)) && before.words.generated != after.words.generated {
+        return true;
+    }
+    if before.nullable && !after.nullable {
         return true;
     }
     if before.column_type == after.column_type {
