@@ -131,6 +131,10 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             vec![hazard(DELETES_DATA, format!("drops the partition {}", partition.name))]
         }
         Alteration::Rebuild(rebuild) => rebuilding(&rebuild.before, &rebuild.after),
+        Alteration::Attach(one) if dialect.rewrites_to_attach(one) => {
+            let what = format!("writes all rows anew to add the {} {}", one.kind.words(), named(one));
+            vec![hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)]
+        }
         Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
     }
 }

@@ -146,6 +146,10 @@ fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Resul
     together.postpone(&mut needs.changes);
     needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
     together.join(&mut needs.changes);
+    // A table that comes has no rows to write anew, and nobody to keep from them.
+    for change in needs.changes.iter_mut().filter(|_| structure.replica.is_none()) {
+        change.hazards.clear();
+    }
     Ok(needs)
 }
 

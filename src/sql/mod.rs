@@ -440,6 +440,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether a key or a check that comes has all rows of its table written anew.
+    fn rewrites_to_attach(&self, _attachment: &Attachment) -> bool {
+        false
+    }
+
     /// A read of how many values of a column are not NULL.
     fn count_values(&self, table: &TableName, column: &str) -> String {
         format!("SELECT CAST(COUNT({}) AS CHAR(20)) FROM {}", self.identifier(column), self.table(table))

@@ -335,6 +335,10 @@ impl Dialect for Family {
         alter::rewrites(before, after)
     }
 
+    fn rewrites_to_attach(&self, attachment: &Attachment) -> bool {
+        alter::rewrites_to_attach(attachment)
+    }
+
     fn add_column_at(&self, table: &TableName, column: &Column, place: ColumnPlace<'_>) -> String {
         let sql = self.add_column(table, column);
         match place {

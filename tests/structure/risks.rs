@@ -47,11 +47,14 @@ struct Shape {
     indexes: Vec<(String, String, bool)>,
     /// Name, column and what it is larger than.
     checks: Vec<(String, String, u64)>,
+    /// How many columns there have ever been: no name comes again for another.
+    columns_ever: usize,
 }
 
 impl Shape {
     fn random(engine: Engine, dice: &mut Dice) -> Self {
-        let mut shape = Shape { columns: Vec::new(), indexes: Vec::new(), checks: Vec::new() };
+        let mut shape =
+            Shape { columns: Vec::new(), indexes: Vec::new(), checks: Vec::new(), columns_ever: 0 };
         for _ in 0..2 + dice.below(3) {
             shape.add_column(engine, dice);
         }
@@ -65,13 +68,12 @@ impl Shape {
     }
 
     fn add_column(&mut self, engine: Engine, dice: &mut Dice) {
-        let names = ["a", "b", "c", "d", "e", "f"];
-        let free = names.iter().find(|name| self.columns.iter().all(|column| column.name != **name));
-        let Some(name) = free else { return };
+        let name = format!("v{}", self.columns_ever);
+        self.columns_ever += 1;
         let declared = kinds(engine)[dice.below(2)];
         let declared = declared[dice.below(declared.len())];
         let default = dice.chance(40).then(|| dice.next() % 90);
-        self.columns.push(Column { name: (*name).to_owned(), declared, not_null: dice.chance(30), default });
+        self.columns.push(Column { name, declared, not_null: dice.chance(30), default });
     }
 
     fn add_index(&mut self, dice: &mut Dice) {

@@ -509,6 +509,15 @@ pub(super) fn rewrites(before: &Column, after: &Column) -> bool {
     }
 }
 
+/// The same of what comes: the rows are in the order of the primary key, and what is asked of rows is asked of each as it is
+/// copied.
+pub(super) fn rewrites_to_attach(attachment: &Attachment) -> bool {
+    match attachment.kind {
+        AttachmentKind::PrimaryKey | AttachmentKind::ForeignKey | AttachmentKind::Check => true,
+        AttachmentKind::Unique | AttachmentKind::Index | AttachmentKind::Comment => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{MARIADB, MYSQL};
