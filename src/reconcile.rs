@@ -8,6 +8,7 @@ mod beyond;
 mod blocked;
 mod check;
 mod connect;
+mod declared;
 mod dependents;
 mod evidence;
 mod extra;
@@ -211,6 +212,12 @@ impl Run {
             Ok(catalog) => catalog,
             Err(failure) => return Ok(self.plan_without_primary(primary, failure)),
         };
+        let settling =
+            declared::settled(&self.spec, &self.options, (primary, &catalog), &self.replicas, &self.stop);
+        let (live, catalog) = match settling.await {
+            Ok(settled) => (catalog, settled),
+            Err(failure) => return Ok(self.plan_without_primary(primary, failure)),
+        };
         let selected = self.selected(&catalog)?;
         let beginning =
             async { primary.snapshot().await.map_err(|error| no_snapshot(&self.spec, None, error)) };
@@ -220,7 +227,10 @@ impl Run {
         };
         let mut prepared = Vec::new();
         for connected in &self.replicas {
-            prepared.push(self.prepare(connected, primary, &catalog, &selected).await);
+            prepared.push(
+                self.prepare(connected, primary, Structure { catalog: &catalog, live: &live }, &selected)
+                    .await,
+            );
         }
         // What could not be read may have a table that is meant.
         if prepared.iter().all(|prepared| prepared.error.is_none()) {
@@ -365,7 +375,7 @@ impl Run {
         &'a self,
         connected: &'a Connected,
         server: &Primary,
-        primary: &Catalog,
+        Structure { catalog: primary, live }: Structure<'_>,
         selected: &SelectedTables<'_>,
     ) -> Prepared<'a> {
         let mut prepared = Prepared {
@@ -389,7 +399,7 @@ impl Run {
                 return prepared;
             }
         };
-        let all = schema::select_tables(&self.spec, primary, &[]);
+        let all = schema::all_tables(&self.spec, primary);
         let databases = Databases {
             dialects: Sides::new(server.dialect() as &dyn Dialect, replica.dialect() as &dyn Dialect),
             replica: &catalog,
@@ -425,6 +435,7 @@ impl Run {
             };
             let pairing = match pairing {
                 Ok(pairing) => {
+                    let pairing = declared::read_where_it_is(pairing, live);
                     let pairing = prepared.renames.settle(pairing, &catalog, replica.dialect());
                     let settling = async {
                         let pairing = self.create_missing_schema(replica, &catalog, pairing, &made).await?;
@@ -442,7 +453,7 @@ impl Run {
             }
             let structure = match &pairing {
                 Ok(Pairing { pair, .. }) => Sides::new(
-                    primary.table(&pair.names.primary).cloned(),
+                    live.table(&pair.names.primary).cloned(),
                     catalog.table(&pair.names.replica).cloned(),
                 ),
                 Err(_) => Sides::default(),
@@ -455,6 +466,8 @@ impl Run {
             });
         }
         let finding = extra::find(&self.spec, &self.options, (server, primary), (replica, &databases));
+        let bare = live.tables.is_empty();
+        let finding = async { Ok(finding.await?.beside(bare)) };
         match answered(&self.stop, finding).await {
             Ok(found) => prepared.extra = found,
             Err(failure) => prepared.error = Some(failure),
@@ -653,6 +666,15 @@ impl Run {
             spool: self.spool.clone(),
         }
     }
+}
+
+/// What the primary's tables are.
+#[derive(Clone, Copy)]
+struct Structure<'a> {
+    /// What the replicas are to have.
+    catalog: &'a Catalog,
+    /// What the primary has.
+    live: &'a Catalog,
 }
 
 struct Prepared<'a> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::failure::system_words;
 use crate::plan::{Plan, PlanKind, ReplicaPlan};
 use crate::reconcile::{Aim, Options, Run, RunError};
 use crate::report::{Command, Format, Report};
@@ -31,7 +32,23 @@ pub fn read_spec(path: &Path) -> Result<Spec, CliError> {
         hint: Some("a spec is a YAML file; `trueup init PRIMARY REPLICA` writes one".to_owned()),
     })?;
     let environment = |name: &str| std::env::var(name).ok();
-    Spec::parse(&text, &path.to_string_lossy(), &environment).map_err(CliError::Spec)
+    let spec = Spec::parse(&text, &path.to_string_lossy(), &environment).map_err(CliError::Spec)?;
+    with_schema_file(spec, path)
+}
+
+/// Reads what `schema_file` names, beside the spec's own file.
+fn with_schema_file(spec: Spec, path: &Path) -> Result<Spec, CliError> {
+    let Some(file) = &spec.schema_file else { return Ok(spec) };
+    let own = path.parent().unwrap_or(Path::new("")).join(&file.value);
+    let shown = own.to_string_lossy().into_owned();
+    let unread = |why: String| {
+        let message = format!("the schema file {shown} cannot be read: {why}");
+        let hint = "its path is relative to the spec's own";
+        CliError::Spec(spec.error_at(file.place, message).with_hint(hint).into())
+    };
+    let bytes = std::fs::read(&own).map_err(|error| unread(system_words(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|_| unread("it is not UTF-8 text".to_owned()))?;
+    spec.clone().with_model(&shown, &text).map_err(CliError::Spec)
 }
 
 /// Refuses, before anything is touched, what this version cannot do.

@@ -6,6 +6,7 @@
 
 mod cuts;
 mod error;
+mod model;
 mod mysql;
 mod postgres;
 mod rights;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use error::EngineError;
+pub use model::{ModelLoad, ModelPlace, Unloaded, load_model};
 pub use rights::{Firing, Lack, Need, Right};
 
 use crate::failure::ErrorKind;

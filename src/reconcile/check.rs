@@ -25,8 +25,8 @@ use super::connect::{
     Connected, connect_primary, connect_replica, refuse_hidden_table, refuse_same_database, unread_catalog,
 };
 use super::wanted::{check_choices, select_wanted, wanted_replicas};
-use super::{Aim, Options, RunError};
-use super::{extra, renames, sequences, triggers};
+use super::{Aim, Options, RunError, Structure};
+use super::{declared, extra, renames, sequences, triggers};
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +153,15 @@ impl Check<'_> {
                 return Ok(());
             }
         };
+        let settling = declared::settled(self.spec, self.options, (primary, &catalog), connected, self.stop);
+        let (live, catalog) = match settling.await {
+            Ok(settled) => (catalog, settled),
+            Err(failure) if failure.kind == ErrorKind::Interrupted => return Err(failure.into()),
+            Err(failure) => {
+                self.problem(None, None, failure);
+                return Ok(());
+            }
+        };
         let selected = select_wanted(self.spec, self.options, &catalog)?;
         for selected in &selected {
             for failure in schema::primary_problems(self.spec, selected) {
@@ -167,7 +176,8 @@ impl Check<'_> {
             let found = match &connected.replica {
                 Ok(replica) => {
                     let sides = Connection { name: &connected.name, index, primary, replica };
-                    self.replica(&sides, &catalog, &selected).await?
+                    let structure = Structure { catalog: &catalog, live: &live };
+                    self.replica(&sides, structure, &selected).await?
                 }
                 Err(_) => None,
             };
@@ -204,7 +214,7 @@ impl Check<'_> {
     async fn replica(
         &mut self,
         sides: &Connection<'_>,
-        primary: &Catalog,
+        Structure { catalog: primary, live }: Structure<'_>,
         selected: &SelectedTables<'_>,
     ) -> Result<Option<Vec<TableName>>, RunError> {
         let catalog = match sides.replica.catalog(&schema::replica_schemas(self.spec)).await {
@@ -214,7 +224,7 @@ impl Check<'_> {
                 return Ok(None);
             }
         };
-        let all = schema::select_tables(self.spec, primary, &[]);
+        let all = schema::all_tables(self.spec, primary);
         let databases = Databases {
             dialects: Sides::new(sides.primary.dialect() as &dyn Dialect, sides.replica.dialect()),
             replica: &catalog,
@@ -252,6 +262,7 @@ impl Check<'_> {
                     counterparts.take(self.spec, pairing).map_err(|failure| vec![failure])
                 }),
             };
+            let paired = paired.map(|pairing| declared::read_where_it_is(pairing, live));
             let paired = paired.map(|pairing| renames.settle(pairing, &catalog, sides.replica.dialect()));
             let pairing = match paired {
                 Ok(pairing) => match refuse_hidden_table(sides.replica, pairing).await {
@@ -263,7 +274,7 @@ impl Check<'_> {
             };
             match pairing {
                 Ok(pairing) => {
-                    let catalogs = Sides::new(primary, &catalog);
+                    let catalogs = Sides::new(live, &catalog);
                     let problems = self.pair(sides, &pairing.pair, catalogs, &mut readers).await?;
                     self.problems(sides, &selected.name, problems);
                     pairings.push(pairing);

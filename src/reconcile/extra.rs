@@ -22,6 +22,16 @@ pub(super) struct Extras {
     pub on_primary: Vec<TableName>,
 }
 
+impl Extras {
+    /// These, beside a primary of which it is known whether it has any table.
+    pub fn beside(mut self, bare: bool) -> Extras {
+        for table in &mut self.tables {
+            table.bare_primary |= bare;
+        }
+        self
+    }
+}
+
 /// The tables that only the replica has and that go, or why one cannot.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod change;
 mod comparable;
 mod condition;
 mod counterparts;
+mod declared;
 mod document;
 mod domain;
 mod extra;
@@ -32,6 +33,7 @@ pub use alter::altered;
 pub use attachments::{going, is_foreign_key, without};
 pub use change::{Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
+pub use declared::declared_catalog;
 pub use document::types as types_document;
 pub use domain::choose as choose_domain;
 pub use extra::{Extra, drops, extra_tables, unreached_globs};
@@ -41,7 +43,7 @@ pub use pairing::{
     takes_option,
 };
 pub use renaming::{Renaming, rename_pair, renamed_catalog, renaming, renaming_changes};
-pub use selection::{Selected, SelectedTables, primary_schemas, replica_schemas, select_tables};
+pub use selection::{Selected, SelectedTables, all_tables, primary_schemas, replica_schemas, select_tables};
 pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;
 pub use tables::Tables;
@@ -53,6 +55,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
 use crate::sql::{
     Attachment, Column, EnumType, ForeignKey, Layout, Sequence, StoredText, TableName, Trigger, UniqueIndex,
 };
@@ -72,6 +75,8 @@ pub struct Catalog {
     pub enums: Vec<EnumType>,
     /// The types that come from extensions, as declarations name them, and which they come from.
     pub extensions: BTreeMap<String, String>,
+    /// Tables that are not what is declared of them, and why.
+    pub problems: BTreeMap<TableName, Failure>,
 }
 
 impl Catalog {

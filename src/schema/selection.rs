@@ -95,6 +95,22 @@ impl<'s, 'a> IntoIterator for &'s SelectedTables<'a> {
 
 /// The selected tables in the spec's order, a glob's by name. `only` (`--table`) keeps those it matches.
 pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePattern]) -> SelectedTables<'a> {
+    let mut selected = select(spec, catalog, only);
+    for one in &mut selected {
+        let problem = one.table.as_ref().ok().and_then(|table| catalog.problems.get(&table.name));
+        if let Some(problem) = problem {
+            one.table = Err(problem.clone());
+        }
+    }
+    selected.into()
+}
+
+/// All of them, also those that are not what is declared: others may point at them.
+pub fn all_tables<'a>(spec: &'a Spec, catalog: &'a Catalog) -> SelectedTables<'a> {
+    select(spec, catalog, &[]).into()
+}
+
+fn select<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePattern]) -> Vec<Selected<'a>> {
     let default = catalog.default_schema.as_deref().unwrap_or_default();
     let explicit: HashSet<_> = spec
         .tables
@@ -113,7 +129,7 @@ pub fn select_tables<'a>(spec: &'a Spec, catalog: &'a Catalog, only: &[TablePatt
     selected.retain(|selected| {
         only.is_empty() || only.iter().any(|pattern| is_meant(pattern, selected, default))
     });
-    selected.into()
+    selected
 }
 
 fn is_meant(pattern: &TablePattern, selected: &Selected<'_>, default: &str) -> bool {

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    CompareEntry, CompareRule, Limit, Located, Precision, RenamedFrom, SchemaMode, Spec, TableEntry,
+    CompareEntry, CompareRule, Limit, Located, Model, Precision, RenamedFrom, SchemaMode, Spec, TableEntry,
     TriggerMode,
 };
 
@@ -23,7 +23,7 @@ impl Spec {
         let mut casts: Vec<[&str; 2]> =
             self.cast.iter().map(|cast| [cast.from.value.as_str(), cast.to.value.as_str()]).collect();
         casts.sort_unstable();
-        json!({
+        let mut whole = json!({
             "version": 1,
             "replicas": replicas,
             "limits": { "deletes": limit(&self.limits.deletes), "changes": limit(&self.limits.changes) },
@@ -31,8 +31,13 @@ impl Spec {
             "skip_tables": skipped,
             "cast": casts,
             "batch_rows": self.batch_rows,
-        })
-        .to_string()
+        });
+        // What stands in the file is what counts, not what it is called.
+        if let Some(file) = &self.schema_file {
+            let content = self.model.as_ref().map_or_else(|| file.value.clone(), Model::digest);
+            whole["schema_file"] = Value::String(content);
+        }
+        whole.to_string()
     }
 }
 

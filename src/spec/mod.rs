@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod expression;
 mod hazards;
+mod model;
 mod names;
 mod parse;
 mod read;
@@ -36,6 +37,7 @@ pub use hazards::{
     ACQUIRES_ACCESS_EXCLUSIVE_LOCK, ALL_HAZARDS, CASCADES_OUTSIDE, CONSTRAINT_DROPPED, DELETES_DATA, HAZARDS,
     INDEX_DROPPED, NARROWS_TYPE, REPLACES_ROWS,
 };
+pub use model::Model;
 pub use names::{Glob, NameError, OWN_PREFIX, QualifiedName, TablePattern};
 pub use read::did_you_mean;
 pub use url::{EngineScheme, Secret, SideUrl, Tls, TlsMode};
@@ -61,6 +63,12 @@ pub struct Spec {
     pub cast: Vec<Cast>,
     /// Tables that no glob selects.
     pub skip_tables: Vec<Located<TablePattern>>,
+    /// The file that says what the tables are to look like, as the spec names it; none: the primary does.
+    pub schema_file: Option<Located<String>>,
+    /// What stands in it, once its text was [given](Spec::with_model).
+    pub model: Option<Model>,
+    /// The database that it is loaded into; none: one that is made for it.
+    pub scratch: Option<Side>,
     /// `apply.batch_rows`: changes in one transaction, at least 1.
     pub batch_rows: u64,
     /// The text, for quoting lines in later errors.

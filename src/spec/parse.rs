@@ -1,7 +1,8 @@
 //! The top of the spec: from text to [`Spec`], with all errors in one go.
 
+use super::model::read_schema_file;
 use super::read::{Keys, Reader, list};
-use super::side::{Role, check_distinct, read_replicas, read_side};
+use super::side::{Role, check_distinct, check_scratch, read_replicas, read_side};
 use super::table::{Shared, read_defaults, read_pattern, read_tables, read_type};
 use super::yaml::{Node, Plain};
 use super::{
@@ -28,9 +29,11 @@ const SPEC_KEYS: Keys = Keys {
         "tables",
         "skip_tables",
         "cast",
+        "schema_file",
+        "scratch",
         "apply",
     ],
-    reserved: &["schema_file", "scratch", "throttle", "wait_for_replica", "snapshot_max", "recheck"],
+    reserved: &["throttle", "wait_for_replica", "snapshot_max", "recheck"],
     refused: &[
         ("source", "unknown key `source`", "the side that is only read is called `primary`"),
         ("target", "unknown key `target`", "the sides to be made equal are called `replicas`"),
@@ -111,6 +114,10 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
         fields.get_filled("skip_tables").map(|node| read_skip(node, reader)).unwrap_or_default();
     let allow = fields.get_filled("allow").map(|node| read_allow(node, reader)).unwrap_or_default();
     let cast = fields.get_filled("cast").map(|node| read_casts(node, reader)).unwrap_or_default();
+    let (schema_file, scratch) = read_schema_file(&fields, primary.as_ref(), reader);
+    if let (Some(primary), Some(scratch)) = (&primary, &scratch) {
+        check_scratch(scratch, primary, &replicas, reader);
+    }
     let batch_rows = fields.get_filled("apply").and_then(|node| read_batch_rows(node, reader));
     if reader.has_errors() {
         return None;
@@ -124,6 +131,9 @@ fn read_spec(root: &Node, path: &str, text: &str, reader: &mut Reader<'_>) -> Op
         tables,
         skip_tables,
         cast,
+        schema_file,
+        model: None,
+        scratch,
         batch_rows: batch_rows.unwrap_or(BATCH_ROWS_DEFAULT),
         source: Source(text.to_owned()),
     })

@@ -233,6 +233,22 @@ pub(super) fn check_distinct(primary: &Side, replicas: &[ReplicaSpec], reader: &
     }
 }
 
+/// What is loaded for a look must never be loaded into what it is held against.
+pub(super) fn check_scratch(
+    scratch: &Side,
+    primary: &Side,
+    replicas: &[ReplicaSpec],
+    reader: &mut Reader<'_>,
+) {
+    let sides = replicas.iter().map(|replica| (format!("replica `{}`", replica.name.value), &replica.side));
+    let mut sides = std::iter::once(("the primary".to_owned(), primary)).chain(sides);
+    if let Some((other, _)) = sides.find(|(_, side)| same_address(&scratch.url, &side.url)) {
+        let hint = "give it a database of its own, which is empty".to_owned();
+        let message = format!("`scratch` is the same database as {other}");
+        reader.error_with_hint(scratch.url.place, message, Some(hint));
+    }
+}
+
 fn same_address(a: &SideUrl, b: &SideUrl) -> bool {
     let family = |url: &SideUrl| if url.scheme.is_mysql_family() { EngineScheme::Mysql } else { url.scheme };
     if family(a) != family(b) || a.database != b.database {

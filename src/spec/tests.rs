@@ -358,6 +358,53 @@ fn casts_name_types_and_each_once() {
 }
 
 #[test]
+fn a_schema_file_and_where_it_is_loaded() {
+    let head = "version: 1\nprimary: postgres://db/shop\nreplicas: { a: \"sqlite:a.db\", b: postgres://b/shop }\n\
+                tables: [t]\n";
+    let spec =
+        good(&format!("{head}schema_file: deep/schema.sql\nscratch: {{ url: postgres://u:pw@db/empty }}\n"));
+    assert_eq!(spec.schema_file.as_ref().map(|file| file.value.as_str()), Some("deep/schema.sql"));
+    let scratch = spec.scratch.as_ref().expect("it is there");
+    assert_eq!(scratch.url.display(), "postgres://u@db/empty");
+    assert!(!format!("{spec:?}").contains("pw"), "{spec:?}");
+    for (more, error) in [
+        ("schema_file: [a]", "5:14 `schema_file` must be text, not a list"),
+        ("scratch: postgres://db/empty", "5:1 `scratch` is where `schema_file` is loaded, and there is none"),
+        (
+            "schema_file: a\nscratch: sqlite:x.db",
+            "6:1 `scratch` must be of the primary's engine (postgres), not sqlite",
+        ),
+        ("schema_file: a\nscratch: postgres://db/shop", "6:10 `scratch` is the same database as the primary"),
+        ("schema_file: a\nscratch: postgres://b/shop", "6:10 `scratch` is the same database as replica `b`"),
+    ] {
+        bad(&format!("{head}{more}\n"), &[error]);
+    }
+    bad(
+        &with_head("tables: [t]\nschema_file: a\nscratch: sqlite:x.db\n"),
+        &["6:1 `scratch` is of no use here: the file of a SQLite primary is loaded in memory"],
+    );
+}
+
+/// A plan is tied to what stands in the file, wherever the file is.
+#[test]
+fn the_text_of_a_schema_file_is_part_of_what_a_spec_means() {
+    let plain = with_head("tables: [t]\n");
+    let with = |file: &str, text: &str| {
+        let spec = good(&format!("{plain}schema_file: {file}\n"));
+        spec.with_model("x.sql", text).expect("the file is good").canonical_text()
+    };
+    let one = with("a.sql", "CREATE TABLE t (id int);");
+    assert_eq!(one, with("b.sql", "CREATE TABLE t (id int);"));
+    assert_ne!(one, with("a.sql", "CREATE TABLE t (id bigint);"));
+    assert_ne!(one, good(&plain).canonical_text());
+    let wrong = good(&format!("{plain}schema_file: a.sql\n"))
+        .with_model("x.sql", "CREATE TABLE t (a int);\n  ATTACH 'b' AS c;");
+    let told = wrong.expect_err("it is refused").to_string();
+    assert!(told.starts_with("x.sql:2:3: ATTACH is not taken"), "{told}");
+    assert!(told.contains("  2 |   ATTACH 'b' AS c;\n    |   ^^^^^^"), "{told}");
+}
+
+#[test]
 fn unknown_and_reserved_keys() {
     bad(&with_head("tables: [t]\nlimit: 5\n"), &["5:1 unknown key `limit` in a spec"]);
     bad(

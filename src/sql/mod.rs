@@ -7,6 +7,7 @@ mod alike;
 mod attachment;
 mod enumeration;
 pub mod expression;
+mod model;
 pub(crate) mod mysql;
 mod named;
 mod partition;
@@ -22,6 +23,7 @@ mod trigger;
 
 pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Target};
 pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
+pub use model::{ModelFault, ModelStatement, read_model};
 pub use named::NamedType;
 pub use partition::{Layout, Partition};
 pub use portable::{Portable, PortablePart, Ported};
@@ -538,6 +540,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// is to be right behind that.
     fn comes_as(&self, column: &Column) -> Column {
         column.clone()
+    }
+
+    /// Whether a server answers for its databases; else a database is a file, or stands in memory.
+    fn has_server(&self) -> bool {
+        true
     }
 
     /// Whether a column that numbers rows must be the first of a key (MySQL family).

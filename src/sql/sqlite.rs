@@ -61,6 +61,10 @@ fn table(name: &TableName) -> String {
 }
 
 impl Dialect for Sqlite {
+    fn has_server(&self) -> bool {
+        false
+    }
+
     fn engine(&self) -> EngineName {
         EngineName::Sqlite
     }

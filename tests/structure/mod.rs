@@ -4,6 +4,7 @@ mod across;
 mod beyond;
 mod blocked;
 mod cut_off;
+mod declared;
 mod enums;
 mod extra_tables;
 mod hazards;

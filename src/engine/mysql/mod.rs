@@ -8,6 +8,7 @@ mod definition;
 mod encode;
 mod error;
 mod introspect;
+mod model;
 mod moment;
 mod rights;
 mod scan;
@@ -27,7 +28,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Decode, Either, Executor, MySql, Row};
 use tokio::sync::Mutex;
 
 use super::error::driver_words;
-use super::{Engine, EngineError, Firing, Lack, Need, Right, Snapshot, Writer};
+use super::{
+    Engine, EngineError, Firing, Lack, ModelLoad, ModelPlace, Need, Right, Snapshot, Unloaded, Writer,
+};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
@@ -49,6 +52,11 @@ pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, Eng
     let (server, facts) = greet(&mut connection, &side.url).await?;
     let idle = Mutex::new(vec![connection]);
     Ok(Arc::new(Family { access, server, facts, idle }))
+}
+
+/// See [`load_model`](super::load_model).
+pub(super) async fn load_model(place: ModelPlace, load: &ModelLoad) -> Result<Catalog, Unloaded> {
+    model::load(place, load).await
 }
 
 /// A connected server of the family.

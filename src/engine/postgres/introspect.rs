@@ -262,7 +262,11 @@ pub(super) async fn catalog(
     catalog
 }
 
-async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Result<Catalog, EngineError> {
+/// As [`catalog`], in the transaction that the session is in.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    schemas: &[Option<String>],
+) -> Result<Catalog, EngineError> {
     let found = rows(connection, "SELECT current_schema()::text", DOING).await?;
     let default_schema = found.first().map(|row| text(row, 0)).transpose()?.flatten();
     let list = schema_list(schemas, default_schema.as_deref())?;
@@ -355,8 +359,8 @@ async fn read(connection: &mut PgConnection, schemas: &[Option<String>]) -> Resu
     for row in rows(connection, EXTENSION_TYPES, DOING).await? {
         extensions.insert(required(&row, 0)?, required(&row, 1)?);
     }
-    let (tables, types) = (tables.into(), Some(names));
-    Ok(Catalog { default_schema, tables, folding: Folding::None, types, enums, extensions })
+    let (tables, types, problems) = (tables.into(), Some(names), BTreeMap::new());
+    Ok(Catalog { default_schema, tables, folding: Folding::None, types, enums, extensions, problems })
 }
 
 fn schema_list(schemas: &[Option<String>], default: Option<&str>) -> Result<String, EngineError> {

@@ -11,6 +11,7 @@ mod enums;
 mod failure;
 mod holders;
 mod introspect;
+mod model;
 mod numbers;
 mod orphans;
 mod rights;
@@ -27,7 +28,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Blocker, Engine, EngineError, Firing, Holder, Lack, Need, Snapshot, Touched, Writer};
+use super::{
+    Blocker, Engine, EngineError, Firing, Holder, Lack, ModelLoad, ModelPlace, Need, Snapshot, Touched,
+    Unloaded, Writer,
+};
 use crate::failure::ErrorKind;
 use crate::schema::{Catalog, Dependent, Folding};
 use crate::server::Server;
@@ -56,6 +60,11 @@ pub async fn connect(side: &Side, writable: bool) -> Result<Arc<dyn Engine>, Eng
     let server = look_at_server(&mut connection, &pool.display).await?;
     pool.put_back(connection);
     Ok(Arc::new(Postgres { pool, server, snapshot: side.snapshot }))
+}
+
+/// See [`load_model`](super::load_model).
+pub(super) async fn load_model(place: ModelPlace, load: &ModelLoad) -> Result<Catalog, Unloaded> {
+    model::load(place, load).await
 }
 
 /// A connected PostgreSQL database.

@@ -11,6 +11,7 @@ mod functions;
 mod index;
 mod introspect;
 mod lock;
+mod model;
 mod moment;
 mod rehearse;
 mod rights;
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Engine, EngineError, Snapshot, Writer};
+use super::{Engine, EngineError, ModelLoad, Snapshot, Unloaded, Writer};
 use crate::failure::{ErrorKind, system_words};
 use crate::schema::{self, Catalog, Dependent, Folding};
 use crate::server::Server;
@@ -77,6 +78,14 @@ pub(super) async fn same_bytes(
     goes_on: impl Fn() -> bool + Send + 'static,
 ) -> Result<Option<Digest>, EngineError> {
     blocking(move || Ok(bytes::of_equal(&files, &goes_on).unwrap_or(None))).await
+}
+
+/// See [`load_model`](super::load_model).
+pub(super) async fn load_model(load: ModelLoad) -> Result<Catalog, Unloaded> {
+    let stopped = |stopped: tokio::task::JoinError| {
+        EngineError::new(ErrorKind::Internal, "a thread that works with SQLite stopped").said(stopped)
+    };
+    tokio::task::spawn_blocking(move || model::load(&load)).await.map_err(stopped)?
 }
 
 /// Runs what blocks on a thread that may.
