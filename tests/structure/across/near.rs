@@ -172,7 +172,7 @@ fn a_foreign_key_comes_with_its_index() {
     pair.exits(&["plan", "spec.yml", "-o", "there.plan"], 0);
     pair.exits(&["apply", "there.plan", "-y"], 3);
     pair.exits(&["apply", "there.plan", "-y", "--undo", "back.plan", "--allow", "all"], 0);
-    pair.exits(&["apply", "there.plan", "-y"], 0);
+    pair.exits(&["apply", "there.plan", "-y", "--allow", "all"], 0);
     pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
     pair.exits(&["apply", "back.plan", "-y", "--allow", "all"], 0);
     assert_eq!(pair.replica.query("SHOW CREATE TABLE x"), before);
