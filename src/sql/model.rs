@@ -171,9 +171,11 @@ impl Splitter<'_> {
     /// `\connect shop`: a line of the client's own.
     fn command_of_client(&mut self, rest: &mut &[TokenWithSpan]) -> Split {
         let at = rest[0].span.start;
-        let is_end = |token: &TokenWithSpan| match &token.token {
-            Token::Whitespace(Whitespace::Newline | Whitespace::SingleLineComment { .. }) => true,
-            _ => false,
+        let is_end = |token: &TokenWithSpan| {
+            matches!(
+                token.token,
+                Token::Whitespace(Whitespace::Newline | Whitespace::SingleLineComment { .. })
+            )
         };
         let end = rest.iter().position(is_end).unwrap_or(rest.len());
         let name: String = rest[1..end].first().map(|token| token.token.to_string()).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::schema::Catalog;
 
 /// See [`load_model`](crate::engine::load_model).
 pub(super) fn load(load: &ModelLoad) -> Result<Catalog, Unloaded> {
-    let failed = |error| EngineError::from(error::of_statement("loading the schema file", error));
+    let failed = |error| error::of_statement("loading the schema file", error);
     let scratch = Connection::open_in_memory().map_err(failed)?;
     functions::register(&scratch).map_err(failed)?;
     // Statements come in the order of a dump, where what is pointed at may come later.
