@@ -864,3 +864,23 @@ fn a_script_of_hostile_text_survives_the_engines_own_client() {
         assert_eq!(found, rows);
     });
 }
+
+#[test]
+fn what_is_asked_keeps_no_locks_and_costs_no_moment() {
+    let database = open(Engine::Postgres, "asked");
+    database.execute_script("CREATE TABLE asked (id serial PRIMARY KEY); INSERT INTO asked DEFAULT VALUES;");
+    block_on(async {
+        let engine = connected(&database, 1).await;
+        let snapshot = engine.snapshot().await.expect("a snapshot");
+        let ask = async |sql: &str| snapshot.ask(sql.to_owned()).await;
+        let one = vec![Some("1".to_owned())];
+        assert_eq!(ask("SELECT max(id)::text FROM asked").await.expect("an answer"), one);
+        assert_eq!(ask("SELECT last_value::text FROM asked_id_seq").await.expect("an answer"), one);
+        let held = "SELECT count(*)::text FROM pg_locks WHERE relation IN \
+                    ('asked'::regclass, 'asked_id_seq'::regclass, 'asked_pkey'::regclass)";
+        assert_eq!(ask(held).await.expect("an answer"), [Some("0".to_owned())]);
+        outside(|| database.execute_script("INSERT INTO asked DEFAULT VALUES;"));
+        assert!(ask("SELECT (1 / 0)::text").await.is_err());
+        assert_eq!(ask("SELECT count(*)::text FROM asked").await.expect("the moment goes on"), one);
+    });
+}

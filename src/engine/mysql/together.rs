@@ -50,7 +50,7 @@ pub(super) async fn read(
 fn handfuls(selects: &[Select]) -> Vec<Vec<usize>> {
     let mut handfuls: Vec<Vec<usize>> = Vec::new();
     let mut columns = 0;
-    for (place, select) in selects.iter().enumerate() {
+    for (place, select) in selects.iter().enumerate().filter(|(_, select)| !has_unsigned(select)) {
         columns += select.columns.len();
         match handfuls.last_mut().filter(|_| columns <= COLUMNS_MAX) {
             Some(handful) => handful.push(place),
@@ -62,6 +62,12 @@ fn handfuls(selects: &[Select]) -> Vec<Vec<usize>> {
     }
     handfuls.retain(|handful| handful.len() > 1);
     handfuls
+}
+
+/// Among NULLs the server does not say that a number has no sign, as it does of the column by itself.
+fn has_unsigned(select: &Select) -> bool {
+    let mut types = select.columns.iter().map(|part| &part.column.column_type.meaning);
+    types.any(|meaning| matches!(meaning, Type::Integer { unsigned: true, .. }))
 }
 
 /// `None` where nothing was read: the server said no, or it is too much.

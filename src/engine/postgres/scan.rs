@@ -402,16 +402,22 @@ impl Snapshot for Moment {
 
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError> {
         let mut reader = self.0.take().await?;
-        let found = rows(&mut reader.session.connection, &sql, "comparing values as the database does").await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                self.0.discard(reader);
-                return Err(error);
-            }
+        let connection = &mut reader.session.connection;
+        let doing = "comparing values as the database does";
+        // The locks that a read takes go with the savepoint: many tables are asked about in one moment, and the server has
+        // room for so many locks only. And what fails costs neither the connection nor the moment.
+        let undo = "ROLLBACK TO trueup; RELEASE trueup";
+        let found = rows(connection, &format!("SAVEPOINT trueup; {sql}; {undo}"), doing).await;
+        let usable = match &found {
+            Ok(_) => true,
+            Err(error) if is_connection_lost(error) => false,
+            Err(_) => run(connection, undo, doing).await.is_ok(),
         };
-        self.0.put_back(reader);
-        found.iter().flat_map(|row| (0..row.len()).map(|at| text(row, at))).collect()
+        match usable {
+            true => self.0.put_back(reader),
+            false => self.0.discard(reader),
+        }
+        found?.iter().flat_map(|row| (0..row.len()).map(|at| text(row, at))).collect()
     }
 
     fn reads_ranges(&self, select: &Select) -> bool {
