@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::pair::Pair;
-use crate::servers::{Engine, open};
+use crate::servers::{Address, Engine, open};
 
 const FILE: &str = "-- what both are to look like
 CREATE TABLE teams (id integer PRIMARY KEY, name varchar(40) NOT NULL);
@@ -396,4 +396,47 @@ fn a_user_of_the_mysql_family_may_make_no_database() {
     ));
     let allowed = pair.run_with(&["check", "spec.yml"], &[("REPLICA_URL", &url)]);
     assert_eq!(allowed.exit, Some(0), "{}", allowed.told());
+}
+
+/// What the clients of SQLite and MariaDB print of a structure.
+#[test]
+fn what_clients_print_of_a_structure_is_a_file() {
+    let pair = Pair::new(Engine::Mariadb, Engine::Mariadb);
+    pair.primary.execute_script(
+        "CREATE TABLE `or der` (id int AUTO_INCREMENT PRIMARY KEY, `Group` enum('a;', 'it''s') DEFAULT 'a;' COMMENT 'x''; y',
+            n int CHECK (n > 0), d int GENERATED ALWAYS AS (n * 2) STORED, at timestamp NULL DEFAULT current_timestamp());
+         CREATE TABLE items (id int PRIMARY KEY, o int, FOREIGN KEY (o) REFERENCES `or der` (id) ON DELETE CASCADE);
+         CREATE VIEW seen AS SELECT id FROM items;
+         INSERT INTO `or der` (n) VALUES (1), (2); INSERT INTO items VALUES (1, 2);",
+    );
+    let address = Address::parse(&pair.primary.url).expect("a URL of the harness");
+    let dump = std::process::Command::new("mariadb-dump")
+        .args(["--no-defaults", "--protocol=tcp", "--no-data", "--skip-triggers"])
+        .args([format!("--host={}", address.host), format!("--port={}", address.port)])
+        .args([format!("--user={}", address.user), format!("--password={}", address.password)])
+        .arg(&address.database)
+        .output()
+        .expect("mariadb-dump runs");
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    follows(&pair, dump.stdout);
+    let pair = Pair::new(Engine::Sqlite, Engine::Sqlite);
+    pair.primary.execute_script(
+        "CREATE TABLE \"or der\" (id INTEGER PRIMARY KEY AUTOINCREMENT, [Group] TEXT DEFAULT 'a;', n INT CHECK (n > 0));
+         CREATE UNIQUE INDEX i ON \"or der\" (lower([Group]), n) WHERE n > 1;
+         CREATE TRIGGER t AFTER INSERT ON \"or der\" BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 1; END;
+         INSERT INTO \"or der\" (n) VALUES (1), (2);",
+    );
+    let file = pair.primary.file().expect("it is a file");
+    let schema =
+        std::process::Command::new("sqlite3").args([file, ".schema"]).output().expect("sqlite3 runs");
+    follows(&pair, schema.stdout);
+}
+
+/// The replica becomes what the file says, which is what the primary is.
+fn follows(pair: &Pair, file: Vec<u8>) {
+    declare(pair, &String::from_utf8(file).expect("it is text"), "['*']", "");
+    pair.exits(&["check", "spec.yml"], 0);
+    pair.exits(&["apply", "spec.yml", "-y"], 0);
+    assert_eq!(pair.replica.dump(), pair.primary.dump());
+    pair.exits(&["plan", "spec.yml", "--detailed-exitcode"], 0);
 }
