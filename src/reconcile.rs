@@ -38,6 +38,7 @@ use crate::sides::Sides;
 use crate::spec::{Limit, SchemaMode, Spec, SpecErrors, TablePattern};
 use crate::spool::Spool;
 use crate::sql::Dialect;
+use crate::value::DigestMethod;
 use crate::verify::{self, Against};
 
 pub use check::{Checked, CheckedReplica, CheckedTable, Problem, Warning, check};
@@ -68,6 +69,8 @@ pub struct Options {
     pub chunk_rows: Option<usize>,
     /// Ceiling for blocks in flight, in bytes.
     pub memory_bytes: u64,
+    /// Who is to make the digests by which rows are compared.
+    pub digest: DigestMethod,
     /// Overrides `limits.deletes`.
     pub max_deletes: Option<Limit>,
     /// Overrides `limits.changes`.
@@ -101,6 +104,7 @@ impl Default for Options {
             jobs: None,
             chunk_rows: None,
             memory_bytes: audit::MEMORY_BYTES_DEFAULT,
+            digest: DigestMethod::default(),
             max_deletes: None,
             max_changes: None,
             allowed: Vec::new(),
@@ -558,6 +562,8 @@ impl Run {
     ) -> Begun<'a> {
         let mut plan = ReplicaPlan { error: prepared.error.clone(), ..self.replica_plan(prepared.connected) };
         let Ok(replica) = &prepared.connected.replica else { return Begun { prepared, plan, read: None } };
+        let undigested = self.refuse_undigested(dialect, replica.dialect());
+        plan.error = plan.error.or(undigested.err());
         if plan.error.is_some() {
             return Begun { prepared, plan, read: None };
         }
@@ -581,6 +587,18 @@ impl Run {
         Begun { prepared, plan, read: Some(Read { snapshots, dialects }) }
     }
 
+    /// An error where the databases are to make digests and have none in common, whatever their tables are.
+    fn refuse_undigested(&self, primary: &dyn Dialect, replica: &dyn Dialect) -> Result<(), Failure> {
+        if self.options.digest != DigestMethod::Database || primary.digests_with(replica) {
+            return Ok(());
+        }
+        let engines = format!("{} and {}", primary.engine(), replica.engine());
+        let message = format!(
+            "{engines} make no digests that could be held against each other; PostgreSQL on both sides does"
+        );
+        Err(Failure::new(ErrorKind::Type, message).hint("compare with --digest blake3, or leave it at auto"))
+    }
+
     /// The plan of a replica whose tables have been compared.
     async fn completed(&self, begun: Begun<'_>, tables: Vec<TablePlan>) -> ReplicaPlan {
         let Begun { prepared, mut plan, read } = begun;
@@ -589,6 +607,11 @@ impl Run {
         };
         let dialects = dialects.map(|dialect| dialect as &dyn Dialect);
         plan.tables = tables;
+        let not_digested = |table: &TablePlan| {
+            let why = table.not_digested.as_ref()?;
+            Some(format!("table {}: its rows were read, not digested by the databases: {why}", table.table))
+        };
+        plan.notes.extend(plan.tables.iter().filter_map(not_digested));
         plan.tables.extend(prepared.extra.tables);
         // Where tables were interrupted they say so themselves.
         if !self.stop.requested() {
@@ -664,6 +687,7 @@ impl Run {
             memory_bytes: self.options.memory_bytes,
             changes_max: self.options.max_diffs,
             spool: self.spool.clone(),
+            digest: self.options.digest,
         }
     }
 }

@@ -86,7 +86,6 @@ fn what_is_not_available_yet_says_so_and_does_nothing() {
     for args in [
         &["plan", SPEC, "--report", "html=report.html"][..],
         &["verify", SPEC, "--recheck", "3"],
-        &["verify", SPEC, "--digest", "database"],
         &["digest", SPEC],
     ] {
         let run = exits(directory.path(), args, 1);

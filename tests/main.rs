@@ -12,6 +12,7 @@ mod commands;
 mod copies;
 mod created;
 mod cross;
+mod digests;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;

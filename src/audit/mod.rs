@@ -7,9 +7,11 @@
 //! themselves go to a [`Spool`]. Tables without a key, and keys that have no order in common, are read in any
 //! order and joined by digests (`unordered`).
 //!
+//! With digests that the databases make ([`DigestMethod::Database`]) only ranges that differ are read (`digested`).
+//!
 //! Several replicas that want the same of the primary share one read of it (`shared`).
 //!
-//! Invariant: a finding is about all rows in scope of both snapshots, each read once. Whatever cannot be
+//! Invariant: a finding is about all rows in scope of both snapshots, each read once or digested. Whatever cannot be
 //! read, is out of order or goes wrong inside is a [`Failure`], never a shorter table. This room writes
 //! nothing and prints nothing.
 
@@ -17,6 +19,7 @@ mod added;
 mod ahead;
 mod buckets;
 mod collide;
+mod digested;
 mod gather;
 mod handover;
 mod lookup;
@@ -43,7 +46,7 @@ use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
 use crate::spool::Spool;
 use crate::sql::{Select, Selection};
-use crate::value::{Digest, Key, KeyRange};
+use crate::value::{Digest, DigestMethod, Key, KeyRange};
 
 pub use ahead::read_ahead;
 pub use collide::Collisions;
@@ -67,6 +70,8 @@ pub struct AuditOptions {
     pub changes_max: Option<u64>,
     /// Where differing rows are set aside.
     pub spool: Spool,
+    /// Who is to make the digests. Where the databases cannot, they are made here.
+    pub digest: DigestMethod,
 }
 
 /// The default of [`AuditOptions::chunk_rows`].
@@ -85,6 +90,7 @@ impl Default for AuditOptions {
             memory_bytes: MEMORY_BYTES_DEFAULT,
             changes_max: None,
             spool: spool(MEMORY_BYTES_DEFAULT),
+            digest: DigestMethod::default(),
         }
     }
 }
@@ -110,6 +116,10 @@ pub struct TableFinding {
     pub rows: Sides<u64>,
     /// Digests of the compared columns of all rows in scope. They are equal exactly when all of these are.
     pub digest: Sides<Digest>,
+    /// Who made them.
+    pub method: DigestMethod,
+    /// Why the databases did not, where they should have.
+    pub not_digested: Option<String>,
     /// Differing ranges in key order, joined where they touch; every change lies in one.
     pub ranges: Vec<RangeDrift>,
     /// What the replica needs, in key order.
@@ -190,7 +200,7 @@ pub async fn audit_copy(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<bool, Failure> {
-    let options = AuditOptions { changes_max: Some(1), ..options.clone() };
+    let options = AuditOptions { changes_max: Some(1), digest: DigestMethod::Blake3, ..options.clone() };
     let finding = find(&complete(pair), snapshots, &options, observer, stop).await?;
     Ok(finding.changes.is_empty() && finding.excused == 0)
 }
@@ -211,14 +221,29 @@ async fn find(
     stop: &Stop,
 ) -> Result<TableFinding, Failure> {
     if !pair.is_ordered() {
-        return unordered::find(pair, snapshots, options, observer, stop).await;
+        let found = unordered::find(pair, snapshots, options, observer, stop).await?;
+        let why = "its rows have no key in an order that both sides have";
+        let not_digested = (options.digest == DigestMethod::Database).then(|| why.to_owned());
+        return Ok(TableFinding { not_digested, ..found });
     }
-    let ranges = segments(pair, &snapshots, options).await?;
-    let work = Work::new(pair, snapshots, options, ranges.len(), observer, stop)?;
+    let not_digested = match options.digest {
+        DigestMethod::Blake3 => None,
+        DigestMethod::Database => digested::why_not(pair, &snapshots).await?,
+    };
+    let method = if not_digested.is_some() { DigestMethod::Blake3 } else { options.digest };
+    let ranges = match method {
+        DigestMethod::Blake3 => segments(pair, &snapshots, options).await?,
+        DigestMethod::Database => Vec::new(),
+    };
+    let at_once = if method == DigestMethod::Database { options.segments_max() } else { ranges.len() };
+    let work = Work::new(pair, snapshots, options, at_once, observer, stop)?;
     // Rows that are in scope on the primary alone may turn out to be no drift, so where they are settled
     // later nothing can be said of a limit before.
     let changes_max = options.changes_max.filter(|_| pair.scope.is_none());
-    let (segments, whole) = run_segments(&work, ranges, changes_max).await?;
+    let (segments, whole) = match method {
+        DigestMethod::Blake3 => run_segments(&work, ranges, changes_max).await?,
+        DigestMethod::Database => digested::run_digested(&work, options, changes_max).await?,
+    };
     let mut finding = Assembled::default();
     for segment in segments {
         finding.add(segment)?;
@@ -230,6 +255,8 @@ async fn find(
     Ok(TableFinding {
         rows,
         digest: digest.finish(),
+        method,
+        not_digested,
         ranges: joined(ranges, &changes, work.rules.order())?,
         truncated: !whole || changes.len() < found.len(),
         changes: lookup::completed(&work, changes).await?,

@@ -192,7 +192,8 @@ fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl SegmentFinding {
-    fn new(work: &Work) -> Self {
+    /// Nothing yet.
+    pub(super) fn new(work: &Work) -> Self {
         SegmentFinding {
             rows: Sides::default(),
             digest: DigestFold::new(),

@@ -20,7 +20,7 @@ use crate::schema::TablePair;
 use crate::sides::{Side, Sides};
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{Select, Selection};
-use crate::value::{Digest, KeyRange, RowBlock};
+use crate::value::{Digest, DigestMethod, KeyRange, RowBlock};
 
 use super::reader::Reader;
 use super::words::order_failure;
@@ -67,6 +67,8 @@ pub(super) async fn find(
     Ok(TableFinding {
         rows,
         digest: joined.digest.finish(),
+        method: DigestMethod::Blake3,
+        not_digested: None,
         ranges: Some(whole).filter(|_| !changes.is_empty()).into_iter().collect(),
         changes,
         excused,

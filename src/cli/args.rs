@@ -18,6 +18,7 @@ use clap_complete::Shell;
 
 use crate::report::{Format, Rows};
 use crate::spec::{ALL_HAZARDS, HAZARDS, Limit, TablePattern};
+use crate::value::DigestMethod;
 
 use parse::{at_least_one, duration, interval, limit, memory, pattern, rows};
 
@@ -384,7 +385,8 @@ pub struct RunArgs {
     /// Wait this long before looking again (not available yet)
     #[arg(long, value_name = "D", value_parser = duration)]
     pub recheck_delay: Option<Duration>,
-    /// Compute range digests here (`database` is not available yet)
+    /// Who makes the digests: trueup of all rows (blake3, and auto), or both databases, so that only rows of ranges
+    /// that differ are read: for slow links, between databases of one engine
     #[arg(long, value_enum, default_value_t = DigestWhere::Auto)]
     pub digest: DigestWhere,
     /// Read at most N ranges at the same time [default: what connections and processors allow]
@@ -448,6 +450,16 @@ pub enum DigestWhere {
     Auto,
     Blake3,
     Database,
+}
+
+impl DigestWhere {
+    /// The method. Over a fast link reading the rows costs the servers less than digesting them.
+    pub fn method(self) -> DigestMethod {
+        match self {
+            DigestWhere::Auto | DigestWhere::Blake3 => DigestMethod::Blake3,
+            DigestWhere::Database => DigestMethod::Database,
+        }
+    }
 }
 
 /// `--report FORMAT=PATH`.

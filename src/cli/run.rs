@@ -10,7 +10,7 @@ use crate::report::{Command, Format, Report};
 use crate::spec::Spec;
 
 use super::Context;
-use super::args::{DigestWhere, ReportTo, RunArgs, WriteArgs};
+use super::args::{ReportTo, RunArgs, WriteArgs};
 use super::failure::CliError;
 use super::output;
 use super::plan_file;
@@ -57,9 +57,6 @@ pub fn refuse_unavailable(args: &RunArgs) -> Result<(), CliError> {
     refuse_format(args.format, &args.report)?;
     if args.recheck > 0 || args.recheck_delay.is_some() {
         return later("--recheck".to_owned());
-    }
-    if args.digest == DigestWhere::Database {
-        return later("--digest database".to_owned());
     }
     Ok(())
 }
@@ -203,6 +200,7 @@ fn options(args: &RunArgs, aim: Aim, write: Option<&WriteArgs>) -> Options {
         jobs: args.jobs,
         chunk_rows: args.chunk_rows,
         memory_bytes: args.memory,
+        digest: args.digest.method(),
         max_deletes: write.and_then(|write| write.max_deletes),
         max_changes: write.and_then(|write| write.max_changes),
         allowed: write.map(WriteArgs::allowed).unwrap_or_default(),

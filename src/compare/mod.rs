@@ -15,6 +15,7 @@ mod drift;
 mod excuse;
 mod join;
 mod list;
+mod narrow;
 mod pairing;
 mod rules;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use drift::{DigestFold, RangeDrift, joined};
 pub use excuse::Excuse;
 pub use join::{Differing, DifferingRows, Joined, PartedRows, join};
 pub use list::{ChangeList, ChangeListWriter, ChangeNumber, Picked};
+pub use narrow::{Narrowing, Part, Question, ROWS_TO_READ, split};
 pub use pairing::{BlockPair, Bounds, Pairing};
 pub use rules::{ColumnRule, RowDifference, RowRules};

@@ -30,7 +30,7 @@ use crate::server::Server;
 use crate::sides::Sides;
 use crate::spec::{EngineScheme, Side};
 use crate::sql::{Dialect, Select, TableName, TableWrite, Unwritable};
-use crate::value::{Digest, Key, KeyOrder, Row, RowBlock};
+use crate::value::{Digest, Key, KeyOrder, KeyRange, RangeDigest, Row, RowBlock};
 
 /// Connects to a side. `writable`: it is a replica, which may be written and, as a SQLite file, may not exist yet;
 /// the connections of a primary refuse to write.
@@ -229,6 +229,33 @@ pub trait Snapshot: Send + Sync {
     /// [`equated`](crate::sql::Dialect::equated), and returns all its values as text, row by row.
     async fn ask(&self, sql: String) -> Result<Vec<Option<String>>, EngineError>;
 
+    /// Whether the database itself can digest ranges of this select, each by reading no more than the range.
+    async fn digestible(&self, _select: &Select) -> Result<Digestible, EngineError> {
+        Ok(Digestible::Not("its engine makes no digests".to_owned()))
+    }
+
+    /// The keys that cut each of these ranges into parts of so many rows, ascending or not. Where a select is
+    /// [`digestible`](Self::digestible).
+    async fn cuts(
+        &self,
+        select: &Select,
+        _ranges: Vec<KeyRange>,
+        _part_rows: u64,
+    ) -> Result<Vec<Key>, EngineError> {
+        Err(no_digests(select))
+    }
+
+    /// The digest of each of these ranges. Of each `rows_max` rows and one are looked at, so that no range is too much
+    /// for the server. Where a select is [`digestible`](Self::digestible).
+    async fn digests(
+        &self,
+        select: &Select,
+        _ranges: Vec<KeyRange>,
+        _rows_max: u64,
+    ) -> Result<Vec<RangeDigest>, EngineError> {
+        Err(no_digests(select))
+    }
+
     /// Whether reading a range of this select costs its part of reading all: an index may give the key's order, so
     /// that the server need not sort, and with it read, the whole table for every range.
     fn reads_ranges(&self, select: &Select) -> bool;
@@ -251,6 +278,20 @@ fn in_key_order(select: &Select, rows: RowBlock) -> RowBlock {
     let mut block = RowBlock::with_capacity(rows.bytes_len());
     sorted.into_iter().for_each(|row| block.push(row));
     block
+}
+
+/// Whether a database can digest the rows of a select.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Digestible {
+    /// The digests are of this: where two sides say the same, equal digests mean equal rows, and different ones mean
+    /// rows that are not the same bytes on both sides.
+    As(String),
+    /// Why not.
+    Not(String),
+}
+
+fn no_digests(select: &Select) -> EngineError {
+    EngineError::new(ErrorKind::Internal, format!("digesting {}: its engine makes no digests", select.table))
 }
 
 /// Encoded rows, and how often they were found.

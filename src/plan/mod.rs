@@ -69,7 +69,7 @@ pub use crate::schema::{Hazard, SchemaAction, SchemaChange, key_text, keys_text,
 use crate::schema::{Renaming, Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;
-use crate::value::Digest;
+use crate::value::{Digest, DigestMethod};
 
 /// What was found on the primary and on all replicas.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +149,12 @@ pub struct TablePlan {
     pub rows: Sides<u64>,
     /// Digests over all rows in scope, comparable within this plan only.
     pub digest: Option<Sides<Digest>>,
+    /// Who made them.
+    #[serde(default)]
+    pub digest_method: DigestMethod,
+    /// Why the databases did not, where they should have; becomes one of the replica's notes.
+    #[serde(skip)]
+    pub not_digested: Option<String>,
     /// Structural changes, in execution order.
     pub schema_changes: Vec<SchemaChange>,
     /// Remaining ranges, merged where they touch.

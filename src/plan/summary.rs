@@ -97,6 +97,8 @@ impl TablePlan {
             status: Status::Error,
             rows: Sides::default(),
             digest: None,
+            digest_method: Default::default(),
+            not_digested: None,
             schema_changes: Vec::new(),
             ranges: Vec::new(),
             handovers: Vec::new(),

@@ -22,7 +22,7 @@ use crate::schema::{self, ColumnPair, Table, TablePair, UniqueKey};
 use crate::sides::{Side, Sides};
 use crate::spec::SchemaMode;
 use crate::sql::Dialect;
-use crate::value::Digest;
+use crate::value::{Digest, DigestMethod};
 
 /// Tables of at most so many rows are not worth cutting: asking for them costs more than reading them.
 const SMALL_ROWS_MAX: u64 = 10_000;
@@ -48,7 +48,12 @@ pub(super) async fn compare_all(run: &Run, replicas: &[Comparing<'_>]) -> Vec<Ve
     let mut plans = Vec::new();
     for replicas in replicas.chunks(alone.audits_max()) {
         let same = join_all(replicas.iter().map(Comparing::same_bytes)).await;
-        plans.extend(Beside { replicas, same, alone: &alone }.all().await);
+        let beside = Beside { replicas, same, alone: &alone };
+        plans.extend(match alone.digest {
+            DigestMethod::Blake3 => beside.all().await,
+            // Where each replica differs is narrowed down by itself: there is no read to share.
+            DigestMethod::Database => beside.rest(beside.no_plans()).await,
+        });
     }
     plans
 }
@@ -65,8 +70,7 @@ impl Beside<'_> {
     async fn all(&self) -> Vec<Vec<TablePlan>> {
         let at_once = self.small_at_once();
         let beside = AuditOptions { jobs: 1, ..self.alone.beside(at_once) };
-        let mut plans: Vec<Vec<Option<TablePlan>>> =
-            self.replicas.iter().map(|replica| replica.tables.iter().map(|_| None).collect()).collect();
+        let mut plans = self.no_plans();
         let mut keep = |place: usize, found: Vec<TablePlan>| {
             for (plans, plan) in plans.iter_mut().zip(found) {
                 plans[place] = Some(plan).filter(|plan| !may_be_for_want_of_room(plan));
@@ -85,6 +89,16 @@ impl Beside<'_> {
         for place in large.into_iter().filter(|_| self.replicas.len() > 1) {
             keep(place, self.at(place, self.alone, &self.nothing_ahead()).await);
         }
+        self.rest(plans).await
+    }
+
+    /// Room for the answers of all tables of each replica.
+    fn no_plans(&self) -> Vec<Vec<Option<TablePlan>>> {
+        self.replicas.iter().map(|replica| replica.tables.iter().map(|_| None).collect()).collect()
+    }
+
+    /// Compares the tables that have no answer yet, one after the other.
+    async fn rest(&self, plans: Vec<Vec<Option<TablePlan>>>) -> Vec<Vec<TablePlan>> {
         let mut whole = Vec::new();
         for ((replica, same), plans) in self.replicas.iter().zip(&self.same).zip(plans) {
             whole.push(replica.rest(plans, self.alone, same).await);
@@ -265,7 +279,7 @@ impl Comparing<'_> {
         let auditing = async {
             match same {
                 Some(digest) => self.settled(&pair, digest).await,
-                None => self.audited(&pair, snapshots, options).await,
+                None => self.audited_or_digested(&pair, &plan.structure, snapshots, options).await,
             }
         };
         let plan = match answered(stop, auditing).await {
@@ -291,6 +305,31 @@ impl Comparing<'_> {
         audit::audit_table(pair, self.replica, snapshots, options, observer, stop).await
     }
 
+    /// As [`audited`](Self::audited), by digests that the databases make where that was asked for and can be.
+    async fn audited_or_digested(
+        &self,
+        pair: &TablePair,
+        structure: &Sides<Option<Table>>,
+        snapshots: Sides<Arc<dyn Snapshot>>,
+        options: &AuditOptions,
+    ) -> Result<TableFinding, Failure> {
+        let unsure = options.digest == DigestMethod::Database
+            && [Side::Primary, Side::Replica]
+                .into_iter()
+                .any(|side| structure.get(side).as_ref().is_none_or(|table| !is_key(pair, side, table)));
+        if !unsure {
+            return self.audited(pair, snapshots, options).await;
+        }
+        let options = AuditOptions { digest: DigestMethod::Blake3, ..options.clone() };
+        let found = self.audited(pair, snapshots, &options).await?;
+        let why = match (pair.replica_missing, pair.is_keyless()) {
+            (true, _) => "the replica has no such table yet",
+            (false, true) => "it has no key",
+            (false, false) => "nothing but the rows themselves tells that its key is unique on both sides",
+        };
+        Ok(TableFinding { not_digested: Some(why.to_owned()), ..found })
+    }
+
     /// What is found of a table in files that are equal in all bytes.
     async fn settled(&self, pair: &TablePair, file: Digest) -> Result<TableFinding, Failure> {
         let (replica, table) = (self.replica.to_owned(), pair.table.clone());
@@ -310,6 +349,8 @@ impl Comparing<'_> {
         Ok(TableFinding {
             rows: Sides::new(rows, rows),
             digest: Sides::new(digest, digest),
+            method: DigestMethod::Blake3,
+            not_digested: None,
             ranges: Vec::new(),
             changes: ChangeList::default(),
             excused: 0,
@@ -357,6 +398,13 @@ fn is_one_table(pair: &TablePair, primary: Option<&Table>) -> bool {
         && (key.is_empty() || primary.is_some_and(|table| table.keys.iter().any(is_key)))
 }
 
+/// Whether the server sees to it that no two rows of a side have one key.
+fn is_key(pair: &TablePair, side: Side, table: &Table) -> bool {
+    let key: Vec<&str> = pair.key().iter().map(|column| column.sides.get(side).name.as_str()).collect();
+    let vouches = |columns: &[String]| columns.iter().all(|column| key.contains(&column.as_str()));
+    table.keys.iter().any(|unique| (unique.total || unique.primary) && vouches(&unique.columns))
+}
+
 fn failed(table: PreparedTable, failure: &Failure) -> TablePlan {
     TablePlan::unknown(table.table, table.replica_table).failed(failure.clone())
 }
@@ -383,6 +431,8 @@ fn with_finding(
 ) -> TablePlan {
     plan.rows = finding.rows;
     plan.digest = Some(finding.digest);
+    plan.digest_method = finding.method;
+    plan.not_digested = finding.not_digested;
     plan.ranges = finding.ranges;
     plan.excused = finding.excused;
     plan.truncated = finding.truncated;

@@ -10,8 +10,7 @@ use crate::plan::{
     Applied, Changes, Hazard, Outcome, PlannedChange, RangeDrift, Refusal, SchemaChange, Status, TablePlan,
 };
 use crate::schema::{ColumnPair, TablePair};
-use crate::sides::Sides;
-use crate::value::{Digest, Key};
+use crate::value::Key;
 
 use super::cause::cause_words;
 use super::json_value::{put_redacted, put_value};
@@ -115,7 +114,7 @@ fn put_table(json: &mut Json<'_>, report: &Report<'_>, table: &TablePlan) -> io:
         put_pair(json, table.pair.as_ref())?;
         json.key("status")?.string(status_word(table.status))?;
         put_rows(json.key("rows")?, table)?;
-        put_digest(json.key("digest")?, table.digest.as_ref().filter(|_| !table.truncated))?;
+        put_digest(json.key("digest")?, table)?;
         json.key("schema_changes")?.array(Layout::Block, &table.schema_changes, put_schema_change)?;
         json.key("summary")?.object(Layout::Line, |json| put_counts(json, &table.summary))?;
         json.key("withheld")?.object(Layout::Line, |json| put_counts(json, &table.withheld))?;
@@ -179,12 +178,12 @@ fn put_rows(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
     })
 }
 
-fn put_digest(json: &mut Json<'_>, digest: Option<&Sides<Digest>>) -> io::Result<()> {
-    let Some(digest) = digest else { return json.raw("null") };
+fn put_digest(json: &mut Json<'_>, table: &TablePlan) -> io::Result<()> {
+    let Some(digest) = table.digest.as_ref().filter(|_| !table.truncated) else { return json.raw("null") };
     json.object(Layout::Line, |json| {
         json.key("primary")?.string(&digest.primary.hex())?;
         json.key("replica")?.string(&digest.replica.hex())?;
-        json.key("method")?.string("blake3")
+        json.key("method")?.string(table.digest_method.as_str())
     })
 }
 

@@ -154,6 +154,8 @@ pub fn in_sync(table: &str) -> TablePlan {
         status: Status::InSync,
         rows: Sides::new(12, 12),
         digest: None,
+        digest_method: Default::default(),
+        not_digested: None,
         schema_changes: Vec::new(),
         ranges: Vec::new(),
         handovers: Vec::new(),
@@ -192,6 +194,8 @@ pub fn drifting() -> TablePlan {
         status: Status::Drift,
         rows: Sides::new(1_000, 999),
         digest: Some(Sides::new(Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]))),
+        digest_method: Default::default(),
+        not_digested: None,
         schema_changes: vec![SchemaChange {
             action: SchemaAction::AddColumn,
             object: "shop.orders.note".into(),

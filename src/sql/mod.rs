@@ -126,6 +126,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether digests that both databases make of the same rows can be equal, and are so only then.
+    fn digests_with(&self, _other: &dyn Dialect) -> bool {
+        false
+    }
+
     /// Whether triggers can be kept from firing for what a session writes.
     fn suppresses_triggers(&self) -> bool {
         true

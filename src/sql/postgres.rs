@@ -9,6 +9,7 @@ mod alter;
 mod change;
 mod copies;
 mod define;
+pub(crate) mod digest;
 mod enumeration;
 mod literal;
 mod numbers;
@@ -52,6 +53,10 @@ impl Dialect for Postgres {
 
     fn same_family(&self, other: &dyn Dialect) -> bool {
         other.engine() == EngineName::Postgres
+    }
+
+    fn digests_with(&self, other: &dyn Dialect) -> bool {
+        self.same_family(other)
     }
 
     fn stores_any_class(&self) -> bool {

@@ -1,10 +1,10 @@
-//! blake3 digests of encoded rows.
+//! Digests of encoded rows: blake3's, and what is kept of those that databases make.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Domain, RowBlock};
 
-/// A 256-bit blake3 digest.
+/// A digest of 256 bits: blake3's, but for those of a [`RangeDigest`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
@@ -22,6 +22,11 @@ impl Digest {
     /// The 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A digest that a database printed as 64 hex digits.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        blake3::Hash::from_hex(hex).ok().map(|hash| Digest(*hash.as_bytes()))
     }
 
     /// Lower-case hex, 64 characters.
@@ -48,6 +53,36 @@ impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Digest({})", self.hex())
     }
+}
+
+/// By which digests the rows of two sides were held against each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestMethod {
+    /// Those made here, of all rows.
+    #[default]
+    Blake3,
+    /// Those that both databases made; only rows of ranges that differ were read.
+    Database,
+}
+
+impl DigestMethod {
+    /// The word in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DigestMethod::Blake3 => "blake3",
+            DigestMethod::Database => "database",
+        }
+    }
+}
+
+/// What a database made of the rows of a range: equal on both sides only where the rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeDigest {
+    /// How many rows; one more than was asked for where there are more, of which the digest then says nothing.
+    pub rows: u64,
+    /// The digest of these rows, in the order of their keys.
+    pub digest: Digest,
 }
 
 /// Hashes rows of one list of domains. The domains are part of what is hashed, so that the same bytes

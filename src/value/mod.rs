@@ -28,7 +28,7 @@ pub use block::{Row, RowBlock};
 pub use civil::{Civil, Date, Stamp, Time};
 pub use column_type::{ColumnType, Type};
 pub use decimal::{Decimal, DecimalError};
-pub use digest::{BlockHasher, Digest, RowsHasher};
+pub use digest::{BlockHasher, Digest, DigestMethod, RangeDigest, RowsHasher};
 pub use domain::{Domain, StorageClass};
 pub use encoding::{
     Fields, NULL_LENGTH, decode, decode_checked, encode, fields, is_field, is_row, put_field, put_null,

@@ -6,6 +6,7 @@
 
 mod attachments;
 mod blockers;
+mod digest;
 mod encode;
 mod enums;
 mod failure;

@@ -14,19 +14,20 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Statement, TypeInfo};
 use tokio::sync::{Notify, mpsc};
 
 use super::super::error::VALUE_HINT;
-use super::super::{EngineError, RowStream, Snapshot};
+use super::super::{Digestible, EngineError, RowStream, Snapshot};
 use super::encode::{CopyReader, RowEncoder, Step, Unreadable};
 use super::failure::{failed, is_connection_lost};
-use super::{DIALECT, Pool, Session, rows, run, text, together};
+use super::{DIALECT, Pool, Session, digest, rows, run, text, together};
 use crate::failure::ErrorKind;
+use crate::sql::postgres::digest::Form;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
-use crate::value::{Domain, Key, KeyOrder, KeyRange, RowBlock, named_values, raw_value_words};
+use crate::value::{Domain, Key, KeyOrder, KeyRange, RangeDigest, RowBlock, named_values, raw_value_words};
 
 /// A block is handed on when it holds this much.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -72,9 +73,11 @@ struct Reader {
 
 /// What was found out about a select before its first COPY.
 #[derive(Clone)]
-struct Checked {
-    encoder: RowEncoder,
-    rows: Rows,
+pub(super) struct Checked {
+    pub(super) encoder: RowEncoder,
+    pub(super) rows: Rows,
+    /// For each column what a digest is made of, if the server can make one.
+    pub(super) forms: Vec<Option<Form>>,
 }
 
 impl Moment {
@@ -215,6 +218,15 @@ impl Shared {
         unwanted.into_iter().for_each(end);
     }
 
+    /// Returns a reader with what it found, or closes its connection where that was an error.
+    fn give_back<T>(&self, reader: Reader, found: Result<T, EngineError>) -> Result<T, EngineError> {
+        match found {
+            Ok(_) => self.put_back(reader),
+            Err(_) => self.discard(reader),
+        }
+        found
+    }
+
     /// Closes a reader's connection.
     fn discard(&self, reader: Reader) {
         self.forget(&mut self.state(), reader.id);
@@ -293,10 +305,15 @@ impl Shared {
 async fn look(connection: &mut PgConnection, select: &Select, doing: &str) -> Result<Checked, EngineError> {
     let rows = rows_of(connection, &select.table, doing).await?;
     let sql = render_select(select, rows);
-    let encoder = prepared_encoder(connection, &sql, select, doing).await?;
+    let found = prepared_types(connection, &sql, doing).await?;
+    let steps = steps(&found, select)?;
+    let digested = found.iter().zip(&steps).zip(&select.columns);
+    let forms = digested.map(|((found, step), column)| digest::form(found.oid()?.0, *step, &column.domain));
+    let forms = forms.collect();
+    let encoder = RowEncoder::new(steps, key_domains(select));
     // Rights and row security are looked at when a plan is made ready, not when it is prepared.
     run(connection, &format!("EXPLAIN {sql}"), doing).await?;
-    Ok(Checked { encoder, rows })
+    Ok(Checked { encoder, rows, forms })
 }
 
 /// Whether a table's rows are its own or its partitions'.
@@ -321,27 +338,22 @@ pub(super) fn quoted_name(table: &TableName) -> String {
     format!("E'{}'", DIALECT.table(table).replace('\\', "\\\\").replace('\'', "''"))
 }
 
-async fn prepared_encoder(
+/// The types of a statement's columns.
+async fn prepared_types(
     connection: &mut PgConnection,
     sql: &str,
-    select: &Select,
     doing: &str,
-) -> Result<RowEncoder, EngineError> {
+) -> Result<Vec<PgTypeInfo>, EngineError> {
     let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
     let prepared = prepared.map_err(|error| failed(doing, error))?;
-    let found = prepared.columns().iter().map(|column| column.type_info().clone());
-    encoder(found, select)
+    Ok(prepared.columns().iter().map(|column| column.type_info().clone()).collect())
 }
 
-/// The encoder from the types the server announced.
-pub(super) fn encoder(
-    found: impl Iterator<Item = sqlx::postgres::PgTypeInfo>,
-    select: &Select,
-) -> Result<RowEncoder, EngineError> {
-    let mut steps = Vec::with_capacity(select.columns.len());
-    for (found, column) in found.zip(&select.columns) {
+/// How columns of the types that the server announced are read.
+fn steps(found: &[PgTypeInfo], select: &Select) -> Result<Vec<Step>, EngineError> {
+    let step = |(found, column): (&PgTypeInfo, &SelectColumn)| {
         let step = found.oid().and_then(|oid| Step::choose(oid.0, column));
-        steps.push(step.ok_or_else(|| {
+        step.ok_or_else(|| {
             let message = format!(
                 "reading {}: column {} is of type {}, which cannot be read as {}",
                 select.table,
@@ -350,10 +362,18 @@ pub(super) fn encoder(
                 column.domain.name()
             );
             EngineError::new(ErrorKind::Type, message)
-        })?);
-    }
-    let key = select.columns[..select.key_columns].iter().map(|column| column.domain.clone()).collect();
-    Ok(RowEncoder::new(steps, key))
+        })
+    };
+    found.iter().zip(&select.columns).map(step).collect()
+}
+
+/// The encoder from the types the server announced.
+pub(super) fn encoder(found: &[PgTypeInfo], select: &Select) -> Result<RowEncoder, EngineError> {
+    Ok(RowEncoder::new(steps(found, select)?, key_domains(select)))
+}
+
+fn key_domains(select: &Select) -> Vec<Domain> {
+    select.columns[..select.key_columns].iter().map(|column| column.domain.clone()).collect()
 }
 
 #[async_trait]
@@ -425,6 +445,58 @@ impl Snapshot for Moment {
         key.all(|column| !DIALECT.order_needs_sort(&column.column, &column.domain))
     }
 
+    async fn digestible(&self, select: &Select) -> Result<Digestible, EngineError> {
+        if select.key_columns == 0 || !self.reads_ranges(select) {
+            return Ok(Digestible::Not("no index has the order of its keys".to_owned()));
+        }
+        let (mut reader, checked) = self.0.take_checked(select).await?;
+        match size(&mut reader.session.connection, select, &format!("digesting {}", select.table)).await {
+            Ok(size) => {
+                self.0.put_back(reader);
+                Ok(match size.indexed {
+                    true => digest::named(&select.columns, &checked.forms),
+                    false => Digestible::Not("no index begins with its key".to_owned()),
+                })
+            }
+            Err(error) => {
+                self.0.discard(reader);
+                Err(error)
+            }
+        }
+    }
+
+    async fn cuts(
+        &self,
+        select: &Select,
+        ranges: Vec<KeyRange>,
+        part_rows: u64,
+    ) -> Result<Vec<Key>, EngineError> {
+        let (moment, select) = (Arc::clone(&self.0), only_key(select));
+        in_task(async move {
+            let (mut reader, checked) = moment.take_checked(&select).await?;
+            let connection = &mut reader.session.connection;
+            let found = digest::cuts(connection, &select, &checked, &ranges, part_rows).await;
+            moment.give_back(reader, found)
+        })
+        .await
+    }
+
+    async fn digests(
+        &self,
+        select: &Select,
+        ranges: Vec<KeyRange>,
+        rows_max: u64,
+    ) -> Result<Vec<RangeDigest>, EngineError> {
+        let (moment, select) = (Arc::clone(&self.0), select.clone());
+        in_task(async move {
+            let (mut reader, checked) = moment.take_checked(&select).await?;
+            let connection = &mut reader.session.connection;
+            let found = digest::digests(connection, &select, &checked, &ranges, rows_max).await;
+            moment.give_back(reader, found)
+        })
+        .await
+    }
+
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {
         let key = &select.columns[..select.key_columns];
         if parts < 2 || key.is_empty() || !self.reads_ranges(select) {
@@ -443,6 +515,17 @@ impl Snapshot for Moment {
             }
         }
     }
+}
+
+/// Runs what holds a reader to its end, even where nobody waits for it any more: a reader that was dropped in the middle of
+/// an answer would be missing from its moment.
+async fn in_task<T: Send + 'static>(
+    asking: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+) -> Result<T, EngineError> {
+    let broken = |error: tokio::task::JoinError| {
+        EngineError::new(ErrorKind::Internal, "asking for digests broke off").said(error)
+    };
+    tokio::spawn(asking).await.map_err(broken)?
 }
 
 fn only_key(select: &Select) -> Select {
@@ -589,7 +672,7 @@ async fn copy(
     Ending::Through
 }
 
-fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
+pub(super) fn unreadable(why: Unreadable, doing: &str, select: &Select) -> EngineError {
     match why {
         Unreadable::Value(bad) => bad_value(&bad, select),
         Unreadable::Format(words) => EngineError::new(ErrorKind::Internal, format!("{doing}: {words}")),

@@ -206,7 +206,7 @@ impl PostgresWriter {
                 Some(encoder) => encoder,
                 None => {
                     let types = row.columns().iter().map(|column| column.type_info().clone());
-                    known.insert(encoder(types, select)?)
+                    known.insert(encoder(&types.collect::<Vec<_>>(), select)?)
                 }
             };
             add_row(&row, encoder, select, &mut block, &doing)?;

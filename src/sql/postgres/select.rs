@@ -47,7 +47,8 @@ pub(crate) fn render_together<'a>(selects: impl Iterator<Item = (usize, &'a Sele
     parts.collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-fn rendered(select: &Select, rows: Rows, columns: &str) -> String {
+/// The read of these expressions.
+pub(super) fn rendered(select: &Select, rows: Rows, columns: &str) -> String {
     let only = if rows == Rows::Own { "ONLY " } else { "" };
     let mut conditions = vec![key_condition(select)];
     conditions.extend(select.scope.as_ref().map(|scope| format!("({scope})")));
