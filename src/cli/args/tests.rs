@@ -166,7 +166,8 @@ fn the_help_of_apply() {
           --recheck-delay <D>     Wait this long before looking again (not available yet)
           --digest <DIGEST>       Who makes the digests: trueup of all rows (blake3, and auto), or both databases,
                                   so that only rows of ranges that differ are read: for slow links, between
-                                  databases of one engine [default: auto] [possible values: auto, blake3, database]
+                                  databases of one engine [default: auto] [possible values: auto, blake3,
+                                  database]
           --jobs <N>              Read at most N ranges at the same time [default: what connections and processors
                                   allow]
           --chunk-rows <N>        Read at most N rows as one range [default: chosen by the size of the rows]
