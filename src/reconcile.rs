@@ -439,7 +439,7 @@ impl Run {
             };
             let pairing = match pairing {
                 Ok(pairing) => {
-                    let pairing = declared::read_where_it_is(pairing, live);
+                    let pairing = declared::read_where_it_is(&self.spec, pairing, live);
                     let pairing = prepared.renames.settle(pairing, &catalog, replica.dialect());
                     let settling = async {
                         let pairing = self.create_missing_schema(replica, &catalog, pairing, &made).await?;

@@ -262,7 +262,7 @@ impl Check<'_> {
                     counterparts.take(self.spec, pairing).map_err(|failure| vec![failure])
                 }),
             };
-            let paired = paired.map(|pairing| declared::read_where_it_is(pairing, live));
+            let paired = paired.map(|pairing| declared::read_where_it_is(self.spec, pairing, live));
             let paired = paired.map(|pairing| renames.settle(pairing, &catalog, sides.replica.dialect()));
             let pairing = match paired {
                 Ok(pairing) => match refuse_hidden_table(sides.replica, pairing).await {

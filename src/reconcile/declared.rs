@@ -8,6 +8,7 @@ use crate::event::Stop;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::{self, Catalog, Pairing};
 use crate::spec::{Model, Side, Spec};
+use crate::value::Type;
 
 use super::Options;
 use super::connect::Connected;
@@ -65,12 +66,17 @@ pub(super) async fn settled(
 }
 
 /// The pairing with the primary's own columns, which are what is read. They say what is declared, or the table is in error.
-pub(super) fn read_where_it_is(mut pairing: Pairing, live: &Catalog) -> Pairing {
+/// A date-time that the spec puts into a zone stays in it.
+pub(super) fn read_where_it_is(spec: &Spec, mut pairing: Pairing, live: &Catalog) -> Pairing {
     let pair = &mut pairing.pair;
-    let Some(table) = live.table(&pair.names.primary) else { return pairing };
+    let own = live.table(&pair.names.primary).filter(|_| spec.schema_file.is_some());
+    let Some(table) = own else { return pairing };
     for column in &mut pair.columns {
         if let Some(own) = table.column(column.name()) {
-            column.sides.primary.clone_from(own);
+            let declared = std::mem::replace(&mut column.sides.primary, own.clone());
+            if matches!(declared.column_type.meaning, Type::Zoned { .. }) {
+                column.sides.primary.column_type.meaning = declared.column_type.meaning;
+            }
         }
     }
     pairing

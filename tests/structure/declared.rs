@@ -60,6 +60,21 @@ fn the_replica_becomes_what_the_file_says_with_the_rows_of_the_primary() {
 
 /// Each is told by `check` and by `plan`, names the table and what differs, and nothing of the table is written; the other
 /// table is none the worse.
+/// What the spec says of values holds beside a file as without one.
+#[test]
+fn a_date_time_that_the_spec_puts_into_a_zone_stays_in_it() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let file = "CREATE TABLE t (id integer PRIMARY KEY, at timestamp);";
+    pair.primary.execute_script(&format!("{file} INSERT INTO t VALUES (1, '2026-11-22 06:30:00');"));
+    pair.replica.execute_script(
+        "CREATE TABLE t (id integer PRIMARY KEY, at timestamptz); INSERT INTO t VALUES (1, '2026-11-22 12:00:00+00');",
+    );
+    declare(&pair, file, "[{ table: t, schema: ignore, compare: { at: { zone: '-05:30' } } }]", "");
+    pair.exits(&["verify", "spec.yml"], 0);
+    pair.replica.execute_script("UPDATE t SET at = '2026-11-22 06:30:00+00'");
+    pair.exits(&["verify", "spec.yml"], 2);
+}
+
 #[test]
 fn a_primary_that_is_not_what_the_file_says_is_an_error() {
     for engine in Engine::all() {
