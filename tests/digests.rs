@@ -436,6 +436,20 @@ fn types_that_hold_the_same_values_have_the_same_digests() {
 }
 
 #[test]
+fn what_is_excused_is_excused_in_digested_tables_too() {
+    let pair = scene(
+        Engine::Postgres,
+        "[{ table: items, compare: { price: { tolerance: 0.5 }, name: { case: ignore } } }]",
+        &items(Engine::Postgres, 3_000),
+        "UPDATE items SET price = price + 0.25 WHERE id = 300; UPDATE items SET name = upper(name) WHERE id = 600; \
+         UPDATE items SET price = price + 5 WHERE id = 900;",
+    );
+    let document = digested(&pair, &["--chunk-rows", "500"]);
+    assert_eq!(document["replicas"][0]["tables"][0]["excused"], 2);
+    assert_eq!(count(&document, "update"), 1);
+}
+
+#[test]
 fn partitioned_and_inherited_tables_are_digested_as_they_are_read() {
     let pair = scene(
         Engine::Postgres,
