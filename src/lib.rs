@@ -42,7 +42,7 @@
 //! # What is promised
 //!
 //! *Never a false "in sync".* Rows are compared in an injective encoding ([`value::Domain`] is its table); digests
-//! are blake3 over whole blocks; a pair of types without an exact common domain is an error, and so is everything
+//! are blake3 over whole blocks, or where asked for SHA-256 that the databases make of ranges; a pair of types without an exact common domain is an error, and so is everything
 //! that could not be read. *The reviewed plan is what runs*: before a row is written it is read again under lock,
 //! and must be what the plan saw. *Written rows are read back* before commit, and compared with the primary after.
 

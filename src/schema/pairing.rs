@@ -7,7 +7,7 @@
 mod column;
 mod enums;
 mod identity;
-mod types;
+mod widened;
 
 use std::collections::BTreeMap;
 
