@@ -57,10 +57,8 @@ impl Round {
         let entries = Yaml::Sequence(tables.iter().map(Table::entry).collect());
         let entries: Mapping = [(Yaml::from("tables"), entries)].into_iter().collect();
         let entries = serde_yaml::to_string(&entries).expect("a spec can be written");
-        // Types of another engine may have less room than the primary's: this is about rows.
-        let defaults = if engines.0 == engines.1 { "" } else { "defaults: { schema: ignore }\n" };
         pair.spec(&format!(
-            "version: 1\n{defaults}primary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\n{entries}"
+            "version: 1\nprimary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\n{entries}"
         ));
         Round { title: format!("{title}\n{}", told.join("\n")), engines, pair, twin }
     }
