@@ -742,8 +742,7 @@ async fn rehearse(plan: &mut ReplicaPlan, replica: &Replica, aim: Aim) {
             continue;
         }
         if let Err(error) = replica.rehearse(&renames, &statements).await {
-            let rest = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
-            *table = rest.failed(Failure::from(error));
+            table.fail(Failure::from(error));
         }
     }
 }

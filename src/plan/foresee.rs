@@ -8,7 +8,6 @@ use super::order::{Unordered, ordered, updated_columns};
 use super::step::{Part, Step};
 use super::trigger::fires_twice;
 use super::{ReplicaPlan, TablePlan};
-use crate::failure::Failure;
 
 /// Finds the order of a plan, and gives its steps; tables whose rows cannot be written in any are in error
 /// afterwards, and of the others it is known how many rows are replaced. Where it is `stopped`, the replica's error says
@@ -33,7 +32,7 @@ pub fn foresee(stopped: &dyn Fn() -> bool, replica: &mut ReplicaPlan) -> Vec<Ste
             }
             Err(Unordered::NoMeans(no_means)) => {
                 for table in no_means.tables {
-                    fail(&mut replica.tables[table], &no_means.failure);
+                    replica.tables[table].fail(no_means.failure.clone());
                 }
             }
             Err(Unordered::Failed(failure)) => {
@@ -43,11 +42,6 @@ pub fn foresee(stopped: &dyn Fn() -> bool, replica: &mut ReplicaPlan) -> Vec<Ste
         }
     }
     Vec::new()
-}
-
-fn fail(table: &mut TablePlan, failure: &Failure) {
-    let failed = std::mem::replace(table, TablePlan::unknown("", "")).failed(failure.clone());
-    *table = failed;
 }
 
 impl TablePlan {

@@ -155,9 +155,14 @@ impl TablePlan {
 
     /// The same table, as one that could not be told or cannot be written.
     pub fn failed(mut self, failure: Failure) -> Self {
+        self.fail(failure);
+        self
+    }
+
+    /// Puts it in error: it could not be told or cannot be written.
+    pub fn fail(&mut self, failure: Failure) {
         self.status = Status::Error;
         self.error = Some(failure);
-        self
     }
 
     /// The same table, as one that cannot be compared for all of these (at least one).

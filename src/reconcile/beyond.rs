@@ -80,11 +80,7 @@ pub(super) async fn refuse(
         if let Err(failure) = refuse_one(plan, &demand, snapshot, dialect).await {
             for table in [demand.owner, demand.table] {
                 if plan.tables[table].error.is_none() {
-                    let known = std::mem::replace(
-                        &mut plan.tables[table],
-                        TablePlan::unknown(String::new(), String::new()),
-                    );
-                    plan.tables[table] = known.failed(failure.clone());
+                    plan.tables[table].fail(failure.clone());
                 }
             }
         }

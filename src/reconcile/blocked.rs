@@ -167,6 +167,5 @@ fn refuse(spec: &Spec, table: &mut TablePlan, words: &[String]) {
         "drop what needs it on the replica and create it again behind the run, or set `schema: check` (report it) or \
          `schema: ignore` (look at rows only)",
     );
-    let known = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
-    *table = known.failed(failure);
+    table.fail(failure);
 }

@@ -20,8 +20,7 @@ pub(super) async fn count(
 ) {
     for table in plan.tables.iter_mut().filter(|table| table.error.is_none()) {
         if let Err(failure) = of_table(table, snapshot, dialect, renames).await {
-            let known = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
-            *table = known.failed(failure);
+            table.fail(failure);
         }
     }
 }

@@ -172,7 +172,6 @@ pub(super) async fn refuse_pointed_at(replica: &Replica, plan: &mut ReplicaPlan)
             .collect();
         let failure = needed(&table.table, &format!("the foreign key of {}", words.join(" and of ")))
             .hint(format!("drop the foreign key on the replica first, or {}", leave_out(&table.table)));
-        let known = std::mem::replace(table, TablePlan::unknown(String::new(), String::new()));
-        *table = known.failed(failure);
+        table.fail(failure);
     }
 }

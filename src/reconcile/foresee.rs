@@ -145,8 +145,7 @@ async fn equate(plan: &mut ReplicaPlan, moment: &mut Moment<'_>) -> Result<(), F
 fn fail(plan: &mut ReplicaPlan, table: usize, failure: Failure) {
     let table = &mut plan.tables[table];
     if table.error.is_none() {
-        let failed = std::mem::replace(table, TablePlan::unknown("", "")).failed(failure);
-        *table = failed;
+        table.fail(failure);
     }
 }
 

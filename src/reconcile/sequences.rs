@@ -46,14 +46,14 @@ impl Sequences<'_> {
         for index in 0..plan.tables.len() {
             match self.of_table(index, &plan.tables[index], &mut unread).await {
                 Ok(found) => numbered.extend(found),
-                Err(failure) => fail(&mut plan.tables[index], failure),
+                Err(failure) => plan.tables[index].fail(failure),
             }
         }
         plan.notes.extend(unread_note(&unread));
         for (first, sharing) in by_sequence(numbered) {
             let table = first.table;
             if let Err(failure) = self.step(plan, first, sharing).await {
-                fail(&mut plan.tables[table], failure);
+                plan.tables[table].fail(failure);
             }
         }
     }
@@ -356,10 +356,6 @@ fn looked_at(table: &TablePlan) -> Option<&TablePair> {
         SchemaMode::Ignore => false,
     };
     looked_at.then_some(pair)
-}
-
-fn fail(table: &mut TablePlan, failure: Failure) {
-    *table = std::mem::replace(table, TablePlan::unknown("", "")).failed(failure);
 }
 
 /// A number as a side prints it, without its fraction.
