@@ -1,6 +1,8 @@
 //! `--digest database`: the answer is that of reading all rows, and few rows are read. What could make digests agree that
 //! must not is tried on real servers, beside the functions that are not used because they would agree.
 
+mod unsound;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

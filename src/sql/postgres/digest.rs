@@ -6,7 +6,8 @@
 //! large its rows are; a mark before each row tells which it is.
 //!
 //! Invariant: equal digests mean equal rows. Nothing here hashes less than 256 bits of SHA-2: PostgreSQL's own `hash…`
-//! functions take 9.50 for -9.50, and 1 for 4294967296.
+//! functions take 9.50 for -9.50, and 1 for 4294967296. Functions, operators and types of a digest are named with their
+//! schema: a session's search path may have others of these names in front of the server's own.
 
 use super::super::{Select, SelectColumn, Selection};
 use super::literal::bytes_literal;
@@ -47,10 +48,10 @@ impl Form {
         let read = payload_expression(column);
         match self {
             Form::AsRead(_) => read,
-            Form::Bigint => format!("({read})::int8"),
-            Form::Numeric => format!("trim_scale(({read})::numeric)"),
-            Form::Double => format!("({read})::float8"),
-            Form::Text => format!("({read})::text"),
+            Form::Bigint => format!("({read})::pg_catalog.int8"),
+            Form::Numeric => format!("pg_catalog.trim_scale(({read})::pg_catalog.numeric)"),
+            Form::Double => format!("({read})::pg_catalog.float8"),
+            Form::Text => format!("({read})::pg_catalog.text"),
         }
     }
 }
@@ -77,9 +78,12 @@ pub(crate) fn digests(
         let most = rows_max.saturating_add(1);
         // The order of the rows that are aggregated is the inner one's. Were it not, digests would differ that need not.
         format!(
-            "SELECT {number}::text, count(*)::text, encode(pg_catalog.sha256(coalesce(pg_catalog.string_agg(\
-             CASE WHEN octet_length({r}) > {ROW_BYTES_MAX} THEN {long} || pg_catalog.sha256({r}) \
-             ELSE {short} || {r} END, ''::bytea), ''::bytea)), 'hex') FROM ({read} LIMIT {most}) q"
+            "SELECT {number}::pg_catalog.text, pg_catalog.count(*)::pg_catalog.text, \
+             pg_catalog.encode(pg_catalog.sha256(coalesce(pg_catalog.string_agg(\
+             CASE WHEN pg_catalog.octet_length({r}) OPERATOR(pg_catalog.>) {ROW_BYTES_MAX} \
+             THEN {long} OPERATOR(pg_catalog.||) pg_catalog.sha256({r}) \
+             ELSE {short} OPERATOR(pg_catalog.||) {r} END, ''::pg_catalog.bytea), ''::pg_catalog.bytea)), 'hex') \
+             FROM ({read} LIMIT {most}) q"
         )
     };
     // Compiling so many small statements takes longer than running them.
