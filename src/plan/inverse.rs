@@ -2,17 +2,18 @@
 //!
 //! An insert becomes a delete, a delete an insert of the whole row (with the columns out of scope), an update
 //! swaps its ends; a created table is dropped, an added column too. What the plan withheld, and tables and
-//! replicas in error, were never written and are no part of it. Invariant: applied behind its plan, the inverse
+//! replicas in error, were never written and are no part of it. Names are given back where the plan changes nothing else of
+//! the structure. Invariant: applied behind its plan, the inverse
 //! leaves every value as the plan saw it, as far as the pair's domains tell values apart; the inverse of the
 //! inverse has the plan's changes again. What a replica did by itself (deletes that its foreign keys carried on
 //! outside the plan, triggers) is not in a plan, and so not in its inverse.
 
 use crate::compare::{ChangeList, ChangeListWriter, CopyCount, CopyNumber, RangeDrift, RowChange, joined};
 use crate::failure::{ErrorKind, Failure};
-use crate::schema::{self, Hazard, TablePair, Writes};
+use crate::schema::{self, Hazard, Renaming, TablePair, Writes};
 use crate::server::Server;
 use crate::sides::Sides;
-use crate::spec::DELETES_DATA;
+use crate::spec::{DELETES_DATA, SchemaMode};
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{self, Alteration, Attachment, AttachmentKind, Column, Dialect};
 
@@ -45,10 +46,11 @@ pub fn inverse(plan: &Plan, spool: &Spool) -> Result<Plan, SpoolError> {
 
 fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Result<ReplicaPlan, SpoolError> {
     let dialect = sql::dialect(server.engine);
+    let renamings = names_given_back(replica);
     let mut tables = Vec::new();
     for table in replica.tables.iter().filter(|table| table.error.is_none()) {
         match &table.pair {
-            Some(pair) if replica.renamings.iter().any(|one| one.is == pair.names.replica) => {
+            Some(pair) if renamings.is_none() && is_renamed(replica, pair) => {
                 tables.push(renamed(table));
             }
             Some(pair) => tables.extend(inverse_table(table, pair, dialect, spool)?),
@@ -67,8 +69,45 @@ fn inverse_replica(replica: &ReplicaPlan, server: &Server, spool: &Spool) -> Res
         error: None,
         stale: None,
     };
+    give_names_back(&mut inverse, renamings.unwrap_or_default(), dialect);
     super::foresee(&|| false, &mut inverse);
     Ok(inverse)
+}
+
+fn is_renamed(replica: &ReplicaPlan, pair: &TablePair) -> bool {
+    replica.renamings.iter().any(|renaming| renaming.is == pair.names.replica)
+}
+
+/// The names from before the plan; `None` where it changes more of the structure, which speaks of the new ones.
+fn names_given_back(replica: &ReplicaPlan) -> Option<Vec<Renaming>> {
+    let tables = replica.tables.iter().filter(|table| table.error.is_none());
+    let mut written = tables.flat_map(|table| &table.schema_changes).filter(|change| !change.withheld);
+    let is_name = |change: &SchemaChange| {
+        change.action.gives_names_first() || change.action == SchemaAction::SetSequence
+    };
+    written.all(is_name).then(|| replica.renamings.iter().map(Renaming::reversed).collect())
+}
+
+/// First the names, as in every plan, and all else by them.
+fn give_names_back(inverse: &mut ReplicaPlan, renamings: Vec<Renaming>, dialect: &dyn Dialect) {
+    if renamings.is_empty() {
+        return;
+    }
+    for table in &mut inverse.tables {
+        let known = table.structure.replica.as_mut();
+        if let Some(renaming) =
+            renamings.iter().find(|one| table.pair.as_ref().is_some_and(|pair| pair.names.replica == one.was))
+        {
+            let names = schema::renaming_changes(dialect, renaming, known.as_deref(), SchemaMode::Sync);
+            table.schema_changes.splice(..0, names);
+        }
+        if let Some(known) = known {
+            schema::rename_known(known, &renamings, dialect);
+        }
+        table.status = table.status_found();
+    }
+    inverse.rename(&renamings);
+    inverse.renamings = renamings;
 }
 
 /// Who gave a value up takes it again, by the numbers that the changes have once withheld ones are left out.
@@ -99,10 +138,12 @@ fn server_after(server: &Server) -> Server {
     }
 }
 
-/// A table that got another name, or whose columns did, keeps it.
+/// A table that got another name, or whose columns did, keeps it where more than names was changed.
 fn renamed(table: &TablePlan) -> TablePlan {
-    let message =
-        format!("table {} cannot be taken back: the plan gives it or its columns other names", table.table);
+    let message = format!(
+        "table {} cannot be taken back: the plan gives it or its columns other names beside other changes of structure",
+        table.table
+    );
     TablePlan::unknown(table.table.clone(), table.replica_table.clone()).failed(
         Failure::new(ErrorKind::Missing, message)
             .hint("give the old names by hand and plan again, or take the other tables back with --partial"),

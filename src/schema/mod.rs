@@ -42,7 +42,7 @@ pub use pairing::{
     Databases, Pairing, dependents, pair_or_problems, pair_table, primary_problems, replica_table_name,
     takes_option,
 };
-pub use renaming::{Renaming, rename_pair, renamed_catalog, renaming, renaming_changes};
+pub use renaming::{Renaming, rename_known, rename_pair, renamed_catalog, renaming, renaming_changes};
 pub use selection::{Selected, SelectedTables, all_tables, primary_schemas, replica_schemas, select_tables};
 pub use since::{Known, alterations_made, table_difference};
 pub use structure::added_column;

@@ -173,20 +173,22 @@ pub fn renaming_changes(
 /// The catalog as it is once they are made.
 pub fn renamed_catalog(catalog: &Catalog, renamings: &[Renaming], dialect: &dyn Dialect) -> Catalog {
     let mut catalog = catalog.clone();
-    for table in catalog.tables.iter_mut() {
-        let own = renamings.iter().find(|renaming| renaming.was == table.name);
-        if let Some(renaming) = own {
-            rename_table(table, renaming, dialect);
-        }
-        table.foreign_keys.iter_mut().for_each(|key| rename_target(key, renamings));
-        for target in table.attachments.iter_mut().filter_map(|one| one.target.as_mut()) {
-            if let Some(renaming) = renamings.iter().find(|renaming| renaming.was == target.table) {
-                target.table = renaming.is.clone();
-                renaming.columns(&mut target.columns);
-            }
+    catalog.tables.iter_mut().for_each(|table| rename_known(table, renamings, dialect));
+    catalog
+}
+
+/// A table as it is once they are made, one of them or another that may point at one.
+pub fn rename_known(table: &mut Table, renamings: &[Renaming], dialect: &dyn Dialect) {
+    if let Some(renaming) = renamings.iter().find(|renaming| renaming.was == table.name) {
+        rename_table(table, renaming, dialect);
+    }
+    table.foreign_keys.iter_mut().for_each(|key| rename_target(key, renamings));
+    for target in table.attachments.iter_mut().filter_map(|one| one.target.as_mut()) {
+        if let Some(renaming) = renamings.iter().find(|renaming| renaming.was == target.table) {
+            target.table = renaming.is.clone();
+            renaming.columns(&mut target.columns);
         }
     }
-    catalog
 }
 
 /// The pair by the names that its tables and columns have once they are made.
@@ -276,6 +278,12 @@ fn rename_attachment(one: &mut Attachment, renaming: &Renaming, dialect: &dyn Di
     renaming.columns(&mut one.columns);
     if let Some(condition) = one.condition.as_mut().filter(|_| one.kind != AttachmentKind::Comment) {
         *condition = renamed_sql(condition, renaming, dialect, false);
+    }
+    if let Some(text) = &mut one.text {
+        // The server quotes the name of a table once it has got another.
+        let on = |name: &TableName| format!(" ON {}", dialect.identifier(&name.name));
+        let text_of_table = text.replacen(&on(&renaming.was), &on(&renaming.is), 1);
+        *text = renamed_sql(&text_of_table, renaming, dialect, false);
     }
 }
 
