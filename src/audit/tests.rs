@@ -1,5 +1,6 @@
 //! The driver against tables in memory: what is found, what is read, and what happens when a side fails.
 
+mod digested;
 mod fake;
 mod keyless;
 mod shared;

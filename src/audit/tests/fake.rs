@@ -9,13 +9,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::engine::{EngineError, RowStream, Snapshot};
+use crate::engine::{Digestible, EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::schema::{ColumnPair, TablePair, Writes};
 use crate::sides::Sides;
 use crate::spec::{Place, SchemaMode};
 use crate::sql::{Column, Select, SelectColumn, Selection, TableName};
-use crate::value::{ColumnType, Domain, Key, KeyOrder, RowBlock, Type, Value, encode};
+use crate::value::{
+    ColumnType, Digest, Domain, Key, KeyOrder, KeyRange, RangeDigest, RowBlock, Type, Value, encode,
+};
 
 pub(super) const INT: Domain = Domain::Integer { bytes: 8 };
 pub(super) const TEXT: Domain = Domain::Text;
@@ -130,6 +132,8 @@ pub(super) struct FakeTable {
     /// The last byte of every row is missing.
     pub(super) breaks_payloads: bool,
     pub(super) cuts: Option<Vec<Value>>,
+    /// Digests ranges of rows by this.
+    pub(super) digests: Option<fn(&[u8]) -> Digest>,
     gate: Option<Arc<Semaphore>>,
     slots: Arc<Semaphore>,
     counts: Arc<Counts>,
@@ -158,6 +162,7 @@ impl FakeTable {
             fails_after: None,
             breaks_payloads: false,
             cuts: None,
+            digests: None,
             gate: None,
             slots: Arc::new(Semaphore::new(0)),
             counts: Arc::default(),
@@ -301,6 +306,43 @@ impl Snapshot for FakeTable {
 
     async fn ask(&self, _sql: String) -> Result<Vec<Option<String>>, EngineError> {
         panic!("no SQL is understood here")
+    }
+
+    async fn digestible(&self, _select: &Select) -> Result<Digestible, EngineError> {
+        Ok(match self.digests {
+            Some(_) => Digestible::As("rows in memory".to_owned()),
+            None => Digestible::Not("nobody digests here".to_owned()),
+        })
+    }
+
+    async fn cuts(
+        &self,
+        _select: &Select,
+        ranges: Vec<KeyRange>,
+        part_rows: u64,
+    ) -> Result<Vec<Key>, EngineError> {
+        let keys = |range: &KeyRange| {
+            let keys = self.rows.iter().map(|row| self.key_bytes(row));
+            let inside = keys.filter(|key| self.key.contains(range, key)).collect::<Vec<_>>();
+            inside.into_iter().step_by(part_rows as usize).skip(1).map(Key::new)
+        };
+        Ok(ranges.iter().flat_map(keys).collect())
+    }
+
+    async fn digests(
+        &self,
+        select: &Select,
+        ranges: Vec<KeyRange>,
+        rows_max: u64,
+    ) -> Result<Vec<RangeDigest>, EngineError> {
+        let digest = self.digests.expect("only who digests is asked");
+        let of_one = |range| {
+            let rows = self.selected(&Select { selection: Selection::Range(range), ..select.clone() });
+            let looked_at = rows.iter().take(rows_max as usize);
+            let bytes: Vec<u8> = looked_at.flatten().copied().collect();
+            RangeDigest { rows: rows.len().min(rows_max as usize + 1) as u64, digest: digest(&bytes) }
+        };
+        Ok(ranges.into_iter().map(of_one).collect())
     }
 
     fn reads_ranges(&self, _select: &Select) -> bool {
