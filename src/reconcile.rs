@@ -14,6 +14,7 @@ mod evidence;
 mod extra;
 mod foresee;
 mod look;
+mod online;
 mod patience;
 mod renames;
 mod sequences;
@@ -667,6 +668,9 @@ impl Run {
             foresee::foresee(&mut plan, replica, &self.stop).await;
         }
         prepared.renames.make(&mut plan);
+        if self.options.aim != Aim::Look {
+            online::cut(&self.spec, &mut plan, dialects.replica);
+        }
         plan.refusals = plan::refusals(&plan, PlanKind::Changes, &self.spec.limits, &self.limit_overrides());
         plan
     }

@@ -41,7 +41,7 @@ use crate::engine::{EngineError, Replica, Writer};
 use crate::event::{Event, Observer, Stop};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Applied, Batches, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange, TablePlan,
+    self, Applied, Batches, Commit, Outcome, ReplicaPlan, RowStep, SchemaAction, SchemaChange, TablePlan,
 };
 use crate::spec::{BATCH_ROWS_DEFAULT, TriggerMode};
 use crate::spool::SpoolError;
@@ -286,6 +286,7 @@ impl Run<'_> {
         let structure =
             self.schema_changes(&batches.schema_first).chain(self.schema_changes(&batches.schema));
         let structure = structure.chain(self.schema_changes(&batches.schema_after));
+        let structure = structure.chain(self.schema_changes(&batches.schema_last));
         let structure = structure.filter(|(_, change)| change.action != SchemaAction::SetSequence);
         let (renames, structure) = plan::renames_and_others(structure.map(|(_, change)| change));
         if renames.len() + structure.len() > 0 {
@@ -302,8 +303,9 @@ impl Run<'_> {
         if alone || anew || batches.rows.len() > 1 || !batches.schema_first.is_empty() {
             self.persistently(writer, async |writer| self.guard_all(writer, &batches).await).await?;
         }
-        for (table, change) in self.schema_changes(&batches.schema_first) {
-            self.change_schema_alone(writer, table, change).await?;
+        for place in &batches.schema_first {
+            let batch = Batch { schema: std::slice::from_ref(place), rows: &[], dropping: &[] };
+            self.change_schema_apart(writer, place, &batch).await?;
             written.schema_changes += 1;
         }
         if alone {
@@ -341,7 +343,29 @@ impl Run<'_> {
                 written.schema_changes += 1;
             }
         }
+        for place in &batches.schema_last {
+            let batch = Batch { schema: &[], rows: &[], dropping: std::slice::from_ref(place) };
+            self.change_schema_apart(writer, place, &batch).await?;
+            written.schema_changes += 1;
+        }
         Ok(())
+    }
+
+    /// A change that does not stand among others: outside of transactions where it must, else in the transaction that `batch`
+    /// is.
+    async fn change_schema_apart(
+        &self,
+        writer: &mut dyn Writer,
+        (table, change): &(usize, usize),
+        batch: &Batch<'_>,
+    ) -> Result<(), GivenUp> {
+        let table = &self.plan.tables[*table];
+        let change = &table.schema_changes[*change];
+        if change.action.commits_first() || change.commit == Commit::Outside {
+            return self.change_schema_alone(writer, table, change).await;
+        }
+        let transaction = async |writer: &mut dyn Writer| self.one_transaction(writer, batch).await;
+        self.persistently(writer, transaction).await.map(|_| ())
     }
 
     /// Before anything that cannot be rolled back together with the rest: a plan that is stale already
@@ -503,6 +527,10 @@ impl Run<'_> {
         table: &TablePlan,
         change: &SchemaChange,
     ) -> Result<(), GivenUp> {
+        let waits = self.dialect.waits_briefly().filter(|_| !self.lock_limited);
+        if let (Commit::Alone, Some(waits)) = (change.commit, waits) {
+            writer.execute(waits).await?;
+        }
         self.change_by(writer, change, &self.statements(table, change)).await
     }
 
@@ -518,8 +546,8 @@ impl Run<'_> {
         change: &SchemaChange,
     ) -> Result<(), GivenUp> {
         let statements = self.statements(table, change);
-        let together = match change.action {
-            SchemaAction::SetSequence => statements.len().max(1),
+        let together = match (change.action, change.commit) {
+            (SchemaAction::SetSequence, _) | (_, Commit::Outside) => statements.len().max(1),
             _ => 1,
         };
         for statements in statements.chunks(together) {

@@ -16,6 +16,8 @@ pub struct Batches {
     pub rows: Vec<Vec<RowStep>>,
     /// Structural changes that come last, of the last transaction where the engine can: as `schema`.
     pub schema_after: Vec<(usize, usize)>,
+    /// Structural changes that are committed behind all else, each by itself: as `schema`.
+    pub schema_last: Vec<(usize, usize)>,
 }
 
 /// Steps cut into batches of at most `rows_max` row changes. Steps run one after the other without breaking a
@@ -29,6 +31,7 @@ pub fn batches(steps: Vec<Step>, rows_max: u64) -> Batches {
             Step::SchemaFirst { table, change } => batches.schema_first.push((table, change)),
             Step::Schema { table, change } => batches.schema.push((table, change)),
             Step::SchemaAfter { table, change } => batches.schema_after.push((table, change)),
+            Step::SchemaLast { table, change } => batches.schema_last.push((table, change)),
             Step::Rows(step) => rows.push(step),
         }
     }

@@ -17,7 +17,9 @@ use crate::spec::{DELETES_DATA, SchemaMode};
 use crate::spool::{Spool, SpoolError};
 use crate::sql::{self, Alteration, Attachment, AttachmentKind, Column, Dialect};
 
-use super::{Handover, Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan};
+use super::{
+    Commit, Handover, Plan, PlanKind, PlannedChange, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
+};
 
 /// The plan that takes this one back, its row changes kept by `spool`. Its moment and what is known of the servers
 /// are this plan's. Nothing in it is refused yet: see [`refusals`](super::refusals).
@@ -170,7 +172,10 @@ fn inverse_table(
     dialect: &dyn Dialect,
     spool: &Spool,
 ) -> Result<Option<TablePlan>, SpoolError> {
-    let written: Vec<&SchemaChange> = table.schema_changes.iter().filter(|change| !change.withheld).collect();
+    let written: Vec<SchemaChange> =
+        table.schema_changes.iter().filter(|change| !change.withheld).cloned().collect();
+    let written = schema::without_steps(dialect, &pair.names.replica, &written);
+    let written: Vec<&SchemaChange> = written.iter().collect();
     let after = pair_after(pair, &written);
     if pair.replica_missing && after.replica_missing {
         return Ok(None);
@@ -188,7 +193,7 @@ fn inverse_table(
         })
         .collect();
     // In the order in which they are made, by which a table half-way is known.
-    schema_changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    schema_changes.sort_by_key(|change| (change.comes_last(), change.rank()));
     let schema_changes = match table.structure.replica.as_ref().filter(|_| !pair.replica_missing) {
         Some(then) => {
             let made: Vec<SchemaChange> = written.iter().map(|change| (*change).clone()).collect();
@@ -199,6 +204,7 @@ fn inverse_table(
         }
         None => schema_changes,
     };
+    let schema_changes = online(table, pair, dialect, schema_changes);
     let changes = inverse_rows(table, &after, spool)?;
     let ranges = table.ranges.iter().map(|drift| RangeDrift {
         range: drift.range.clone(),
@@ -233,6 +239,18 @@ fn inverse_table(
             .hint("restore the column from a backup, or take the other tables back with --partial"),
         ),
     }))
+}
+
+/// What was changed online is taken back online, where the engine can.
+fn online(
+    table: &TablePlan,
+    pair: &TablePair,
+    dialect: &dyn Dialect,
+    changes: Vec<SchemaChange>,
+) -> Vec<SchemaChange> {
+    let Some(known) = table.structure.replica.as_ref().filter(|_| pair.online) else { return changes };
+    let then = (Some(known), known.layout.by.is_some());
+    schema::online_changes(dialect, &pair.names.replica, then, &changes).unwrap_or(changes)
 }
 
 /// A column that goes with values that no row change holds: one that only the replica has.
@@ -343,6 +361,8 @@ fn inverse_change(
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     };
     match (change.action, change.column(table)) {
         (SchemaAction::CreateTable, _) => Some(dropping(
@@ -371,6 +391,8 @@ fn inverse_change(
             withheld: false,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         }),
         (SchemaAction::DropColumn, Some(column)) => {
             let paired = pair.columns.iter().find(|paired| paired.sides.replica.name == column)?;
@@ -484,6 +506,8 @@ mod tests {
             withheld: false,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         }
     }
 

@@ -65,7 +65,7 @@ pub use crate::compare::RowChange;
 pub use crate::compare::{ChangeList, ChangeNumber, Handover, PlannedChange, RangeDrift};
 use crate::compare::{ColumnCause, RowCounts};
 use crate::failure::Failure;
-pub use crate::schema::{Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
+pub use crate::schema::{Commit, Hazard, SchemaAction, SchemaChange, key_text, keys_text, row_text};
 use crate::schema::{Renaming, Table, TablePair};
 use crate::server::Server;
 use crate::sides::Sides;

@@ -19,7 +19,7 @@ use super::circles::{Circle, Columns, NoMeans, Solver};
 use super::links::{Link, Links, placed, pointed_by};
 use super::step::{Checks, InCircle, Part, RowAction, RowStep, Step};
 use super::weave::{Edges as NumberedEdges, Ready, circles, components, weave};
-use super::{ReplicaPlan, SchemaAction, Status, TablePlan};
+use super::{Commit, ReplicaPlan, SchemaAction, Status, TablePlan};
 
 /// All that is to be written to a replica, in execution order. Withheld changes and tables in error have no
 /// step. `rows_max`: circles are written together up to so many rows.
@@ -352,9 +352,11 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
     let order = |(number, step): &(usize, Step)| match step {
         Step::SchemaFirst { table, change }
         | Step::Schema { table, change }
-        | Step::SchemaAfter { table, change } => {
+        | Step::SchemaAfter { table, change }
+        | Step::SchemaLast { table, change } => {
             let plan = &replica.tables[*table];
-            let action = plan.schema_changes[*change].action;
+            let planned = &plan.schema_changes[*change];
+            let action = planned.action;
             if plan.status == Status::Extra && action == SchemaAction::DropTable {
                 // In the order in which they stand; what points at them has been dropped by then, and their names are free
                 // for what is created.
@@ -362,16 +364,44 @@ fn schema_steps(replica: &ReplicaPlan) -> (Vec<Step>, Vec<Step>) {
             }
             // What was made last goes first.
             let drops = matches!(action, SchemaAction::DropTable | SchemaAction::DropColumn);
-            (action.rank(), if drops { usize::MAX - number } else { *number })
+            (planned.rank(), if drops { usize::MAX - number } else { *number })
         }
         Step::Rows(_) => (0, *number),
     };
     let ordered = |steps: Vec<Step>| {
         let mut steps: Vec<(usize, Step)> = steps.into_iter().enumerate().collect();
         steps.sort_by_key(order);
-        steps.into_iter().map(|(_, step)| step).collect()
+        steps.into_iter().map(|(_, step)| step).collect::<Vec<Step>>()
     };
-    (ordered(first), ordered(last))
+    let (mut first, mut last) = (ordered(first), ordered(last));
+    stand_apart(replica, &mut first, &mut last);
+    (first, last)
+}
+
+/// What is not to stand among others is committed by itself, and so is what comes before it ahead of the rows, and what
+/// comes after it behind them.
+fn stand_apart(replica: &ReplicaPlan, first: &mut [Step], last: &mut [Step]) {
+    let is_apart = |step: &Step| match step {
+        Step::SchemaFirst { table, change }
+        | Step::Schema { table, change }
+        | Step::SchemaAfter { table, change }
+        | Step::SchemaLast { table, change } => {
+            replica.tables[*table].schema_changes[*change].commit != Commit::Together
+        }
+        Step::Rows(_) => false,
+    };
+    let ahead = first.iter().rposition(is_apart).map_or(0, |at| at + 1);
+    for step in &mut first[..ahead] {
+        if let Step::Schema { table, change } = *step {
+            *step = Step::SchemaFirst { table, change };
+        }
+    }
+    let behind = last.iter().position(is_apart).unwrap_or(last.len());
+    for step in &mut last[behind..] {
+        if let Step::SchemaAfter { table, change } = *step {
+            *step = Step::SchemaLast { table, change };
+        }
+    }
 }
 
 /// The row changes of each table by kind, by table and then by kind.
@@ -607,6 +637,8 @@ mod tests {
     use crate::compare::Handover;
     use crate::plan::batches;
     use crate::plan::testing::*;
+    use crate::schema::SchemaChange;
+    use crate::sql::AttachmentKind;
 
     fn order(replica: &ReplicaPlan) -> Vec<String> {
         let steps = steps(replica, u64::MAX).expect("there is an order");
@@ -616,6 +648,9 @@ mod tests {
             }
             Step::SchemaFirst { table, change } => {
                 format!("first {:?} {}", replica.tables[*table].schema_changes[*change].action, table)
+            }
+            Step::SchemaLast { table, change } => {
+                format!("last {:?} {}", replica.tables[*table].schema_changes[*change].action, table)
             }
             Step::SchemaAfter { table, change } => {
                 format!("then {:?} {}", replica.tables[*table].schema_changes[*change].action, table)
@@ -972,6 +1007,43 @@ mod tests {
             })
             .sum();
         assert_eq!(written, rows as usize);
+    }
+
+    #[test]
+    fn what_stands_apart_takes_those_with_it_that_it_builds_on() {
+        let change = |object: &str, action, commit| SchemaChange {
+            action,
+            commit,
+            ..add_column(&format!("a.{object}"), false)
+        };
+        let mut changed = with_changes(table("a"), vec![insert(&[1, 1])]);
+        let index = SchemaAction::Add(AttachmentKind::Index);
+        changed.schema_changes = vec![
+            change("ref", SchemaAction::CreateType, Commit::Together),
+            change("ref", SchemaAction::Drop(AttachmentKind::Index), Commit::Outside),
+            change("ref", SchemaAction::AddColumn, Commit::Together),
+            change("ref", SchemaAction::Add(AttachmentKind::Unique), Commit::Together),
+            change("ref", index, Commit::Outside),
+            // A step has the place of the change that it is one of.
+            SchemaChange {
+                step_of: Some(index),
+                ..change("ref", SchemaAction::Rename(AttachmentKind::Index), Commit::Alone)
+            },
+            change("ref", SchemaAction::SetSequence, Commit::Together),
+        ];
+        assert_eq!(
+            order(&with_tables(vec![changed])),
+            [
+                "first CreateType 0",
+                "first Drop(Index) 0",
+                "AddColumn 0",
+                "insert a [0]",
+                "then Add(Unique) 0",
+                "last Add(Index) 0",
+                "last Rename(Index) 0",
+                "last SetSequence 0",
+            ]
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! is larger. A sequence keeps its stride: one that gives odd numbers goes on with odd ones. Invariant: what stands far
 //! enough is left alone, and so is what could only be set back.
 
-use crate::schema::{SchemaAction, SchemaChange};
+use crate::schema::{Commit, SchemaAction, SchemaChange};
 use crate::sql::{Numbering, Sequence, TableName};
 
 /// The course of a sequence.
@@ -110,6 +110,8 @@ pub fn set_sequence(
         withheld,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     })
 }
 

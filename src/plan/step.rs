@@ -48,7 +48,8 @@ pub enum Step {
         /// Index into [`TablePlan::schema_changes`](super::TablePlan::schema_changes).
         change: usize,
     },
-    /// A structural change that [is committed first](crate::schema::SchemaAction::commits_first).
+    /// A structural change that is committed before the rows by itself, for what it brings can be used only then, or
+    /// for it [does not stand among others](crate::schema::Commit) or comes before such a one.
     SchemaFirst {
         /// Index of the table.
         table: usize,
@@ -59,6 +60,14 @@ pub enum Step {
     Rows(RowStep),
     /// A structural change that [comes after all rows](crate::schema::SchemaAction::comes_last).
     SchemaAfter {
+        /// Index of the table.
+        table: usize,
+        /// Index into [`TablePlan::schema_changes`](super::TablePlan::schema_changes).
+        change: usize,
+    },
+    /// One that comes after all rows and is committed by itself, for it [does not stand among others](crate::schema::Commit)
+    /// or comes behind such a one.
+    SchemaLast {
         /// Index of the table.
         table: usize,
         /// Index into [`TablePlan::schema_changes`](super::TablePlan::schema_changes).

@@ -92,6 +92,7 @@ fn pair(name: &str, columns: &[&str]) -> TablePair {
         checked: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
+        online: false,
         triggers: crate::spec::TriggerMode::Fire,
         writes: Writes { insert: true, update: true, delete: true },
         rows_estimate: Sides::new(None, None),
@@ -199,6 +200,8 @@ pub(crate) fn add_column(object: &str, withheld: bool) -> SchemaChange {
         withheld,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     }
 }
 

@@ -126,7 +126,7 @@ fn goes_around(plan: &mut ReplicaPlan, child: &TableName, name: &str, dialect: &
     });
     let steps = [Alteration::Detach(found), Alteration::Attach(comes)];
     table.schema_changes.extend(steps.into_iter().filter_map(|step| schema::altered(dialect, child, step)));
-    table.schema_changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    table.schema_changes.sort_by_key(|change| (change.comes_last(), change.rank()));
     table.status = table.status_found();
     true
 }

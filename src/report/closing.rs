@@ -93,14 +93,14 @@ pub fn applied_lines(part: &Part<'_>) -> Vec<Line> {
         Outcome::Drift if committed > 0 => complete(part, applied),
         Outcome::Drift => vec![plain("Nothing to apply: only withheld changes are left.")],
         // All that was to be written is in; what went wrong stands beside it.
-        _ if committed > 0 && committed == of => {
+        _ if committed > 0 && committed == of && is_all_structure(part, applied) => {
             let mut lines = complete(part, applied);
             lines.extend(left_out(part));
             lines
         }
         outcome => {
             let word = format!("Not applied ({}).", outcome.as_str());
-            let mut lines = vec![line(RED.bold(), word, ""), what_stands(applied)];
+            let mut lines = vec![line(RED.bold(), word, ""), what_stands(part, applied)];
             lines.extend(would_be_partial(part));
             lines
         }
@@ -155,7 +155,12 @@ fn complete(part: &Part<'_>, applied: &Applied) -> Vec<Line> {
     lines
 }
 
-fn what_stands(applied: &Applied) -> Line {
+/// Whether no change of structure is left to be made; some come behind the rows by themselves.
+fn is_all_structure(part: &Part<'_>, applied: &Applied) -> bool {
+    applied.schema_changes >= part.plan.summary().schema_changes
+}
+
+fn what_stands(part: &Part<'_>, applied: &Applied) -> Line {
     plain(match applied.batches {
         (0, _) if applied.commit_unknown => {
             "It is unknown whether the changes are in; run it again to complete them.".to_owned()
@@ -165,6 +170,13 @@ fn what_stands(applied: &Applied) -> Line {
             format!("{made} made before stay; no row was written.")
         }
         (0, _) => "Nothing was written.".to_owned(),
+        (committed, of) if committed == of => {
+            let (made, all) = (applied.schema_changes, part.plan.summary().schema_changes);
+            let (made, all) = (thousands(made), thousands(all));
+            format!(
+                "All rows are in, and {made} of {all} schema changes; what is in stays; run it again to finish."
+            )
+        }
         (committed, of) => {
             let (committed, of) = (thousands(committed), thousands(of));
             format!("{committed} of {of} batches are committed and stay; run it again to finish.")

@@ -3,7 +3,7 @@
 use crate::compare::{ChangeList, RowChange, RowCounts};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    Applied, Outcome, Plan, PlanKind, PlannedChange, RangeDrift, Refusal, Remaining, ReplicaPlan,
+    Applied, Commit, Outcome, Plan, PlanKind, PlannedChange, RangeDrift, Refusal, Remaining, ReplicaPlan,
     SchemaAction, SchemaChange, Status, TablePlan,
 };
 use crate::schema::{ColumnPair, TablePair, Writes};
@@ -104,6 +104,7 @@ pub fn orders() -> TablePair {
         checked: Vec::new(),
         unique_keys: Vec::new(),
         schema: SchemaMode::Sync,
+        online: false,
         triggers: crate::spec::TriggerMode::Fire,
         writes: Writes { insert: true, update: true, delete: true },
         rows_estimate: Sides::new(Some(1_000), Some(999)),
@@ -206,6 +207,8 @@ pub fn drifting() -> TablePlan {
             withheld: false,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         }],
         ranges: vec![
             RangeDrift { range: KeyRange { from: None, to: Some(key(200)) }, rows: Sides::new(1_100, 99) },

@@ -18,7 +18,7 @@ use std::io;
 
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    self, Batches, Checks, ChunkLimits, NumberedChange, Part, Plan, ReplicaPlan, RowAction, RowStep,
+    self, Batches, Checks, ChunkLimits, Commit, NumberedChange, Part, Plan, ReplicaPlan, RowAction, RowStep,
     SchemaAction, TablePlan,
 };
 use crate::schema::TablePair;
@@ -99,6 +99,7 @@ fn is_empty(batches: &Batches) -> bool {
         && batches.schema.is_empty()
         && batches.rows.iter().all(Vec::is_empty)
         && batches.schema_after.is_empty()
+        && batches.schema_last.is_empty()
 }
 
 struct Writer<'a> {
@@ -130,8 +131,10 @@ impl Writer<'_> {
         }
         if !batches.schema_first.is_empty() {
             self.put("\n")?;
-            self.say("what can be used only once it is committed")?;
-            self.define(&batches.schema_first)?;
+            self.say("what is committed by itself before the rows")?;
+            for place in &batches.schema_first {
+                self.apart(place, &[*place], &[])?;
+            }
         }
         if anew {
             let renames = |(table, change): &(usize, usize)| {
@@ -167,7 +170,29 @@ impl Writer<'_> {
         if !self.dialect.transactional_ddl() {
             self.define(&batches.schema_after)?;
         }
+        if !batches.schema_last.is_empty() {
+            self.put("\n")?;
+            self.say("what is committed by itself behind the rows")?;
+        }
+        for place in &batches.schema_last {
+            self.apart(place, &[], &[*place])?;
+        }
         Ok(())
+    }
+
+    /// A change that does not stand among others.
+    fn apart(
+        &mut self,
+        (table, change): &(usize, usize),
+        schema: &[(usize, usize)],
+        dropping: &[(usize, usize)],
+    ) -> io::Result<()> {
+        let planned = &self.replica.tables[*table].schema_changes[*change];
+        if planned.action.commits_first() || planned.commit == Commit::Outside {
+            return self.define(&[(*table, *change)]);
+        }
+        self.put("\n")?;
+        self.transaction(schema, &[], dropping)
     }
 
     /// Whether a table is made anew by these changes.
@@ -266,6 +291,10 @@ impl Writer<'_> {
     fn define(&mut self, schema: &[(usize, usize)]) -> io::Result<()> {
         for (table, change) in schema {
             let change = &self.replica.tables[*table].schema_changes[*change];
+            let waits = self.dialect.waits_briefly().filter(|_| change.commit == Commit::Alone);
+            if let Some(waits) = waits {
+                self.switch(*table, waits, "others are not kept waiting behind this")?;
+            }
             for sql in &change.sql {
                 let sql = self.unqualified(*table, sql);
                 let text = match &self.pairs[*table] {

@@ -4,7 +4,7 @@ use super::samples::{applied, drifting, empty_plan, in_sync, orders, plan};
 use super::{Command, Format, Paint, Reading, Report, Rows};
 use crate::failure::{ErrorKind, Failure};
 use crate::plan::{
-    Applied, Hazard, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
+    Applied, Commit, Hazard, Outcome, Plan, PlanKind, ReplicaPlan, SchemaAction, SchemaChange, TablePlan,
 };
 use crate::schema::TablePair;
 
@@ -908,6 +908,8 @@ fn a_change_of_structure_shows_both_definitions_and_what_it_takes_with_it() {
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     };
     let hazard = Hazard {
         name: "DELETES_DATA".into(),

@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::compare::{RowChange, RowCounts};
 use crate::failure::Failure;
-use crate::plan::{Outcome, Plan, PlanKind, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
+use crate::plan::{Commit, Outcome, Plan, PlanKind, PlannedChange, Refusal, SchemaChange, Status, TablePlan};
 use crate::schema::TablePair;
 use crate::server::Server;
 
@@ -204,6 +204,11 @@ impl Text<'_, '_> {
         if let Some(pair) = &table.pair {
             self.causes(table, pair)?;
             self.ranges(table, pair)?;
+        }
+        if table.schema_changes.iter().any(|change| change.commit != Commit::Together) {
+            let words =
+                "Online: each change of structure is committed by itself, and stays if a later one fails.";
+            writeln!(self.out, "    {}", self.paint.on(DIM, words))?;
         }
         for change in &table.schema_changes {
             self.schema_change(change)?;

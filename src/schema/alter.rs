@@ -4,13 +4,13 @@
 //! Owns the hazards of alterations: they come from what changes, never from the text of a statement.
 
 use crate::spec::{
-    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE,
+    ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONSTRAINT_DROPPED, DELETES_DATA, INDEX_DROPPED, NARROWS_TYPE, OWN_PREFIX,
 };
 use crate::sql::{
     Alteration, Attachment, AttachmentKind, Column, Dialect, EnumChange, NumberedBy, Shape, TableName,
 };
 
-use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::change::{Commit, Hazard, SchemaAction, SchemaChange};
 use super::structure::described;
 use super::widening::holds;
 
@@ -18,8 +18,7 @@ use super::widening::holds;
 pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration) -> Option<SchemaChange> {
     let sql = dialect.alter(table, &alteration)?;
     let text = |attachment: &Attachment| {
-        let made = dialect.alter(table, &Alteration::Attach(attachment.clone()));
-        Some(made.unwrap_or_default().join(";\n"))
+        Some(defined(dialect, dialect.alter(table, &Alteration::Attach(attachment.clone()))))
     };
     let object = |attachment: &Attachment| match attachment.name.as_str() {
         "" => format!("{} ({})", table.name, attachment.columns.join(", ")),
@@ -31,6 +30,9 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
         Alteration::Rename { attachment, name } => {
             let named = Attachment { name: name.clone(), ..attachment.clone() };
             (SchemaAction::Rename(attachment.kind), object(attachment), text(attachment), text(&named))
+        }
+        Alteration::Become { before, after } => {
+            (SchemaAction::Add(after.kind), object(after), text(before), text(after))
         }
         Alteration::Validate(one) => {
             let before = text(&Attachment { valid: false, ..one.clone() });
@@ -54,7 +56,7 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
         }
         Alteration::Partition(partition, goes) => {
             let made = dialect.alter(table, &Alteration::Partition(partition.clone(), false));
-            let text = Some(made.unwrap_or_default().join(";\n"));
+            let text = Some(defined(dialect, made));
             match goes {
                 false => (SchemaAction::AddPartition, partition.name.name.clone(), None, text),
                 true => (SchemaAction::DropPartition, partition.name.name.clone(), text, None),
@@ -78,13 +80,25 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
         withheld: false,
         alteration,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     })
+}
+
+/// The statements that say what something is, for people: without the one that only makes way for them.
+fn defined(dialect: &dyn Dialect, made: Option<Vec<String>>) -> String {
+    let makes_way = dialect.constraint_checks().hold;
+    let mut made = made.unwrap_or_default();
+    made.retain(|sql| Some(sql.as_str()) != makes_way);
+    made.join(";\n")
 }
 
 fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
     let hazard = |name: &str, message: String| Hazard { name: name.to_owned(), message, rows: None };
     match alteration {
         Alteration::Detach(one) if one.kind == AttachmentKind::Comment => Vec::new(),
+        // It was there only on the way to something else.
+        Alteration::Detach(one) if one.name.starts_with(OWN_PREFIX) => Vec::new(),
         Alteration::Detach(one) => {
             let what = format!("drops the {} {}", one.kind.words(), named(one));
             match one.kind {
@@ -135,7 +149,10 @@ fn hazards(dialect: &dyn Dialect, alteration: &Alteration) -> Vec<Hazard> {
             let what = format!("writes all rows anew to add the {} {}", one.kind.words(), named(one));
             vec![hazard(ACQUIRES_ACCESS_EXCLUSIVE_LOCK, what)]
         }
-        Alteration::Attach(_) | Alteration::Rename { .. } | Alteration::Validate(_) => Vec::new(),
+        Alteration::Attach(_)
+        | Alteration::Rename { .. }
+        | Alteration::Become { .. }
+        | Alteration::Validate(_) => Vec::new(),
     }
 }
 

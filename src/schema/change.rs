@@ -27,6 +27,24 @@ pub struct SchemaChange {
     /// Whether it comes after all row changes although its kind need not: it asks of the rows what they obey by then.
     #[serde(default)]
     pub behind_rows: bool,
+    /// How it is committed.
+    #[serde(default)]
+    pub commit: Commit,
+    /// The kind of the change of which it is a step (`online`), whose place it has; `None`: it is one by itself.
+    #[serde(default)]
+    pub step_of: Option<SchemaAction>,
+}
+
+/// How a structural change is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Commit {
+    /// Together with others and with rows, where the engine can.
+    #[default]
+    Together,
+    /// In a transaction of its own, which does not wait long for a lock (`online`).
+    Alone,
+    /// Statement by statement, outside of transactions; all of it can be run again from the first statement (`online`).
+    Outside,
 }
 
 impl SchemaChange {
@@ -43,12 +61,23 @@ impl SchemaChange {
             withheld,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         })
     }
 
     /// Whether it comes after all row changes.
     pub fn comes_last(&self) -> bool {
-        self.behind_rows || self.action.comes_last()
+        self.behind_rows || self.place().comes_last()
+    }
+
+    /// See [`SchemaAction::rank`].
+    pub fn rank(&self) -> u8 {
+        self.place().rank()
+    }
+
+    fn place(&self) -> SchemaAction {
+        self.step_of.unwrap_or(self.action)
     }
 
     /// The column that it is about, by the replica's name; `None` where it is about the table.

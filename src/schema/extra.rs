@@ -11,7 +11,7 @@ use crate::spec::{DELETES_DATA, QualifiedName, SchemaMode, Spec, TableEntry, Tab
 use crate::sql::{Alteration, AttachmentKind, Dialect, TableDefinition, TableName};
 
 use super::alter::altered;
-use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::change::{Commit, Hazard, SchemaAction, SchemaChange};
 use super::pairing::{counterpart, name_on_replica};
 use super::{Catalog, Databases, Table};
 
@@ -201,6 +201,8 @@ fn dropped(dialect: &dyn Dialect, table: &Table) -> SchemaChange {
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod document;
 mod domain;
 mod extra;
 mod layout;
+mod online;
 mod order;
 mod pair;
 mod pairing;
@@ -31,12 +32,13 @@ mod words;
 pub use across::Fit;
 pub use alter::altered;
 pub use attachments::{going, is_foreign_key, without};
-pub use change::{Hazard, SchemaAction, SchemaChange};
+pub use change::{Commit, Hazard, SchemaAction, SchemaChange};
 pub use counterparts::Counterparts;
 pub use declared::declared_catalog;
 pub use document::types as types_document;
 pub use domain::choose as choose_domain;
 pub use extra::{Extra, drops, extra_tables, unreached_globs};
+pub use online::{online_changes, without_steps};
 pub use pair::{ColumnPair, Dependent, TablePair, Writes};
 pub use pairing::{
     Databases, Pairing, dependents, pair_or_problems, pair_table, primary_problems, replica_table_name,

@@ -49,6 +49,9 @@ pub struct TablePair {
     pub unique_keys: Vec<UniqueKey>,
     /// What to do with structure.
     pub schema: SchemaMode,
+    /// Whether structure is changed while others write to the table.
+    #[serde(default)]
+    pub online: bool,
     /// Whether the replica's triggers fire for what is written.
     #[serde(default)]
     pub triggers: TriggerMode,

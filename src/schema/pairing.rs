@@ -314,6 +314,7 @@ impl<'a> Pairer<'a> {
                 .map(|table| other_keys(table, &columns[..key_columns], &going))
                 .unwrap_or_default(),
             schema: self.entry.schema,
+            online: self.entry.online,
             triggers: self.entry.triggers,
             writes: Writes {
                 insert: self.entry.insert,

@@ -12,7 +12,7 @@ use crate::sql::{
 };
 
 use super::alter::{altered, rebuilding};
-use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::change::{Commit, Hazard, SchemaAction, SchemaChange};
 use super::structure::{Needs, Structure, added_column, extra_columns};
 use super::{ColumnPair, Table, attachments};
 
@@ -107,7 +107,8 @@ fn attached(now: Option<&Shape>, alterations: &[Alteration]) -> Vec<Attachment> 
                     one.name.clone_from(name);
                 }
             }
-            Alteration::Validate(_)
+            Alteration::Become { .. }
+            | Alteration::Validate(_)
             | Alteration::Column { .. }
             | Alteration::Options { .. }
             | Alteration::Remake { .. }
@@ -133,6 +134,8 @@ fn create(structure: &Structure<'_>, last: &Shape, needs: &mut Needs) {
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     });
     needs.foreign_keys = foreign_keys(structure, last);
     let indexes = last.attachments.iter().filter(|one| is_index(structure, one));

@@ -13,7 +13,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::spec::{Located, SchemaMode, Spec};
 use crate::sql::{Attachment, AttachmentKind, AttachmentPart, Dialect, ForeignKey, TableName};
 
-use super::change::{SchemaAction, SchemaChange};
+use super::change::{Commit, SchemaAction, SchemaChange};
 use super::pairing::{column_name, counterpart, name_on_replica};
 use super::{Catalog, Databases, Selected, Table, TablePair};
 
@@ -141,6 +141,8 @@ pub fn renaming_changes(
         withheld: mode == SchemaMode::Check,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     };
     let Renaming { was, is, columns } = renaming;
     let mut changes = Vec::new();

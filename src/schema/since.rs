@@ -3,7 +3,8 @@
 //! Invariant: `None` says that the tables are the same in everything that is known of them but the number of their
 //! rows.
 
-use crate::sql::{Alteration, Attachment, Column, Sequence, Shape};
+use crate::spec::OWN_PREFIX;
+use crate::sql::{Alteration, Attachment, AttachmentKind, Column, Sequence, Shape};
 
 use crate::value::Type;
 
@@ -73,6 +74,9 @@ pub fn alterations_made(
         if goes_before(alteration, &changes[..index]) && !all_made(&changes[..index], &table) {
             continue;
         }
+        if !went(alteration, &changes[..index], &table) {
+            continue;
+        }
         take_back(alteration, &mut table);
         made.push(index);
     }
@@ -91,6 +95,8 @@ pub fn alterations_made(
         table.columns.retain(|column| !columns.contains(&column.name.as_str()));
         let speaks = |one: &Attachment| one.columns.iter().any(|name| columns.contains(&name.as_str()));
         table.attachments.retain(|one| !speaks(one));
+        // What a step left behind when it was cut off is taken away before it begins again.
+        table.attachments.retain(|one| one.valid || !one.name.starts_with(OWN_PREFIX));
         // What was held against all rows once stays so.
         table.attachments.iter_mut().for_each(|one| one.valid |= which == Known::After);
         table
@@ -99,6 +105,16 @@ pub fn alterations_made(
     let same = columns_difference(&then.columns, &table.columns).is_none()
         && whole_difference(&then, &table).is_none();
     (made, same)
+}
+
+/// Whether this has gone, where it came before only for what stands between: it is not there before all that either.
+fn went(alteration: &Alteration, before: &[SchemaChange], table: &Table) -> bool {
+    let Alteration::Detach(goes) = alteration else { return true };
+    let comes = |change: &SchemaChange| matches!(&change.alteration, Some(Alteration::Attach(one)) if is_one(one, goes));
+    let Some(came) = before.iter().rposition(comes) else { return true };
+    let others = before[came + 1..].iter().filter_map(|change| change.alteration.as_ref());
+    let mut others = others.filter(|other| !matches!(other, Alteration::Validate(one) if is_one(one, goes)));
+    others.all(|other| is_made(other, table))
 }
 
 /// Whether this comes again, having gone by one of these.
@@ -136,6 +152,7 @@ fn returns(alteration: &Alteration, changes: &[SchemaChange]) -> bool {
             |change| matches!(&change.alteration, Some(Alteration::Attach(comes)) if is_one(goes, comes)),
         ),
         Alteration::Rename { .. }
+        | Alteration::Become { .. }
         | Alteration::Validate(_)
         | Alteration::Column { .. }
         | Alteration::Options { .. }
@@ -158,8 +175,12 @@ pub(super) fn once_made(then: &Table, changes: &[SchemaChange]) -> Table {
 fn is_made(alteration: &Alteration, table: &Table) -> bool {
     let has = |one: &Attachment| table.attachments.iter().any(|other| is_one(one, other));
     match alteration {
-        Alteration::Attach(one) => has(one),
+        // One that is there and not in use yet is not what was to come.
+        Alteration::Attach(one) => {
+            table.attachments.iter().any(|other| is_one(one, other) && (other.valid || !one.valid))
+        }
         Alteration::Detach(one) => !has(one),
+        Alteration::Become { after, .. } => has(after),
         Alteration::Rename { attachment, name } => {
             has(&Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() })
         }
@@ -201,6 +222,10 @@ fn is_as(now: &Column, after: &Column) -> bool {
 }
 
 fn is_one(one: &Attachment, other: &Attachment) -> bool {
+    // What is there only on the way to something else is known by its name.
+    if one.kind == AttachmentKind::Check && one.name.starts_with(OWN_PREFIX) {
+        return one.name == other.name && one.kind == other.kind;
+    }
     one.is_as(other) && (one.name == other.name || one.name_made_up && other.name_made_up)
 }
 
@@ -212,6 +237,11 @@ fn take_back(alteration: &Alteration, table: &mut Table) {
             let renamed = Attachment { name: name.clone(), name_made_up: false, ..attachment.clone() };
             if let Some(other) = table.attachments.iter_mut().find(|other| is_one(&renamed, other)) {
                 *other = attachment.clone();
+            }
+        }
+        Alteration::Become { before, after } => {
+            if let Some(other) = table.attachments.iter_mut().find(|other| is_one(after, other)) {
+                *other = (**before).clone();
             }
         }
         Alteration::Validate(one) => {

@@ -18,7 +18,7 @@ use crate::value::{Decimal, Domain, Type};
 
 use super::alter::{altered, between};
 use super::attachments::{self, Names};
-use super::change::{Hazard, SchemaAction, SchemaChange};
+use super::change::{Commit, Hazard, SchemaAction, SchemaChange};
 use super::order::ordered;
 use super::together::Together;
 use super::{ColumnPair, Table, layout, rebuild};
@@ -111,7 +111,7 @@ pub(super) fn needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Re
     for change in &mut needs.changes {
         change.withheld |= structure.mode == SchemaMode::Check;
     }
-    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    needs.changes.sort_by_key(|change| (change.comes_last(), change.rank()));
     Ok(needs)
 }
 
@@ -144,7 +144,7 @@ fn altered_needs(structure: &Structure<'_>, columns: &mut [ColumnPair]) -> Resul
     };
     together.part(&mut needs.changes);
     together.postpone(&mut needs.changes);
-    needs.changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    needs.changes.sort_by_key(|change| (change.comes_last(), change.rank()));
     together.join(&mut needs.changes);
     // A table that comes has no rows to write anew, and nobody to keep from them.
     for change in needs.changes.iter_mut().filter(|_| structure.replica.is_none()) {
@@ -452,6 +452,8 @@ pub(super) fn extra_columns(structure: &Structure<'_>, needs: &mut Needs) {
             withheld: false,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         });
     }
 }
@@ -594,6 +596,8 @@ fn create_table(structure: &Structure<'_>, columns: &[ColumnPair]) -> Vec<Schema
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     };
     std::iter::once(created).chain(later).collect()
 }
@@ -799,6 +803,8 @@ fn added_at(
         withheld: false,
         alteration: None,
         behind_rows: false,
+        commit: Commit::Together,
+        step_of: None,
     }
 }
 
@@ -831,6 +837,8 @@ impl Difference {
             withheld: true,
             alteration: None,
             behind_rows: false,
+            commit: Commit::Together,
+            step_of: None,
         }
     }
 }

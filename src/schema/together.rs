@@ -148,6 +148,7 @@ impl Together<'_> {
             alterations.iter().any(|one| match one {
                 Alteration::Detach(other) | Alteration::Rename { attachment: other, .. } => other == key,
                 Alteration::Attach(_)
+                | Alteration::Become { .. }
                 | Alteration::Validate(_)
                 | Alteration::Column { .. }
                 | Alteration::Options { .. }
@@ -210,11 +211,11 @@ pub fn taken_back(
     if dialect.transactional_ddl() {
         // What is over a column that becomes computed again.
         together.part(&mut changes);
-        changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+        changes.sort_by_key(|change| (change.comes_last(), change.rank()));
         return changes;
     }
     together.postpone(&mut changes);
-    changes.sort_by_key(|change| (change.comes_last(), change.action.rank()));
+    changes.sort_by_key(|change| (change.comes_last(), change.rank()));
     together.join(&mut changes);
     changes
 }
@@ -242,7 +243,8 @@ fn points(alteration: &Alteration) -> bool {
             one.kind == AttachmentKind::ForeignKey
         }
         Alteration::Rename { attachment, .. } => attachment.kind == AttachmentKind::ForeignKey,
-        Alteration::Column { .. }
+        Alteration::Become { .. }
+        | Alteration::Column { .. }
         | Alteration::Options { .. }
         | Alteration::Remake { .. }
         | Alteration::Order { .. }

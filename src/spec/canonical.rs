@@ -76,6 +76,7 @@ fn table(entry: &TableEntry) -> Value {
             SchemaMode::Ignore => "ignore",
         },
         "drop": entry.drop,
+        "online": entry.online,
         "renamed_from": entry.renamed_from.as_ref().map(renamed_from),
         "triggers": match entry.triggers {
             TriggerMode::Fire => "fire",

@@ -229,6 +229,8 @@ pub struct TableEntry {
     pub renamed_from: Option<RenamedFrom>,
     /// Whether tables that match on the replica and not on the primary are dropped. Only with a glob.
     pub drop: bool,
+    /// Whether structure is changed while others write to the table.
+    pub online: bool,
     /// Whether the replica's triggers fire for what is written.
     pub triggers: TriggerMode,
     /// Whether missing rows are written (else withheld).

@@ -10,7 +10,7 @@ use super::{
 use super::{compare, read};
 use crate::sql::NamedType;
 
-const RESERVED: &[&str] = &["online", "incremental"];
+const RESERVED: &[&str] = &["incremental"];
 
 const TABLE_KEYS: Keys = Keys {
     known: &[
@@ -26,6 +26,7 @@ const TABLE_KEYS: Keys = Keys {
         "compare",
         "schema",
         "drop",
+        "online",
         "triggers",
         "insert",
         "update",
@@ -38,7 +39,7 @@ const TABLE_KEYS: Keys = Keys {
 const ONE_TABLE: &str = "it speaks of one table: write it in that table's entry";
 
 const DEFAULTS_KEYS: Keys = Keys {
-    known: &["exclude_columns", "compare", "schema", "triggers", "insert", "update", "delete"],
+    known: &["exclude_columns", "compare", "schema", "online", "triggers", "insert", "update", "delete"],
     reserved: RESERVED,
     refused: &[
         ("table", "`table` may not stand in `defaults`", ONE_TABLE),
@@ -66,6 +67,7 @@ pub(super) struct Shared {
     exclude_columns: Option<Vec<Located<String>>>,
     compare: Vec<CompareEntry>,
     schema: Option<SchemaMode>,
+    online: Option<bool>,
     triggers: Option<TriggerMode>,
     insert: Option<bool>,
     update: Option<bool>,
@@ -85,6 +87,7 @@ fn read_shared(fields: &Fields<'_>, from_defaults: bool, reader: &mut Reader<'_>
     let triggers = [("fire", TriggerMode::Fire), ("suppress", TriggerMode::Suppress)];
     let mut boolean = |key: &str| fields.get(key).and_then(|node| reader.boolean(node, &format!("`{key}`")));
     let (insert, update, delete) = (boolean("insert"), boolean("update"), boolean("delete"));
+    let online = boolean("online");
     Shared {
         exclude_columns: fields
             .get("exclude_columns")
@@ -94,6 +97,7 @@ fn read_shared(fields: &Fields<'_>, from_defaults: bool, reader: &mut Reader<'_>
             .map(|node| compare::read_compare(node, from_defaults, reader))
             .unwrap_or_default(),
         schema: fields.get("schema").and_then(|node| reader.choice(node, "`schema`", &modes)),
+        online,
         triggers: fields.get("triggers").and_then(|node| reader.choice(node, "`triggers`", &triggers)),
         insert,
         update,
@@ -305,6 +309,7 @@ fn merge(table: Located<TablePattern>, own: Shared, defaults: &Shared) -> TableE
         renamed_from: None,
         compare,
         schema: own.schema.or(defaults.schema).unwrap_or_default(),
+        online: own.online.or(defaults.online).unwrap_or_default(),
         triggers: own.triggers.or(defaults.triggers).unwrap_or_default(),
         insert: own.insert.or(defaults.insert).unwrap_or(true),
         update: own.update.or(defaults.update).unwrap_or(true),

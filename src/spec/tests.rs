@@ -134,6 +134,7 @@ fn everything_is_read_and_defaults_are_filled_in() {
     assert!(orders.exclude_columns.is_empty(), "columns wins over the defaults' exclude_columns");
     assert_eq!(orders.compare.len(), 5);
     assert_eq!(orders.schema, SchemaMode::Check);
+    assert!(logs.online && !orders.online);
     let zone = orders.compare.iter().find(|entry| entry.column.value == "seen_at").expect("seen_at");
     assert_eq!(
         zone.rule,
@@ -412,7 +413,10 @@ fn unknown_and_reserved_keys() {
         &["5:1 not available yet: `throttle` is reserved for a later version"],
     );
     bad(&with_head("tables: [t]\nsource: x\n"), &["5:1 unknown key `source`"]);
-    bad(&entry("    online: true"), &["6:5 not available yet: `online` is reserved for a later version"]);
+    bad(
+        &entry("    incremental: id"),
+        &["6:5 not available yet: `incremental` is reserved for a later version"],
+    );
     bad(&entry("    drop: true"), &["6:5 `drop` cannot stand beside `t`, which is no glob"]);
     bad(&with_head("tables: [t]\ndefaults: { drop: true }\n"), &["5:13 `drop` may not stand in `defaults`"]);
     bad(
@@ -420,8 +424,8 @@ fn unknown_and_reserved_keys() {
         &["4:24 `drop` cannot stand beside `schema: ignore`"],
     );
     bad(
-        &with_head("tables: [t]\ndefaults: { online: true }\n"),
-        &["5:13 not available yet: `online` is reserved for a later version"],
+        &with_head("tables: [t]\ndefaults: { incremental: id }\n"),
+        &["5:13 not available yet: `incremental` is reserved for a later version"],
     );
     let errors = parse(&with_head("tables: [t]\nskip_table: []\n")).expect_err("unknown key");
     assert_snapshot!(errors, @r"
@@ -912,7 +916,7 @@ fn the_canonical_text_ignores_what_does_not_matter() {
          tables:\n  - table: t\n    where: \"(a = 1)\"\n",
     );
     assert_eq!(one.canonical_text(), two.canonical_text());
-    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"cast":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"renamed_from":null,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"cast":[],"batch_rows":100000}"#);
+    assert_snapshot!(one.canonical_text(), @r#"{"version":1,"replicas":["r"],"limits":{"deletes":"10%","changes":null},"tables":[{"table":"t","to":null,"key":null,"columns":null,"exclude_columns":[],"rename":[],"cast":[],"where":"(\"a\" = 1)","compare":[],"schema":"sync","drop":false,"online":false,"renamed_from":null,"triggers":"fire","insert":true,"update":true,"delete":false}],"skip_tables":[],"cast":[],"batch_rows":100000}"#);
     for other in [
         "tables: [{ table: t, delete: false, where: 'a=2' }]\nlimits: { deletes: 10% }\n",
         "tables: [{ table: t, where: 'a=1' }]\nlimits: { deletes: 10% }\n",

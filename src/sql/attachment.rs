@@ -157,6 +157,13 @@ pub enum Alteration {
         /// The name that it gets.
         name: String,
     },
+    /// An index becomes the constraint that it is enough for, by the constraint's name.
+    Become {
+        /// The index.
+        before: Box<Attachment>,
+        /// The constraint.
+        after: Box<Attachment>,
+    },
     /// The rows that are there are held against what so far spoke of new ones alone.
     Validate(Attachment),
     /// A column becomes another; its name and its place stay.
@@ -209,6 +216,9 @@ impl Alteration {
                 attachment: Attachment { name: name.clone(), ..attachment.clone() },
                 name: attachment.name.clone(),
             },
+            Alteration::Become { before, after } => {
+                Alteration::Become { before: after.clone(), after: before.clone() }
+            }
             Alteration::Validate(_) => return None,
             Alteration::Column { before, after } => {
                 Alteration::Column { before: after.clone(), after: before.clone() }

@@ -10,6 +10,7 @@ pub mod expression;
 mod model;
 pub(crate) mod mysql;
 mod named;
+mod online;
 mod partition;
 mod portable;
 pub(crate) mod postgres;
@@ -25,6 +26,7 @@ pub use attachment::{Alteration, Attachment, AttachmentKind, AttachmentPart, Tar
 pub use enumeration::{EnumChange, EnumColumn, EnumType, word_steps};
 pub use model::{ModelFault, ModelStatement, read_model};
 pub use named::NamedType;
+pub use online::{Online, OnlineStep};
 pub use partition::{Layout, Partition};
 pub use portable::{Portable, PortablePart, Ported};
 pub use rebuild::{Rebuild, Shape, StoredText, Wanted};
@@ -309,6 +311,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// The statements that alter a table, in order; `None` where the engine cannot do that to a table that is there.
     fn alter(&self, _table: &TableName, _alteration: &Alteration) -> Option<Vec<String>> {
+        None
+    }
+
+    /// How a table that is there is altered while others write to it; `None`: a column comes or goes. `partitioned`: whether
+    /// the table has partitions.
+    fn online(&self, _table: &TableName, _alteration: Option<&Alteration>, _partitioned: bool) -> Online {
+        Online::Ordinary
+    }
+
+    /// The statement that begins a transaction which is to keep others waiting only briefly, if there is one.
+    fn waits_briefly(&self) -> Option<&'static str> {
         None
     }
 

@@ -25,7 +25,7 @@ pub(crate) use sequence::largest;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Alteration, Attachment, Column, ColumnPlace, ConstraintChecks, CopiesToDelete, DefaultKind, Dialect,
-    EngineName, ForeignKeyAction, NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select,
+    EngineName, ForeignKeyAction, NamedType, Numbering, Online, Portable, Ported, RowUpdate, Script, Select,
     SelectColumn, TableDefinition, TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
@@ -312,6 +312,10 @@ impl Dialect for Family {
         checks: &[(super::Attachment, super::Attachment)],
     ) -> String {
         alter::rename_column(self, table, (column, name), checks)
+    }
+
+    fn online(&self, _table: &TableName, _alteration: Option<&Alteration>, _partitioned: bool) -> Online {
+        Online::Never("what this server locks for that is not known beforehand")
     }
 
     fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {

@@ -13,6 +13,7 @@ pub(crate) mod digest;
 mod enumeration;
 mod literal;
 mod numbers;
+mod online;
 mod portable;
 mod scope;
 mod script;
@@ -27,7 +28,7 @@ mod unique;
 use super::expression::{Expression, ExpressionError};
 use super::{
     Alteration, Attachment, Column, ColumnWords, ConstraintChecks, CopiesToDelete, Dialect, EngineName,
-    NamedType, Numbering, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition,
+    NamedType, Numbering, Online, Portable, Ported, RowUpdate, Script, Select, SelectColumn, TableDefinition,
     TableName, UniqueIndex, Unwritable,
 };
 use crate::value::{ColumnType, Domain, Type, Value};
@@ -189,6 +190,14 @@ impl Dialect for Postgres {
 
     fn alter(&self, table: &TableName, alteration: &Alteration) -> Option<Vec<String>> {
         alter::alter(table, alteration)
+    }
+
+    fn online(&self, table: &TableName, alteration: Option<&Alteration>, partitioned: bool) -> Online {
+        online::online(table, alteration, partitioned)
+    }
+
+    fn waits_briefly(&self) -> Option<&'static str> {
+        Some(online::WAIT_BRIEFLY)
     }
 
     fn holds_going(&self, change: &super::EnumChange, column: &super::EnumColumn) -> Option<String> {

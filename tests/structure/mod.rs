@@ -12,6 +12,7 @@ mod mysql_corpus;
 mod mysql_family;
 mod mysql_rows;
 mod numbers;
+mod online;
 mod partitions;
 mod postgres;
 mod renamed_from;

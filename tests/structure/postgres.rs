@@ -941,8 +941,19 @@ fn is_reachable(from: &str, to: &str) -> bool {
 
 /// All cases in two databases; the replica has `from`, the primary `to`, and `write` makes them equal.
 fn converges(from: fn(&Case) -> &str, to: fn(&Case) -> &str, write: fn(&Pair)) {
+    converges_by(chosen(), "{}", from, to, write);
+}
+
+/// The same of these cases; `defaults`: what the spec says of all tables.
+fn converges_by(
+    cases: Vec<&Case>,
+    defaults: &str,
+    from: fn(&Case) -> &str,
+    to: fn(&Case) -> &str,
+    write: fn(&Pair),
+) {
     let pair = Pair::new(Engine::Postgres, Engine::Postgres);
-    let cases: Vec<&Case> = chosen().into_iter().filter(|case| is_reachable(from(case), to(case))).collect();
+    let cases: Vec<&Case> = cases.into_iter().filter(|case| is_reachable(from(case), to(case))).collect();
     if cases.is_empty() {
         return;
     }
@@ -953,7 +964,7 @@ fn converges(from: fn(&Case) -> &str, to: fn(&Case) -> &str, write: fn(&Pair)) {
     }
     let globs: Vec<String> = cases.iter().map(|case| format!("\"c_{}.*\"", case.name)).collect();
     pair.spec(&format!(
-        "version: 1\nprimary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\nallow: [all]\ntables: [{}]\n",
+        "version: 1\nprimary: ${{PRIMARY_URL}}\nreplicas: {{ copy: \"${{REPLICA_URL}}\" }}\nallow: [all]\ndefaults: {defaults}\ntables: [{}]\n",
         globs.join(", ")
     ));
     let before = rows(&pair.primary);
@@ -1041,4 +1052,37 @@ fn structures_by_the_script_of_a_plan() {
 #[test]
 fn structures_of_a_saved_plan_are_taken_back() {
     converges(|case| case.a, |case| case.b, there_and_back);
+}
+
+const ONLINE: &str = "{ online: true }";
+
+/// What is done under a long lock only.
+const NEVER_ONLINE: &[&str] = &[
+    "collation",
+    "collation_indexed",
+    "collation_of_many_things",
+    "exclusion",
+    "exclusion_deferrable",
+    "exclusion_other",
+    "partition_missing",
+    "partitioned_index",
+];
+
+fn online() -> Vec<&'static Case> {
+    chosen().into_iter().filter(|case| !NEVER_ONLINE.contains(&case.name)).collect()
+}
+
+#[test]
+fn structures_become_the_primarys_online() {
+    converges_by(online(), ONLINE, |case| case.a, |case| case.b, by_apply);
+}
+
+#[test]
+fn structures_go_back_online() {
+    converges_by(online(), ONLINE, |case| case.b, |case| case.a, by_apply);
+}
+
+#[test]
+fn structures_by_the_script_of_a_plan_online() {
+    converges_by(online(), ONLINE, |case| case.a, |case| case.b, by_script);
 }

@@ -73,6 +73,7 @@ impl Pair {
             checked: Vec::new(),
             unique_keys: Vec::new(),
             schema: SchemaMode::Sync,
+            online: false,
             triggers: crate::spec::TriggerMode::Fire,
             writes: Writes { insert: true, update: true, delete: true },
             rows_estimate: Sides::new(None, None),

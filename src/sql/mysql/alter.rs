@@ -99,7 +99,8 @@ fn clauses(family: &Family, alteration: &Alteration) -> Option<Vec<String>> {
                 AttachmentKind::PrimaryKey | AttachmentKind::Comment => return None,
             }
         }
-        Alteration::Validate(_)
+        Alteration::Become { .. }
+        | Alteration::Validate(_)
         | Alteration::Rebuild(_)
         | Alteration::Enum(_)
         | Alteration::Partition(..) => return None,

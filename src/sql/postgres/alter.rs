@@ -30,6 +30,7 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
                 identifier(to)
             ),
         },
+        Alteration::Become { before, after } => super::online::becoming(name, before, after)?,
         Alteration::Validate(attachment) => {
             format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table(name), identifier(&attachment.name))
         }
@@ -53,12 +54,12 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
 }
 
 /// Whether it is an index and no constraint.
-fn is_index(attachment: &Attachment) -> bool {
+pub(super) fn is_index(attachment: &Attachment) -> bool {
     attachment.method.starts_with("USING ")
 }
 
 /// The qualified name of what stands in the table's schema.
-fn own(table_name: &TableName, name: &str) -> String {
+pub(super) fn own(table_name: &TableName, name: &str) -> String {
     table(&TableName { schema: table_name.schema.clone(), name: name.to_owned() })
 }
 
@@ -73,15 +74,7 @@ fn attach(name: &TableName, attachment: &Attachment) -> String {
         return format!("COMMENT ON {} IS {words}", commented(name, attachment));
     }
     if is_index(attachment) {
-        let unique = if *kind == AttachmentKind::Unique { "UNIQUE " } else { "" };
-        let given = if given.is_empty() { String::new() } else { format!("{} ", identifier(given)) };
-        let partial = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-        return format!(
-            "CREATE {unique}INDEX {given}ON {} {method} ({}){}{rest}{partial}",
-            table(name),
-            parts(attachment),
-            included(attachment)
-        );
+        return create_index(name, attachment, "");
     }
     let given = if given.is_empty() { String::new() } else { format!("CONSTRAINT {} ", identifier(given)) };
     let definition = match (kind, &attachment.target) {
@@ -95,6 +88,24 @@ fn attach(name: &TableName, attachment: &Attachment) -> String {
     };
     let unproved = if attachment.valid { "" } else { " NOT VALID" };
     format!("ALTER TABLE {} ADD {given}{definition}{unproved}", table(name))
+}
+
+/// CREATE INDEX; `how`: a word behind it.
+pub(super) fn create_index(name: &TableName, attachment: &Attachment, how: &str) -> String {
+    let Attachment { kind, method, rest, .. } = attachment;
+    let unique = if *kind == AttachmentKind::Unique { "UNIQUE " } else { "" };
+    let given = match attachment.name_made_up || attachment.name.is_empty() {
+        true => String::new(),
+        false => format!("{} ", identifier(&attachment.name)),
+    };
+    let partial =
+        attachment.condition.as_ref().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+    format!(
+        "CREATE {unique}INDEX{how} {given}ON {} {method} ({}){}{rest}{partial}",
+        table(name),
+        parts(attachment),
+        included(attachment)
+    )
 }
 
 fn detach(name: &TableName, attachment: &Attachment) -> String {

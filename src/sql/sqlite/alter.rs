@@ -18,7 +18,8 @@ pub(super) fn alter(name: &TableName, alteration: &Alteration) -> Option<Vec<Str
             vec![drop(&attachment.name), index_text(name, &named)]
         }),
         Alteration::Rebuild(rebuild) => statements(name, rebuild),
-        Alteration::Validate(_)
+        Alteration::Become { .. }
+        | Alteration::Validate(_)
         | Alteration::Column { .. }
         | Alteration::Options { .. }
         | Alteration::Remake { .. }
