@@ -8,6 +8,7 @@ use crate::plan::{
 };
 use crate::schema::{ColumnPair, TablePair};
 use crate::sides::Sides;
+use crate::sql::Alteration;
 use crate::value::Key;
 
 use super::Part;
@@ -173,7 +174,9 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         Add, AddColumn, AddEnumValue, CreateTable, CreateType, Drop, DropColumn, DropEnumValue, DropTable,
         DropType,
     };
+    let is_there = change.before.is_some() && change.after.is_some();
     let sign = match change.action {
+        Add(_) if is_there => Sign::Update,
         CreateTable
         | AddColumn
         | Add(_)
@@ -186,7 +189,10 @@ pub fn schema_change_words(change: &SchemaChange) -> (Sign, String) {
         }
         _ => Sign::Update,
     };
-    let what = change.action.as_str().replace('_', " ");
+    let mut what = change.action.as_str().replace('_', " ");
+    if let Some(Alteration::Validate(_)) = change.alteration {
+        what = what.replacen("add", "validate", 1);
+    }
     let withheld = if change.withheld { " (withheld)" } else { "" };
     let hazards = match change.hazards.as_slice() {
         [] => String::new(),

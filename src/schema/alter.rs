@@ -35,8 +35,8 @@ pub fn altered(dialect: &dyn Dialect, table: &TableName, alteration: Alteration)
             (SchemaAction::Add(after.kind), object(after), text(before), text(after))
         }
         Alteration::Validate(one) => {
-            let before = text(&Attachment { valid: false, ..one.clone() });
-            (SchemaAction::Add(one.kind), object(one), before, text(one))
+            let [before, after] = [false, true].map(|valid| text(&Attachment { valid, ..one.clone() }));
+            (SchemaAction::Add(one.kind), object(one), before, after)
         }
         Alteration::Column { before, after } | Alteration::Remake { before, after, .. } => {
             let object = format!("{}.{}", table.name, after.name);

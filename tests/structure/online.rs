@@ -102,6 +102,12 @@ fn nothing_reads_all_rows_under_a_lock_that_others_wait_for() {
         let constrains = sql.contains(" UNIQUE ") && sql.starts_with("ALTER");
         assert!(!constrains || sql.contains(" USING INDEX "), "{sql}");
     }
+    let shown = pair.exits(&["plan", "spec.yml"], 0).stdout;
+    let validated = [
+        "~ validate foreign key t.f\n      -ALTER TABLE",
+        "Online: each change of structure is committed by itself",
+    ];
+    assert!(validated.iter().all(|words| shown.contains(words)), "{shown}");
     // Only what was there before needs leave, not what comes and goes on the way.
     pair.exits(&["apply", "spec.yml", "-y"], 3);
     pair.exits(&["apply", "spec.yml", "-y", "--allow", "INDEX_DROPPED"], 0);
