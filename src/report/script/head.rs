@@ -39,7 +39,11 @@ impl Writer<'_> {
             self.say("\nNothing to do.")?;
         } else {
             let transactions = counted(batches.rows.len() as u64, "transaction");
-            self.say(&format!("\n{changes}; {transactions}"))?;
+            let apart = match batches.schema_first.len() + batches.schema_last.len() {
+                0 => String::new(),
+                many => format!(", and {} by themselves", counted(many as u64, "schema change")),
+            };
+            self.say(&format!("\n{changes}; {transactions}{apart}"))?;
             let usage = self.script.usage();
             self.say(&format!("Run it with: {usage}"))?;
             self.say(
