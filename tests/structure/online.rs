@@ -177,6 +177,7 @@ fn rows_that_an_index_cannot_hold_leave_nothing_for_long() {
     pair.tables("[{ table: t, online: true, where: id < 10 }]");
     let failed = pair.exits(&["apply", "spec.yml", "-y"], 1);
     assert!(failed.told().contains("could not change the structure of t._trueup_i"), "{}", failed.told());
+    assert!(failed.told().contains("All rows are in, and 0 of 2 schema changes"), "{}", failed.told());
     pair.replica.execute_script("DELETE FROM t WHERE id = 11");
     // What is left of it is no hazard to take away.
     pair.exits(&["apply", "spec.yml", "-y"], 0);
@@ -226,6 +227,26 @@ fn a_busy_table_is_waited_for_in_short_turns() {
     assert_eq!(run.exit, Some(0), "{}", run.told());
     assert!(run.stderr.contains("beginning again"), "{}", run.told());
     is_equal(&pair, "added");
+}
+
+#[test]
+fn names_are_given_first_and_by_themselves() {
+    let pair = Pair::new(Engine::Postgres, Engine::Postgres);
+    let table = |name: &str, column: &str| {
+        format!(
+            "CREATE TABLE {name} (id int CONSTRAINT k PRIMARY KEY, {column} text); INSERT INTO {name} VALUES (1, 'a'), (2, 'b')"
+        )
+    };
+    pair.primary.execute_script(&table("people", "name"));
+    pair.replica.execute_script(&table("persons", "label"));
+    pair.primary
+        .execute_script("CREATE INDEX by_name ON people (name); UPDATE people SET name = 'c' WHERE id = 2");
+    pair.tables(
+        "[{ table: people, online: true, renamed_from: { table: persons, columns: { name: label } } }]",
+    );
+    pair.exits(&["plan", "spec.yml", "-o", "saved.plan"], 0);
+    pair.exits(&["apply", "saved.plan", "-y"], 0);
+    is_equal(&pair, "renamed");
 }
 
 #[test]
