@@ -590,12 +590,13 @@ impl Run {
 
     /// An error where the databases are to make digests and have none in common, whatever their tables are.
     fn refuse_undigested(&self, primary: &dyn Dialect, replica: &dyn Dialect) -> Result<(), Failure> {
-        if self.options.digest != DigestMethod::Database || primary.digests_with(replica) {
+        let make = primary.makes_digests() && replica.makes_digests();
+        if make || self.options.digest != DigestMethod::Database {
             return Ok(());
         }
         let engines = format!("{} and {}", primary.engine(), replica.engine());
         let message = format!(
-            "{engines} make no digests that could be held against each other; PostgreSQL on both sides does"
+            "{engines} make no digests that could be held against each other; PostgreSQL, MySQL and MariaDB do"
         );
         Err(Failure::new(ErrorKind::Type, message).hint("compare with --digest blake3, or leave it at auto"))
     }

@@ -55,7 +55,9 @@ fn carry(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
 fn scene(engine: Engine, tables: &str, both: &str, replica: &str) -> Pair {
     let pair = Pair::new(engine, engine);
     pair.both(both);
-    pair.replica.execute_script(replica);
+    if !replica.is_empty() {
+        pair.replica.execute_script(replica);
+    }
     pair.tables(tables);
     pair
 }
@@ -139,7 +141,9 @@ fn items(engine: Engine, rows: u32) -> String {
              TIMESTAMPADD(MINUTE, seq, '2020-01-01') FROM seq_1_to_{rows}; ANALYZE TABLE items;"
         ),
     };
-    format!("{ITEMS}{insert}")
+    // A `timestamp` of the one engine is a moment, and one of the other is none.
+    let seen = if engine == Engine::Postgres { "timestamp(6)" } else { "datetime(6)" };
+    format!("{}{insert}", ITEMS.replace("timestamp(6)", seen))
 }
 
 /// Verifies through a proxy. Returns the document and the bytes that the primary sent.
@@ -380,18 +384,102 @@ const VALUES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
+fn equal_tables_of_mariadb_bring_no_rows() {
+    equal_tables_bring_no_rows(Engine::Mariadb);
+}
+
+#[test]
+fn a_few_changes_on_mariadb_bring_a_few_rows() {
+    a_few_changes_bring_a_few_rows(Engine::Mariadb);
+}
+
+#[test]
+fn plans_on_mariadb_are_those_of_reading_all_rows() {
+    plans_are_those_of_reading_all_rows(Engine::Mariadb);
+}
+
+#[test]
+fn tricks_on_mariadb_are_seen() {
+    tricks_are_seen(Engine::Mariadb);
+}
+
+#[test]
+fn long_rows_of_mariadb_are_told_apart() {
+    long_rows_are_told_apart(Engine::Mariadb);
+}
+
+#[test]
+fn keys_and_scopes_of_mariadb() {
+    keys_and_scopes(Engine::Mariadb);
+}
+
+/// The same of MariaDB.
+const VALUES_OF_MARIADB: &[(&str, &[&str])] = &[
+    ("decimal(30,2)", &["9.50", "-9.50", "0", "99999999999999999999.01", "99999999999999999999.02", "NULL"]),
+    ("bigint unsigned", &["1", "4294967297", "18446744073709551615", "18446744073709551614", "NULL"]),
+    ("bigint", &["1", "-1", "4294967296", "4294967297", "9223372036854775807", "9223372036854775806"]),
+    ("int(8) unsigned zerofill", &["1", "10", "0"]),
+    ("tinyint(1)", &["0", "1", "NULL"]),
+    ("year", &["0", "1901", "2155"]),
+    (
+        "double",
+        &["0.1", "0.10000000000000002", "1e-300", "1e300", "123456789012345680", "123456789012345700"],
+    ),
+    ("double(20,2)", &["0.1", "0.11", "-0.1"]),
+    ("date", &["'2024-02-29'", "'0000-00-00'", "'2024-02-00'", "NULL"]),
+    (
+        "datetime(6)",
+        &["'2024-01-02 03:04:05'", "'2024-01-02 03:04:05.5'", "'2024-01-02 03:04:05.05'", "'0000-00-00'"],
+    ),
+    ("datetime", &["'2024-01-02 03:04:00'", "'2024-01-02 03:40:00'", "'2024-01-02 03:04:10'"]),
+    ("timestamp(3) NULL", &["'2024-01-02 03:04:05.120'", "'2024-01-02 03:04:05.012'", "NULL"]),
+    ("time(6)", &["'00:00:00'", "'-00:00:00.5'", "'00:00:00.5'", "'838:59:59'", "'24:00:00'", "'10:00:00'"]),
+    (
+        "varchar(40)",
+        &["''", "' '", "'a'", "'A'", "'a '", "'é'", "'e\u{301}'", "'N'", "'NULL'", "NULL", "'1:a'"],
+    ),
+    ("varchar(40) CHARACTER SET latin1", &["'é'", "'e'", "'Ã©'"]),
+    ("varchar(40) CHARACTER SET cp932", &["_cp932 x'81ca'", "_cp932 x'eef9'", "'a'"]),
+    ("char(4)", &["'a'", "'A'", "''", "NULL"]),
+    (
+        "longtext",
+        &["REPEAT('a', 600)", "CONCAT(REPEAT('a', 599), 'b')", "REPEAT('a', 512)", "REPEAT('a', 513)"],
+    ),
+    ("varbinary(9)", &["''", "x'00'", "x'0000'", "x'4e'", "'0'", "x'ff'", "x'c3a9'"]),
+    ("binary(3)", &["x'610000'", "'aaa'"]),
+    ("longblob", &["REPEAT('a', 600)", "CONCAT(REPEAT('a', 599), x'ff')", "SHA2(REPEAT('a', 600), 256)"]),
+    ("enum('a','A','') COLLATE utf8mb4_bin", &["'a'", "'A'", "''", "NULL"]),
+    ("set('a','b')", &["''", "'a'", "'b'", "'a,b'"]),
+    ("json", &["'{\"a\":1}'", "'{\"a\": 1}'", "'null'", "NULL"]),
+    ("uuid", &["'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"]),
+    ("point", &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(2 1)')"]),
+];
+
+#[test]
 fn every_type_of_postgres_is_digested_and_told_apart() {
     let pair = Pair::new(Engine::Postgres, Engine::Postgres);
-    let mut names = Vec::new();
-    let mut pairs = 0;
     pair.both(
         "CREATE TYPE mood AS ENUM ('low', 'high'); CREATE DOMAIN positive AS integer CHECK (VALUE > 0); \
          CREATE TYPE both_ways AS (a text, b text);",
     );
-    for (at, (declared, values)) in VALUES.iter().enumerate() {
+    told_apart(&pair, VALUES);
+}
+
+#[test]
+fn every_type_of_mariadb_is_digested_and_told_apart() {
+    let pair = Pair::new(Engine::Mariadb, Engine::Mariadb);
+    pair.both("SET NAMES utf8mb4;");
+    told_apart(&pair, VALUES_OF_MARIADB);
+}
+
+/// Each value of a type with each, and with itself.
+#[track_caller]
+fn told_apart(pair: &Pair, types: &[(&str, &[&str])]) {
+    let mut names = Vec::new();
+    let mut pairs = 0;
+    for (at, (declared, values)) in types.iter().enumerate() {
         let table = format!("t{at}");
         pair.both(&format!("CREATE TABLE {table} (id integer PRIMARY KEY, v {declared});"));
-        // Each with each, and with itself.
         let mut id = 0;
         for one in *values {
             for other in *values {
@@ -404,8 +492,104 @@ fn every_type_of_postgres_is_digested_and_told_apart() {
         names.push(table);
     }
     pair.tables(&format!("[{}]", names.join(", ")));
+    let document = digested(pair, &["--chunk-rows", "1"]);
+    assert_eq!(count(&document, "update"), pairs as u64);
+}
+
+/// A type of PostgreSQL, one of MariaDB, and values that both hold, all different.
+const VALUES_OF_BOTH: &[(&str, &str, &[&str])] = &[
+    ("integer", "int", &["1", "-1", "0", "NULL"]),
+    ("bigint", "bigint", &["1", "4294967297", "-9223372036854775807"]),
+    ("boolean", "tinyint(1)", &["true", "false", "NULL"]),
+    ("numeric(20,4)", "decimal(20,4)", &["0", "0.5", "-0.5", "100", "1e10", "1234567890123456.0001"]),
+    ("numeric(9,0)", "decimal(9,0)", &["0", "10", "1", "-10"]),
+    (
+        "text",
+        "longtext",
+        &["''", "' '", "'a '", "'a'", "'é'", "'N'", "NULL", "REPEAT('é', 256)", "REPEAT('é', 257)"],
+    ),
+    ("varchar(20)", "varchar(20) CHARACTER SET latin1", &["'é'", "'e'", "''"]),
+    ("date", "date", &["'2024-02-29'", "'0001-01-01'", "'9999-12-31'"]),
+    (
+        "timestamp(6)",
+        "datetime(6)",
+        &["'2024-01-02 03:04:05'", "'2024-01-02 03:04:05.000001'", "'2024-01-02 03:04:05.1'"],
+    ),
+    (
+        "timestamp(0)",
+        "datetime",
+        &["'2024-01-02 03:04:10'", "'2024-01-02 03:40:00'", "'1000-01-01 00:00:00'"],
+    ),
+    ("timestamptz", "timestamp(6) NULL", &["'2024-01-02 03:04:05.25'", "'2024-01-02 03:04:00'", "NULL"]),
+    ("time(6)", "time(6)", &["'00:00:00'", "'23:59:59.9'", "'10:00:00'"]),
+    ("uuid", "uuid", &["'00000000-0000-0000-0000-0000000000aB'", "'ffffffff-0000-0000-0000-000000000002'"]),
+];
+
+/// Both ways, for what one engine prints of a value must be what the other does.
+fn values_of_both_engines(primary: Engine, replica: Engine) {
+    let pair = Pair::new(primary, replica);
+    let (mut names, mut pairs) = (Vec::new(), 0);
+    for (at, (postgres, mariadb, values)) in VALUES_OF_BOTH.iter().enumerate() {
+        let insert = |database: &crate::servers::Database, engine, of: &dyn Fn(usize, usize) -> usize| {
+            let declared = if engine == Engine::Postgres { postgres } else { mariadb };
+            let cells = (0..values.len()).flat_map(|one| (0..values.len()).map(move |other| (one, other)));
+            let rows: Vec<String> = cells
+                .enumerate()
+                .map(|(id, (one, other))| format!("({id}, {})", values[of(one, other)]))
+                .collect();
+            database.execute_script(&format!(
+                "CREATE TABLE t{at} (id integer PRIMARY KEY, v {declared}); INSERT INTO t{at} VALUES {};",
+                rows.join(", ")
+            ));
+        };
+        insert(&pair.primary, primary, &|one, _| one);
+        insert(&pair.replica, replica, &|_, other| other);
+        pairs += values.len() * (values.len() - 1);
+        names.push(format!("{{ table: t{at}, schema: ignore }}"));
+    }
+    pair.tables(&format!("[{}]", names.join(", ")));
+    // A range a row: those with equal values are not read, but for a sample.
     let document = digested(&pair, &["--chunk-rows", "1"]);
     assert_eq!(count(&document, "update"), pairs as u64);
+}
+
+#[test]
+fn postgres_and_mariadb_digest_the_same_values_alike() {
+    values_of_both_engines(Engine::Postgres, Engine::Mariadb);
+    values_of_both_engines(Engine::Mariadb, Engine::Postgres);
+}
+
+fn equal_tables_of_two_engines_bring_no_rows(primary: Engine, replica: Engine) {
+    let pair = Pair::new(primary, replica);
+    for (database, engine) in [(&pair.primary, primary), (&pair.replica, replica)] {
+        database.execute_script(&items(engine, ROWS));
+    }
+    // The engines do not round alike.
+    for database in [&pair.primary, &pair.replica] {
+        database.execute_script("UPDATE items SET price = id * 0.25;");
+    }
+    let (document, received) = far(&pair, 0);
+    let table = &document["replicas"][0]["tables"][0];
+    assert_eq!(table["digest"]["method"], "database");
+    assert_eq!(table["rows"], serde_json::json!({ "primary": ROWS, "replica": ROWS }));
+    assert!(received < CATALOG_BYTES, "the primary sent {received} bytes");
+}
+
+#[test]
+fn equal_tables_of_postgres_and_mariadb_bring_no_rows() {
+    equal_tables_of_two_engines_bring_no_rows(Engine::Postgres, Engine::Mariadb);
+    equal_tables_of_two_engines_bring_no_rows(Engine::Mariadb, Engine::Postgres);
+}
+
+#[test]
+fn what_a_server_of_mariadb_cannot_hash_is_never_called_equal() {
+    let table = "CREATE TABLE items (id integer PRIMARY KEY, v longblob); INSERT INTO items VALUES (1, REPEAT('a', 9000000));";
+    let pair = scene(Engine::Mariadb, "[items]", table, "UPDATE items SET v = CONCAT(v, 'b');");
+    // Its hex digits are more than a packet of 16 MiB.
+    let run = pair.run(&["verify", "spec.yml", "--digest", "database"]);
+    assert_eq!(run.exit, Some(1), "{}", run.told());
+    assert!(run.stdout.contains("the server cannot digest every row"), "{}", run.told());
+    assert!(run.stdout.contains("--digest blake3"), "{}", run.told());
 }
 
 #[test]
@@ -557,5 +741,36 @@ fn functions_of_postgres_that_are_not_used_would_not_see_a_difference() {
         ("NULL, with separators", "concat_ws(',', 'a', NULL, 'b') = concat_ws(',', 'a', 'b', NULL)"),
     ] {
         assert_eq!(one(sql).as_deref(), Some("true"), "{why}");
+    }
+}
+
+#[test]
+fn functions_of_mariadb_that_are_not_used_would_not_see_a_difference() {
+    let pair = Pair::new(Engine::Mariadb, Engine::Mariadb);
+    for (why, sql) in [
+        (
+            "the end of a long list",
+            "SET STATEMENT group_concat_max_len = 8 FOR SELECT \
+          (SELECT SHA2(GROUP_CONCAT(v), 256) FROM (SELECT 'abcdefgh1' AS v) q) = \
+          (SELECT SHA2(GROUP_CONCAT(v), 256) FROM (SELECT 'abcdefgh2' AS v) q)",
+        ),
+        (
+            "rows that are there twice",
+            "SELECT (SELECT BIT_XOR(CRC32(v)) FROM (SELECT 'a' AS v UNION ALL SELECT 'a') q) = \
+          (SELECT BIT_XOR(CRC32(v)) FROM (SELECT 'b' AS v UNION ALL SELECT 'b') q)",
+        ),
+        ("columns that are NULL", "SELECT CONCAT_WS('#', 'a', NULL, 'b') = CONCAT_WS('#', 'a', 'b', NULL)"),
+        ("a separator in a value", "SELECT CONCAT_WS('#', 'a#b', 'c') = CONCAT_WS('#', 'a', 'b#c')"),
+        (
+            "the seventh digit of a FLOAT",
+            "SELECT CAST(CAST(1234567 AS FLOAT) AS CHAR) = CAST(CAST(1234568 AS FLOAT) AS CHAR)",
+        ),
+        (
+            "what is longer than a packet",
+            "SELECT SUM(CRC32(v)) = CRC32('a') FROM \
+          (SELECT 'a' AS v UNION ALL SELECT CONCAT(REPEAT('a', 9000000), REPEAT('a', 9000000))) q",
+        ),
+    ] {
+        assert_eq!(pair.primary.query(sql)[0][0].as_deref(), Some("1"), "{why}");
     }
 }

@@ -9,6 +9,7 @@
 //! of the same columns ([`Digestible`]). Where the two sides have no such form in common nothing is compared by digests,
 //! and the reason is told.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +18,7 @@ use futures_util::future::{BoxFuture, join};
 use futures_util::stream::{StreamExt, iter};
 
 use crate::compare::{Narrowing, Part, Question, ROWS_TO_READ, split};
-use crate::engine::{Digestible, Snapshot};
+use crate::engine::{DigestForm, DigestScheme, Digestible, Snapshot};
 use crate::event::Event;
 use crate::failure::{ErrorKind, Failure};
 use crate::schema::TablePair;
@@ -32,27 +33,39 @@ use super::{AuditOptions, CHUNK_ROWS_DEFAULT};
 /// Ranges that are narrowed together: so many are a statement's worth, and what is known of all their parts is little.
 const RANGES_TOGETHER: usize = 8;
 
-/// Why the rows of a pair are not compared by digests of the databases; `None` where they can be.
-pub(super) async fn why_not(
+/// How both databases digest the rows of a pair; as an error of words, why they do not.
+pub(super) async fn scheme(
     pair: &TablePair,
     snapshots: &Sides<Arc<dyn Snapshot>>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Result<DigestScheme, String>, Failure> {
     if pair.replica_missing {
-        return Ok(Some("the replica has no such table yet".to_owned()));
+        return Ok(Err("the replica has no such table yet".to_owned()));
     }
     if let Some(column) = pair.columns.iter().find(|column| !column.on_replica) {
-        return Ok(Some(format!("the replica has no column {} yet", column.name())));
+        return Ok(Err(format!("the replica has no column {} yet", column.name())));
     }
     let primary = digestible(pair, snapshots, Side::Primary).await?;
     let replica = digestible(pair, snapshots, Side::Replica).await?;
     Ok(match (primary, replica) {
-        (Digestible::As(primary), Digestible::As(replica)) if primary == replica => None,
-        (Digestible::As(_), Digestible::As(_)) => {
-            Some("the two sides keep a column in types whose digests differ for equal values".to_owned())
+        (Digestible::As(primary), Digestible::As(replica)) => {
+            in_common(&primary, &replica).ok_or_else(|| {
+                "the two sides keep a column in types whose digests differ for equal values".to_owned()
+            })
         }
-        (Digestible::Not(why), _) => Some(format!("on the primary {why}")),
-        (_, Digestible::Not(why)) => Some(format!("on the replica {why}")),
+        (Digestible::Not(why), _) => Err(format!("on the primary {why}")),
+        (_, Digestible::Not(why)) => Err(format!("on the replica {why}")),
     })
+}
+
+/// The first form that the other side has too.
+fn in_common(one: &[DigestForm], other: &[DigestForm]) -> Option<DigestScheme> {
+    one.iter().find(|form| other.contains(form)).map(|form| form.scheme)
+}
+
+/// Letters and digits that nobody knows before the run.
+fn drawn_mark() -> String {
+    let word = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", word(), word())
 }
 
 async fn digestible(
@@ -74,12 +87,13 @@ fn select(pair: &TablePair, side: Side) -> Select {
 /// Compares all rows, as [`run_segments`](super::run_segments) does.
 pub(super) async fn run_digested(
     work: &Arc<Work>,
+    scheme: DigestScheme,
     options: &AuditOptions,
     changes_max: Option<u64>,
 ) -> Result<(Vec<SegmentFinding>, bool), Failure> {
     let selects = Sides::new(Side::Primary, Side::Replica).map(|side| select(&work.pair, side));
     let rows = options.chunk_rows.clamp(1, CHUNK_ROWS_DEFAULT) as u64;
-    let digested = Digested { work, selects, sampled: AtomicBool::new(false) };
+    let digested = Digested { work, scheme, mark: drawn_mark(), selects, sampled: AtomicBool::new(false) };
     let mut cuts = digested.cuts(vec![KeyRange::all()], rows).await?;
     let order = work.rules.order();
     cuts.sort_by(|a, b| order.compare(a.bytes(), b.bytes()));
@@ -107,6 +121,9 @@ pub(super) async fn run_digested(
 
 struct Digested<'a> {
     work: &'a Arc<Work>,
+    scheme: DigestScheme,
+    /// Goes into each row that both databases digest.
+    mark: String,
     selects: Sides<Select>,
     /// Whether a range that was called equal has been read.
     sampled: AtomicBool,
@@ -194,7 +211,9 @@ impl Digested<'_> {
         ranges: Vec<KeyRange>,
         rows_max: u64,
     ) -> Result<Vec<RangeDigest>, Failure> {
-        let found = self.work.snapshots.get(side).digests(self.selects.get(side), ranges, rows_max).await;
+        let how = (self.scheme, self.mark.as_str());
+        let found =
+            self.work.snapshots.get(side).digests(self.selects.get(side), how, ranges, rows_max).await;
         found.map_err(|error| error.on(side).into())
     }
 

@@ -226,23 +226,26 @@ async fn find(
         let not_digested = (options.digest == DigestMethod::Database).then(|| why.to_owned());
         return Ok(TableFinding { not_digested, ..found });
     }
-    let not_digested = match options.digest {
-        DigestMethod::Blake3 => None,
-        DigestMethod::Database => digested::why_not(pair, &snapshots).await?,
+    let (scheme, not_digested) = match options.digest {
+        DigestMethod::Blake3 => (None, None),
+        DigestMethod::Database => match digested::scheme(pair, &snapshots).await? {
+            Ok(scheme) => (Some(scheme), None),
+            Err(why) => (None, Some(why)),
+        },
     };
-    let method = if not_digested.is_some() { DigestMethod::Blake3 } else { options.digest };
-    let ranges = match method {
-        DigestMethod::Blake3 => segments(pair, &snapshots, options).await?,
-        DigestMethod::Database => Vec::new(),
+    let method = if scheme.is_some() { DigestMethod::Database } else { DigestMethod::Blake3 };
+    let ranges = match scheme {
+        None => segments(pair, &snapshots, options).await?,
+        Some(_) => Vec::new(),
     };
-    let at_once = if method == DigestMethod::Database { options.segments_max() } else { ranges.len() };
+    let at_once = if scheme.is_some() { options.segments_max() } else { ranges.len() };
     let work = Work::new(pair, snapshots, options, at_once, observer, stop)?;
     // Rows that are in scope on the primary alone may turn out to be no drift, so where they are settled
     // later nothing can be said of a limit before.
     let changes_max = options.changes_max.filter(|_| pair.scope.is_none());
-    let (segments, whole) = match method {
-        DigestMethod::Blake3 => run_segments(&work, ranges, changes_max).await?,
-        DigestMethod::Database => digested::run_digested(&work, options, changes_max).await?,
+    let (segments, whole) = match scheme {
+        None => run_segments(&work, ranges, changes_max).await?,
+        Some(scheme) => digested::run_digested(&work, scheme, options, changes_max).await?,
     };
     let mut finding = Assembled::default();
     for segment in segments {

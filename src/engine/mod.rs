@@ -11,6 +11,7 @@ mod mysql;
 mod postgres;
 mod rights;
 mod sqlite;
+mod sums;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -245,11 +246,13 @@ pub trait Snapshot: Send + Sync {
         Err(no_digests(select))
     }
 
-    /// The digest of each of these ranges. Of each `rows_max` rows and one are looked at, so that no range is too much
+    /// The digest of each of these ranges, by a scheme that `digestible` named; `mark`, plain letters and digits, goes
+    /// into every row of sums. Of each `rows_max` rows and one are looked at, so that no range is too much
     /// for the server. Where a select is [`digestible`](Self::digestible).
     async fn digests(
         &self,
         select: &Select,
+        _how: (DigestScheme, &str),
         _ranges: Vec<KeyRange>,
         _rows_max: u64,
     ) -> Result<Vec<RangeDigest>, EngineError> {
@@ -280,12 +283,30 @@ fn in_key_order(select: &Select, rows: RowBlock) -> RowBlock {
     block
 }
 
+/// What a digest of rows is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestForm {
+    /// How rows become a digest.
+    pub scheme: DigestScheme,
+    /// What of the columns goes in: digests of two sides mean the same where this is the same.
+    pub columns: String,
+}
+
+/// How a database makes a digest of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestScheme {
+    /// A hash of all rows, one behind the other in the bytes that one engine has for them.
+    Records,
+    /// Sums of the words of a hash of each row, in a form that engines have in common.
+    Sums,
+}
+
 /// Whether a database can digest the rows of a select.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Digestible {
-    /// The digests are of this: where two sides say the same, equal digests mean equal rows, and different ones mean
-    /// rows that are not the same bytes on both sides.
-    As(String),
+    /// What digests can be of, the best first: where two sides have one in common, equal digests mean equal rows, and
+    /// different ones mean rows that are not the same bytes on both sides.
+    As(Vec<DigestForm>),
     /// Why not.
     Not(String),
 }

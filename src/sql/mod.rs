@@ -5,6 +5,7 @@
 
 mod alike;
 mod attachment;
+pub(crate) mod digest;
 mod enumeration;
 pub mod expression;
 mod model;
@@ -128,8 +129,8 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// Whether digests that both databases make of the same rows can be equal, and are so only then.
-    fn digests_with(&self, _other: &dyn Dialect) -> bool {
+    /// Whether its servers make digests of ranges of rows.
+    fn makes_digests(&self) -> bool {
         false
     }
 

@@ -9,6 +9,7 @@ mod change;
 mod condition;
 mod copies;
 mod ddl;
+pub(crate) mod digest;
 mod document;
 mod literal;
 mod named;
@@ -144,6 +145,10 @@ impl Dialect for Family {
 
     fn same_family(&self, other: &dyn Dialect) -> bool {
         matches!(other.engine(), EngineName::Mysql | EngineName::Mariadb)
+    }
+
+    fn makes_digests(&self) -> bool {
+        true
     }
 
     fn stores_any_class(&self) -> bool {

@@ -56,8 +56,8 @@ impl Dialect for Postgres {
         other.engine() == EngineName::Postgres
     }
 
-    fn digests_with(&self, other: &dyn Dialect) -> bool {
-        self.same_family(other)
+    fn makes_digests(&self) -> bool {
+        true
     }
 
     fn stores_any_class(&self) -> bool {

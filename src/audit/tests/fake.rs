@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::engine::{Digestible, EngineError, RowStream, Snapshot};
+use crate::engine::{DigestForm, DigestScheme, Digestible, EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::schema::{ColumnPair, TablePair, Writes};
 use crate::sides::Sides;
@@ -311,7 +311,9 @@ impl Snapshot for FakeTable {
 
     async fn digestible(&self, _select: &Select) -> Result<Digestible, EngineError> {
         Ok(match self.digests {
-            Some(_) => Digestible::As("rows in memory".to_owned()),
+            Some(_) => {
+                Digestible::As(vec![DigestForm { scheme: DigestScheme::Records, columns: "rows".to_owned() }])
+            }
             None => Digestible::Not("nobody digests here".to_owned()),
         })
     }
@@ -333,6 +335,7 @@ impl Snapshot for FakeTable {
     async fn digests(
         &self,
         select: &Select,
+        _how: (DigestScheme, &str),
         ranges: Vec<KeyRange>,
         rows_max: u64,
     ) -> Result<Vec<RangeDigest>, EngineError> {

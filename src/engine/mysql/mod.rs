@@ -5,6 +5,7 @@
 
 mod attachments;
 mod definition;
+mod digest;
 mod encode;
 mod error;
 mod introspect;

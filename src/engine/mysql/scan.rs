@@ -17,13 +17,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::encode::Encoder;
 use super::moment::{self, Opened, Reader};
-use super::{Access, error, query, raw, run, split, together};
+use super::{Access, digest, error, query, raw, run, split, together};
 use crate::engine::error::VALUE_HINT;
-use crate::engine::{EngineError, RowStream, Snapshot};
+use crate::engine::{DigestScheme, Digestible, EngineError, RowStream, Snapshot};
 use crate::failure::ErrorKind;
 use crate::sql::mysql::is_incomparable;
 use crate::sql::{Dialect, Select, SelectColumn, Selection};
-use crate::value::{Key, KeyOrder, RowBlock, decode, fields, named_values, raw_value_words};
+use crate::value::{
+    Key, KeyOrder, KeyRange, RangeDigest, RowBlock, decode, fields, named_values, raw_value_words,
+};
 
 /// A block is sent once it has grown to this.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -72,6 +74,27 @@ impl Moment {
         Ok(Moment { pool, permits, readers: count, method, access, dialect })
     }
 
+    /// Asks on a connection, in a task of its own: dropped midway the answer would be the next statement's.
+    async fn asking<T, F, A>(&self, ask: A) -> Result<T, EngineError>
+    where
+        T: Send + 'static,
+        F: Future<Output = (Reader, Result<T, EngineError>)> + Send + 'static,
+        A: FnOnce(Reader) -> F + Send + 'static,
+    {
+        let mut lease = self.lend().await?;
+        let lost = || EngineError::new(ErrorKind::Connect, "the connection that held the snapshot is lost");
+        let task = tokio::spawn(async move {
+            let reader = lease.reader.take().ok_or_else(lost)?;
+            let (reader, found) = ask(reader).await;
+            if !matches!(&found, Err(error) if error.kind == ErrorKind::Connect) {
+                lease.put_back(reader);
+            }
+            found
+        });
+        let broken = |why| EngineError::new(ErrorKind::Internal, "asking for digests broke off").said(why);
+        task.await.map_err(broken)?
+    }
+
     /// A connection, as soon as one is free.
     async fn lend(&self) -> Result<Lease, EngineError> {
         let lost = || EngineError::new(ErrorKind::Connect, "the connection that held the snapshot is lost");
@@ -92,6 +115,10 @@ struct Lease {
 }
 
 impl Lease {
+    fn put_back(&mut self, reader: Reader) {
+        self.reader = Some(reader);
+    }
+
     /// Nothing else will be read at this moment: then its connections just close.
     fn is_last(&self) -> bool {
         self.pool.strong_count() == 0
@@ -173,6 +200,48 @@ impl Snapshot for Moment {
     fn reads_ranges(&self, select: &Select) -> bool {
         let mut key = select.columns[..select.key_columns].iter();
         key.all(|column| !self.dialect.order_needs_sort(&column.column, &column.domain))
+    }
+
+    async fn digestible(&self, select: &Select) -> Result<Digestible, EngineError> {
+        if select.key_columns == 0 || !self.reads_ranges(select) {
+            return Ok(Digestible::Not("no index has the order of its keys".to_owned()));
+        }
+        let (dialect, select) = (self.dialect, select.clone());
+        self.asking(move |mut reader| async move {
+            let found = digest::digestible(&mut reader, dialect, &select).await;
+            (reader, found)
+        })
+        .await
+    }
+
+    async fn cuts(
+        &self,
+        select: &Select,
+        ranges: Vec<KeyRange>,
+        part_rows: u64,
+    ) -> Result<Vec<Key>, EngineError> {
+        let columns = select.columns[..select.key_columns].to_vec();
+        let (dialect, select) = (self.dialect, Select { columns, ..select.clone() });
+        self.asking(move |mut reader| async move {
+            let found = digest::cuts(&mut reader, dialect, &select, &ranges, part_rows).await;
+            (reader, found)
+        })
+        .await
+    }
+
+    async fn digests(
+        &self,
+        select: &Select,
+        (_, mark): (DigestScheme, &str),
+        ranges: Vec<KeyRange>,
+        rows_max: u64,
+    ) -> Result<Vec<RangeDigest>, EngineError> {
+        let (dialect, select, mark) = (self.dialect, select.clone(), mark.to_owned());
+        self.asking(move |mut reader| async move {
+            let found = digest::digests(&mut reader, dialect, &select, &mark, &ranges, rows_max).await;
+            (reader, found)
+        })
+        .await
     }
 
     async fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, EngineError> {

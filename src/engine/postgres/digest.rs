@@ -6,14 +6,17 @@
 //! a reader of both would find the same rows.
 
 use futures_util::StreamExt;
+use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::super::{Digestible, EngineError};
+use super::super::sums::{self, Sum};
+use super::super::{DigestForm, DigestScheme, Digestible, EngineError};
 use super::encode::{CopyReader, Step};
 use super::failure::failed;
 use super::scan::{Checked, unreadable};
 use super::{rows, text};
 use crate::failure::ErrorKind;
+use crate::sql::digest::DigestText;
 use crate::sql::postgres::digest::{self, Form};
 use crate::sql::{Select, SelectColumn};
 use crate::value::{Digest, Domain, Key, KeyRange, RangeDigest, RowBlock};
@@ -23,9 +26,27 @@ const RANGES_MAX: usize = 128;
 /// `bool`, which is no integer to a cast.
 const BOOL: u32 = 16;
 
+/// What the server can make digests of for each column of a select.
+#[derive(Clone)]
+pub(super) struct Digested {
+    forms: Vec<Option<Form>>,
+    texts: Vec<Option<DigestText>>,
+}
+
+impl Digested {
+    /// By the type that each column comes with, and how it is read.
+    pub(super) fn new(found: &[(u32, Step)], columns: &[SelectColumn]) -> Self {
+        let each = || found.iter().zip(columns).map(|(&(oid, step), column)| (oid, step, &column.domain));
+        Digested {
+            forms: each().map(|(oid, step, domain)| form(oid, step, domain)).collect(),
+            texts: each().map(|(oid, step, domain)| digest_text(oid, step, domain)).collect(),
+        }
+    }
+}
+
 /// What goes into a digest of a column that comes with this type and is read by this step; `None` where the digest could
 /// not tell what a reader would.
-pub(super) fn form(found: u32, step: Step, domain: &Domain) -> Option<Form> {
+fn form(found: u32, step: Step, domain: &Domain) -> Option<Form> {
     match step {
         Step::Copy => Some(match domain {
             Domain::Integer { .. } => Form::Bigint,
@@ -55,22 +76,32 @@ pub(super) fn form(found: u32, step: Step, domain: &Domain) -> Option<Form> {
     }
 }
 
-/// What the digests of these columns are made of.
-pub(super) fn named(columns: &[SelectColumn], forms: &[Option<Form>]) -> Digestible {
-    let mut names = Vec::with_capacity(forms.len());
-    for (column, form) in columns.iter().zip(forms) {
-        match form {
-            Some(form) => names.push(form.name()),
-            None => {
-                let (name, declared) = (&column.column.name, &column.column.column_type.declared);
-                let domain = column.domain.name();
-                return Digestible::Not(format!(
-                    "no digest that a database makes tells what its column {name} ({declared}) is as {domain}"
-                ));
-            }
-        }
+/// The text of a column that goes into sums, likewise.
+fn digest_text(found: u32, step: Step, domain: &Domain) -> Option<DigestText> {
+    Some(match (step, domain) {
+        (Step::Copy, Domain::Boolean) => DigestText::Integer,
+        (Step::Copy | Step::Integer { .. }, Domain::Integer { .. }) if found != BOOL => DigestText::Integer,
+        (Step::IntegerToDecimal | Step::DecimalByValue, _) => DigestText::Decimal,
+        (Step::Decimal | Step::Copy, Domain::Decimal { .. }) => DigestText::ScaledDecimal,
+        (Step::Copy, Domain::Text | Domain::JsonText) | (Step::Unpad, _) => DigestText::Text,
+        (Step::Copy, Domain::Bytes) => DigestText::Bytes,
+        (Step::Copy, Domain::Date) => DigestText::Date,
+        (Step::Copy, Domain::Time) => DigestText::Time,
+        (Step::Copy, Domain::DateTime | Domain::Instant) => DigestText::Stamp,
+        (Step::Copy, Domain::Uuid) => DigestText::Uuid,
+        _ => return None,
+    })
+}
+
+/// What the digests of these columns can be made of.
+pub(super) fn named(columns: &[SelectColumn], digested: &Digested) -> Digestible {
+    let named: Option<Vec<String>> = digested.forms.iter().map(|form| form.map(Form::name)).collect();
+    let records = named.map(|names| DigestForm { scheme: DigestScheme::Records, columns: names.join(", ") });
+    let sums = sums::form(columns, &digested.texts);
+    match (records, sums) {
+        (None, Err(why)) => Digestible::Not(why),
+        (records, sums) => Digestible::As(records.into_iter().chain(sums).collect()),
     }
-    Digestible::As(format!("record_send({})", names.join(", ")))
 }
 
 /// See [`Snapshot::digests`](super::super::Snapshot::digests).
@@ -78,32 +109,54 @@ pub(super) async fn digests(
     connection: &mut PgConnection,
     select: &Select,
     checked: &Checked,
+    (scheme, mark): (DigestScheme, &str),
     ranges: &[KeyRange],
     rows_max: u64,
 ) -> Result<Vec<RangeDigest>, EngineError> {
     let doing = format!("digesting {}", select.table);
-    let forms: Option<Vec<Form>> = checked.forms.iter().copied().collect();
     let strange = |words: &str| EngineError::new(ErrorKind::Internal, format!("{doing}: {words}"));
-    let forms = forms.ok_or_else(|| strange("a column has no digest"))?;
+    let none = || strange("a column has no digest");
+    let forms: Option<Vec<Form>> = checked.digested.forms.iter().copied().collect();
+    let texts: Option<Vec<DigestText>> = checked.digested.texts.iter().copied().collect();
     let mut found = Vec::with_capacity(ranges.len());
     for ranges in ranges.chunks(RANGES_MAX) {
-        let sql = digest::digests(select, checked.rows, &forms, ranges, rows_max);
+        let sql = match scheme {
+            DigestScheme::Records => {
+                let forms = forms.as_ref().ok_or_else(none)?;
+                digest::digests(select, checked.rows, forms, ranges, rows_max)
+            }
+            DigestScheme::Sums => {
+                let texts = texts.as_ref().ok_or_else(none)?;
+                digest::sums(select, checked.rows, texts, mark, ranges, rows_max)
+            }
+        };
         let mut answers = vec![None; ranges.len()];
         for row in rows(connection, &sql, &doing).await? {
-            let number = text(&row, 0)?.and_then(|number| number.parse::<usize>().ok());
-            let count = text(&row, 1)?.and_then(|count| count.parse().ok());
-            let digest = text(&row, 2)?.and_then(|hex| Digest::from_hex(&hex));
-            let answer = number.and_then(|number| answers.get_mut(number));
-            let (Some(answer), Some(rows), Some(digest)) = (answer, count, digest) else {
-                return Err(strange("the answer is no digest"));
-            };
-            *answer = Some(RangeDigest { rows, digest });
+            let cells = (0..row.len()).map(|at| text(&row, at)).collect::<Result<Vec<_>, _>>()?;
+            let (number, digest) =
+                range_digest(scheme, &cells).ok_or_else(|| strange("the answer is no digest"))?;
+            let answer = answers.get_mut(number);
+            *answer.ok_or_else(|| strange("nobody asked for that range"))? = Some(digest);
         }
         for answer in answers {
             found.push(answer.ok_or_else(|| strange("a range has no answer"))?);
         }
     }
     Ok(found)
+}
+
+fn range_digest(scheme: DigestScheme, cells: &[Option<String>]) -> Option<(usize, RangeDigest)> {
+    match (scheme, cells) {
+        (DigestScheme::Records, [Some(number), Some(rows), Some(hex)]) => {
+            let digest = RangeDigest { rows: rows.parse().ok()?, digest: Digest::from_hex(hex)? };
+            Some((number.parse().ok()?, digest))
+        }
+        (DigestScheme::Records, _) => None,
+        (DigestScheme::Sums, cells) => match sums::sum(cells)? {
+            Sum::Whole(number, digest) => Some((number, digest)),
+            Sum::Short => None,
+        },
+    }
 }
 
 /// See [`Snapshot::cuts`](super::super::Snapshot::cuts). `select` and `checked` are those of the key alone.

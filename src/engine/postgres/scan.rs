@@ -19,12 +19,12 @@ use sqlx::{AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Statement
 use tokio::sync::{Notify, mpsc};
 
 use super::super::error::VALUE_HINT;
-use super::super::{Digestible, EngineError, RowStream, Snapshot};
+use super::super::{DigestScheme, Digestible, EngineError, RowStream, Snapshot};
+use super::digest::Digested;
 use super::encode::{CopyReader, RowEncoder, Step, Unreadable};
 use super::failure::{failed, is_connection_lost};
 use super::{DIALECT, Pool, Session, digest, rows, run, text, together};
 use crate::failure::ErrorKind;
-use crate::sql::postgres::digest::Form;
 use crate::sql::postgres::{Rows, key_condition, key_order, payload_expression, render_select};
 use crate::sql::{Dialect, Select, SelectColumn, Selection, TableName};
 use crate::value::{Domain, Key, KeyOrder, KeyRange, RangeDigest, RowBlock, named_values, raw_value_words};
@@ -76,8 +76,7 @@ struct Reader {
 pub(super) struct Checked {
     pub(super) encoder: RowEncoder,
     pub(super) rows: Rows,
-    /// For each column what a digest is made of, if the server can make one.
-    pub(super) forms: Vec<Option<Form>>,
+    pub(super) digested: Digested,
 }
 
 impl Moment {
@@ -307,13 +306,13 @@ async fn look(connection: &mut PgConnection, select: &Select, doing: &str) -> Re
     let sql = render_select(select, rows);
     let found = prepared_types(connection, &sql, doing).await?;
     let steps = steps(&found, select)?;
-    let digested = found.iter().zip(&steps).zip(&select.columns);
-    let forms = digested.map(|((found, step), column)| digest::form(found.oid()?.0, *step, &column.domain));
-    let forms = forms.collect();
+    // A step was chosen by the number of the type.
+    let sent = found.iter().zip(&steps).map(|(found, step)| (found.oid().map_or(0, |oid| oid.0), *step));
+    let digested = Digested::new(&sent.collect::<Vec<_>>(), &select.columns);
     let encoder = RowEncoder::new(steps, key_domains(select));
     // Rights and row security are looked at when a plan is made ready, not when it is prepared.
     run(connection, &format!("EXPLAIN {sql}"), doing).await?;
-    Ok(Checked { encoder, rows, forms })
+    Ok(Checked { encoder, rows, digested })
 }
 
 /// Whether a table's rows are its own or its partitions'.
@@ -454,7 +453,7 @@ impl Snapshot for Moment {
             Ok(size) => {
                 self.0.put_back(reader);
                 Ok(match size.indexed {
-                    true => digest::named(&select.columns, &checked.forms),
+                    true => digest::named(&select.columns, &checked.digested),
                     false => Digestible::Not("no index begins with its key".to_owned()),
                 })
             }
@@ -484,14 +483,16 @@ impl Snapshot for Moment {
     async fn digests(
         &self,
         select: &Select,
+        (scheme, mark): (DigestScheme, &str),
         ranges: Vec<KeyRange>,
         rows_max: u64,
     ) -> Result<Vec<RangeDigest>, EngineError> {
-        let (moment, select) = (Arc::clone(&self.0), select.clone());
+        let (moment, select, mark) = (Arc::clone(&self.0), select.clone(), mark.to_owned());
         in_task(async move {
             let (mut reader, checked) = moment.take_checked(&select).await?;
             let connection = &mut reader.session.connection;
-            let found = digest::digests(connection, &select, &checked, &ranges, rows_max).await;
+            let found =
+                digest::digests(connection, &select, &checked, (scheme, &mark), &ranges, rows_max).await;
             moment.give_back(reader, found)
         })
         .await

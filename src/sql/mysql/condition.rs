@@ -6,6 +6,7 @@
 //! their text.
 
 use super::{Family, document, hex, identifier, literal};
+use crate::sql::Dialect;
 use crate::sql::statement::told_columns;
 use crate::sql::{Column, Select, SelectColumn, Selection, alike};
 use crate::value::{
@@ -74,6 +75,35 @@ fn listing(dialect: &Family, table: &str, select: &Select, list: &str) -> String
         sql.push_str(" FOR UPDATE");
     }
     sql
+}
+
+/// The rows of a select, with this in place of its columns.
+pub(super) fn listing_of(dialect: &Family, select: &Select, list: &str) -> String {
+    listing(dialect, &dialect.table(&select.table), select, list)
+}
+
+/// What the rows are ordered by.
+pub(super) fn order_terms(select: &Select) -> String {
+    let key = &select.columns[..select.key_columns];
+    key.iter().map(order_term).collect::<Vec<_>>().join(", ")
+}
+
+/// In which form a digest takes a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Digested {
+    /// As a reader gets it.
+    AsRead,
+    /// Its text in UTF-8, as bytes.
+    AsBytes,
+}
+
+/// What is read for a column, or the bytes of that.
+pub(super) fn projected(part: &SelectColumn, form: Digested) -> String {
+    match (form, &part.column.column_type.meaning) {
+        (Digested::AsRead, _) => projection(part),
+        (Digested::AsBytes, Type::Text { .. }) => text_bytes(&part.column),
+        (Digested::AsBytes, _) => by_code_point(&projection(part)),
+    }
 }
 
 /// The rows with one of these keys by those of its columns in which the server's equality is no narrower than the
