@@ -583,8 +583,12 @@ fn equal_tables_of_postgres_and_mariadb_bring_no_rows() {
 
 #[test]
 fn what_a_server_of_mariadb_cannot_hash_is_never_called_equal() {
-    let table = "CREATE TABLE items (id integer PRIMARY KEY, v longblob); INSERT INTO items VALUES (1, REPEAT('a', 9000000));";
-    let pair = scene(Engine::Mariadb, "[items]", table, "UPDATE items SET v = CONCAT(v, 'b');");
+    // Not into the binary log, which other tests of this server read: both images of
+    // the changed row are more than an event that can be shown.
+    let table = "SET SESSION sql_log_bin = 0; CREATE TABLE items (id integer PRIMARY KEY, v longblob); \
+         INSERT INTO items VALUES (1, REPEAT('a', 9000000));";
+    let change = "SET SESSION sql_log_bin = 0; UPDATE items SET v = CONCAT(v, 'b');";
+    let pair = scene(Engine::Mariadb, "[items]", table, change);
     // Its hex digits are more than a packet of 16 MiB.
     let run = pair.run(&["verify", "spec.yml", "--digest", "database"]);
     assert_eq!(run.exit, Some(1), "{}", run.told());
